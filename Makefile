@@ -1,0 +1,59 @@
+# Every target sets up what it needs: Python 3.11 or newer and the package index are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := openapi contracts mock_server tests conftest.py
+
+.PHONY: help serve test check bench wheel-test format clean
+
+help:
+	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
+	@echo "make test        the test suite"
+	@echo "make check       ruff and mypy --strict"
+	@echo "make bench       what it costs, as ratios; exits 1 past a target"
+	@echo "make wheel-test  the test suite against the installed wheel"
+
+PORT ?= 8080
+
+# exec: Ctrl-C and SIGTERM reach the mock itself.
+serve: $(VENV)/product
+	@exec $(BIN)/klingkit serve --port $(PORT)
+
+test: $(VENV)/test
+	$(BIN)/python -m pytest -n auto
+
+check: $(VENV)/test
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+
+bench: $(VENV)/test
+	cd tests && ../$(BIN)/python -m bench
+
+wheel-test: $(VENV)/test
+	rm -rf build/wheel && mkdir -p build/wheel
+	$(BIN)/python -m build --wheel --outdir build/wheel .
+	$(PYTHON) -m venv --clear build/venv
+	build/venv/bin/python -m pip install --quiet --upgrade pip
+	build/venv/bin/python -m pip install --quiet build/wheel/*.whl --group test
+	KLINGKIT_INSTALLED=1 build/venv/bin/python -m pytest -n auto -o pythonpath=tests
+
+format: $(VENV)/test
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/python-is-ready:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/product: $(VENV)/python-is-ready pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/test: $(VENV)/product
+	$(BIN)/python -m pip install --quiet --group test --group lint
+	@touch $@

@@ -1,0 +1,18 @@
+"""The unit every reader answers in, and the one way it fails."""
+
+
+class AudioError(ValueError):
+    """The bytes do not decode as the audio they claim to be."""
+
+
+def milliseconds(samples: int, rate: int) -> int:
+    """Return how long so many samples last at a rate in samples per second, in whole milliseconds.
+
+    Raises:
+        AudioError: the rate is 0, or the samples last less than a millisecond.
+    """
+    if rate == 0:
+        raise AudioError("The file names a sample rate of 0.")
+    if samples * 1000 < rate:
+        raise AudioError("The file holds less than a millisecond of audio.")
+    return samples * 1000 // rate

@@ -1,0 +1,21 @@
+"""What is raised when one of *our* documents is wrong, and when a payload is.
+
+    DocumentError (ValueError)          our documents are wrong; raised while a contract is loaded
+    ├── OverlayError                    an overlay is malformed, or one of its actions selects nothing
+    └── RuleError                       a rule cannot be compiled: syntax, unknown name, types that do not fit
+    ContractViolation (AssertionError)  the request is wrong; in `violations`, raised by `Contract.check`
+
+A misused API raises `TypeError` or `ValueError`.
+"""
+
+
+class DocumentError(ValueError):
+    """One of the documents that make up the contract is wrong; the message names the file and the place."""
+
+
+class OverlayError(DocumentError):
+    """An overlay is malformed, or one of its actions selects nothing."""
+
+
+class RuleError(DocumentError):
+    """A rule cannot be compiled."""

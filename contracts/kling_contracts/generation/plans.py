@@ -1,0 +1,166 @@
+"""Plans: one task that can be done, in numbers.
+
+A plan starts from what is shared (clip, insertion, the stretch of it that the face sees) and puts audio, video and
+face window around that, so nothing is drawn and thrown away.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+from kling_contracts.generation.limits import Limits
+from kling_contracts.world import Face
+
+T = TypeVar("T")
+Below = Callable[[int], int]
+"""Draws a whole number from 0 up to, but not including, its argument; 0 is the simplest."""
+
+NUMBERS: Final = 1000
+"""How many different ids and dressings plans have."""
+
+_USUAL_MS: Final = 1000
+_LATEST_MS: Final = 20_000
+_BULKY_MS: Final = 4000
+"""How long a file inside a payload may be beyond the shortest, unless its format is compact."""
+
+
+class Plan(NamedTuple):
+    """One task; times in ms."""
+
+    source: str
+    """Of the audio: `audio_id`, `url` or `inline`."""
+    format: str
+    start: int
+    clip: int
+    """How long the clip lasts."""
+    audio: int
+    """How long the whole audio lasts."""
+    slack: int
+    """How much of it upstream's decoder does not see."""
+    insert: int
+    video: int
+    face: Face
+    session_age: int | None
+    audio_age: int | None
+    volumes: tuple[float, float]
+    number: int
+    """Tells plans' ids apart; below `NUMBERS`."""
+    dressing: int
+    """What the payload does besides; below `NUMBERS`."""
+    size: int = 16_000
+    """Of the file, in bytes."""
+    flagged: bool = False
+    decodes: bool = True
+
+    @property
+    def end(self) -> int:
+        """Where the clip ends, on the audio's clock."""
+        return self.start + self.clip
+
+    @property
+    def inserted_end(self) -> int:
+        """Where the clip ends, on the video's clock."""
+        return self.insert + self.clip
+
+    @property
+    def overlap(self) -> int:
+        """How long the face sees the clip; negative: how far they are apart."""
+        return min(self.face.end_ms, self.inserted_end) - max(self.face.start_ms, self.insert)
+
+    @property
+    def relation(self) -> str:
+        """Where the face window lies, seen from the insertion."""
+        if self.overlap <= 0:
+            return "apart from"
+        if self.face.start_ms <= self.insert:
+            return "around" if self.face.end_ms >= self.inserted_end else "left of"
+        return "right of" if self.face.end_ms >= self.inserted_end else "inside"
+
+
+def draw_plan(below: Below, limits: Limits) -> Plan:
+    """Draw a plan that keeps to every limit, to many of them exactly."""
+    source, audio_format = pick(below, limits.sources)
+    session_age, audio_age, slack = pick(below, limits.standings)
+    longest = _longest(limits, source, audio_format)
+    clip = near(below, limits.shortest_clip_ms, longest - slack - limits.start_ms)
+    start = near(below, limits.start_ms, longest - slack - clip)
+    insert = near(below, limits.insert_ms, limits.insert_ms + _LATEST_MS)
+    return Plan(
+        source=source,
+        format=audio_format,
+        start=start,
+        clip=clip,
+        audio=near(below, max(limits.shortest_ms, start + clip + slack), longest),
+        slack=slack,
+        insert=insert,
+        video=near(below, insert + clip, insert + clip + _LATEST_MS),
+        face=_draw_face(below, limits.overlap_ms, insert, clip),
+        session_age=session_age,
+        audio_age=audio_age,
+        volumes=pick(below, limits.volumes),
+        number=below(NUMBERS),
+        dressing=below(NUMBERS),
+    )
+
+
+def pick(below: Below, options: Sequence[T]) -> T:
+    """Draw one of the options; the first is the simplest."""
+    return options[below(len(options))]
+
+
+def near(below: Below, low: int, high: int) -> int:
+    """Draw a number from `low` to `high`, one time in three one of the two; the simplest keeps clear of both."""
+    span = high - low
+    step = below(span + span // 2 + 3)
+    if step <= span:
+        return low + step if step else min(low + _USUAL_MS, high)
+    return high if step & 1 else low
+
+
+def _longest(limits: Limits, source: str, audio_format: str) -> int:
+    if source != "inline" or audio_format == limits.compact:
+        return limits.longest_ms
+    return min(limits.longest_ms, limits.start_ms + max(limits.shortest_ms, limits.shortest_clip_ms) + _BULKY_MS)
+
+
+def _draw_face(below: Below, overlap_ms: int, insert: int, clip: int) -> Face:
+    """Put a window around the stretch that it shares with the insertion."""
+    window = pick(below, _WINDOWS)
+    return window(insert, insert + clip, near(below, overlap_ms, clip), near(below, 0, _LATEST_MS))
+
+
+def _around(start: int, end: int, shared: int, spare: int) -> Face:
+    return Face(max(0, start - spare), end + spare)
+
+
+def _left(start: int, end: int, shared: int, spare: int) -> Face:
+    return Face(max(0, start - spare), start + shared)
+
+
+def _right(start: int, end: int, shared: int, spare: int) -> Face:
+    return Face(end - shared, end + spare)
+
+
+def _inside(start: int, end: int, shared: int, spare: int) -> Face:
+    begin = start + spare % (end - start - shared + 1)
+    return Face(begin, begin + shared)
+
+
+_WINDOWS: Final = (_around, _left, _right, _inside)
+
+
+def margins(plan: Plan, limits: Limits) -> dict[str, int]:
+    """Return by how much each rule about numbers holds, by id; negative: by how much it is broken."""
+    found = {
+        "session-expired": limits.session_age_ms - (plan.session_age or 0),
+        "audio-too-short": plan.audio - limits.shortest_ms,
+        "audio-too-long": limits.longest_ms - plan.audio,
+        "clip-too-short": plan.clip - limits.clip_ms,
+        "face-overlap-too-short": plan.overlap - limits.overlap_ms,
+        "insert-past-video-end": plan.video - plan.inserted_end,
+        "clip-past-audio-end": plan.audio - plan.slack - plan.end,
+    }
+    if plan.source == "audio_id":
+        found["audio-id-expired"] = limits.audio_age_ms - (plan.audio_age or 0)
+    if plan.source == "url":
+        found["sound-file-too-large"] = limits.file_bytes - plan.size
+    return found

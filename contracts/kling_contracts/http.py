@@ -1,0 +1,26 @@
+"""A request and a response that belong to no HTTP library."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+JSON_TYPE = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request: upper-case method, path without the query, headers with lower-case names, raw body."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP response: status, headers, raw body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes

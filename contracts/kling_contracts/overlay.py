@@ -1,0 +1,84 @@
+"""OpenAPI Overlay 1.1, stricter than the standard: an action whose target selects nothing is an error.
+
+A vendor who renames a field would otherwise take its rules away in silence.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from kling_contracts.errors import OverlayError
+
+Node = dict[str, Any]
+
+
+def apply(document: Node, overlay: Node, name: str = "overlay") -> Node:
+    """Return `document` with every action of `overlay` applied in order; neither argument is changed.
+
+    Raises `OverlayError`, naming `name` and the action, where the overlay is malformed, a target is not
+    JSONPath or selects nothing, or an update does not fit what its target selects.
+    """
+    _refuse_malformed(overlay, name)
+    result = deepcopy(document)
+    for index, action in enumerate(overlay["actions"]):
+        try:
+            _act(result, action)
+        except OverlayError as error:
+            raise OverlayError(f"{name}, actions[{index}], target {action.get('target')!r}: {error}") from None
+    return result
+
+
+def _refuse_malformed(overlay: Node, name: str) -> None:
+    if not isinstance(overlay, Mapping) or not str(overlay.get("overlay", "")).startswith(("1.0", "1.1")):
+        raise OverlayError(f"{name}: not an OpenAPI Overlay 1.0 or 1.1 document")
+    if not isinstance(overlay.get("actions"), list) or not overlay["actions"]:
+        raise OverlayError(f"{name}: actions must be a list of at least one action")
+
+
+def _act(document: Node, action: Node) -> None:
+    matches = _select(document, action.get("target"))
+    if action.get("remove", False):
+        for match in reversed(matches):
+            del match.parent.obj[match.parts[-1]]
+    elif "update" in action:
+        for match in matches:
+            _update(match, action["update"])
+    elif "copy" in action:
+        (source,) = _select(document, action["copy"])
+        for match in matches:
+            _update(match, source.obj)
+
+
+def _select(document: Node, target: object) -> list[Any]:
+    # Imported late: a contract whose effective document is cached needs no JSONPath.
+    import jsonpath
+
+    if not isinstance(target, str):
+        raise OverlayError("it has no target")
+    try:
+        matches = list(jsonpath.finditer(target, document))
+    except jsonpath.JSONPathError as error:
+        raise OverlayError(f"not a JSONPath: {error}") from None
+    if not matches:
+        raise OverlayError("it selects nothing")
+    return matches
+
+
+def _update(match: Any, update: object) -> None:
+    merged = _merge(match.obj, update)
+    if match.parent is not None:
+        match.parent.obj[match.parts[-1]] = merged
+
+
+def _merge(old: object, new: object) -> object:
+    """Objects merge member by member in place, arrays are joined, a primitive takes another's place."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key, value in new.items():
+            old[key] = _merge(old[key], value) if key in old else deepcopy(value)
+        return old
+    if isinstance(old, list):
+        old.extend(deepcopy(new if isinstance(new, list) else [new]))
+        return old
+    if isinstance(old, dict) or isinstance(new, dict | list):
+        raise OverlayError("an update must be of the same kind as what it updates")
+    return new

@@ -1,0 +1,133 @@
+"""Prose coverage: which characters of the vendor's descriptions a rule, a keyword or a stated reason answers for."""
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+Document = Mapping[str, Any]
+
+
+class Passage(NamedTuple):
+    """A quoted part of a description, and what answers for it."""
+
+    text: str
+    answers: tuple[str, ...]
+    """Rule ids; or one reason why it is not enforced."""
+    enforced: bool
+
+
+class Described(NamedTuple):
+    """One description of the vendor's document."""
+
+    pointer: str
+    """JSON Pointer of the node that is described."""
+    description: str
+    passages: tuple[Passage, ...]
+    uncovered: tuple[str, ...]
+    """The runs of characters that nothing answers for."""
+    strays: tuple[str, ...]
+    """Quotes that do not stand in the description."""
+
+    @property
+    def characters(self) -> int:
+        """How many characters must be answered for: all but spaces and punctuation."""
+        return sum(map(_counts, self.description))
+
+    @property
+    def uncovered_characters(self) -> int:
+        """How many of them nothing answers for."""
+        return sum(sum(map(_counts, run)) for run in self.uncovered)
+
+
+def coverage(vendor: Document, effective: Document) -> tuple[Described, ...]:
+    """Compare every description of the vendor's document with what the effective document quotes of it."""
+    quoted = _passages(effective)
+    return tuple(
+        _described(pointer, node["description"], quoted.get(pointer, {}))
+        for pointer, node in _nodes(vendor, "")
+        if node.get("description") and isinstance(node["description"], str)
+    )
+
+
+def coverage_text(described: tuple[Described, ...]) -> str:
+    """Return the coverage for people: every description, every quote, what answers for it, what is left over."""
+    total, open_ = sum(one.characters for one in described), sum(one.uncovered_characters for one in described)
+    blocks = ["\n".join(_lines(one)) for one in described]
+    share = 100 * (total - open_) / total if total else 100.0
+    return "\n\n".join([*blocks, f"covered: {total - open_} of {total} characters, {share:.1f} %"])
+
+
+def _lines(one: Described) -> Iterator[str]:
+    yield one.pointer
+    for passage in sorted(one.passages, key=lambda passage: one.description.find(passage.text)):
+        answers = ", ".join(passage.answers)
+        yield f"  {passage.text}  ->  {answers if passage.enforced else f'not enforced: {answers}'}"
+    for run in one.uncovered:
+        yield f"  {run}  ->  NOTHING ANSWERS FOR THIS"
+    for stray in one.strays:
+        yield f"  {stray}  ->  THE VENDOR DOES NOT SAY THIS"
+
+
+Quoted = dict[str, dict[tuple[str, bool], list[str]]]
+"""By node, then by text and whether it is enforced: the rule ids, or the reason."""
+
+
+def _passages(effective: Document) -> Quoted:
+    quoted: Quoted = {}
+    for node_pointer, node in _nodes(effective, ""):
+        for pointer, text, enforced, answer in _quotes(node, node_pointer):
+            answers = quoted.setdefault(pointer, {}).setdefault((text, enforced), [])
+            if answer not in answers:
+                answers.append(answer)
+    return quoted
+
+
+def _quotes(node: Document, pointer: str) -> Iterator[tuple[str, str, bool, str]]:
+    for entry in node.get("x-not-enforced", ()):
+        yield pointer, entry["text"], False, entry["reason"]
+    name = pointer.rpartition("/")[2]
+    for keyword, entries in node.get("x-prose", {}).items():
+        for entry in entries:
+            yield pointer, entry["text"], True, f"{name}.{keyword}"
+    for rule in node.get("x-validations", ()):
+        for entry in rule.get("prose", ()):
+            below = entry.get("at", "").replace(".", "/properties/", 1)
+            yield pointer + below, entry["text"], True, rule["id"]
+
+
+def _nodes(node: Any, pointer: str) -> Iterator[tuple[str, Document]]:
+    if isinstance(node, dict):
+        yield pointer, node
+        for key, child in node.items():
+            yield from _nodes(child, f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}")
+    elif isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from _nodes(child, f"{pointer}/{index}")
+
+
+def _described(pointer: str, description: str, quoted: Mapping[tuple[str, bool], list[str]]) -> Described:
+    covered = [not _counts(character) for character in description]
+    for text, _ in quoted:
+        start = description.find(text)
+        if start >= 0:
+            covered[start : start + len(text)] = [True] * len(text)
+    passages = tuple(Passage(text, tuple(answers), enforced) for (text, enforced), answers in quoted.items())
+    strays = tuple(passage.text for passage in passages if passage.text not in description)
+    return Described(pointer, description, passages, tuple(_runs(description, covered)), strays)
+
+
+def _runs(description: str, covered: list[bool]) -> Iterator[str]:
+    run = ""
+    for character, done in zip(description, covered, strict=True):
+        if done:
+            if run:
+                yield run
+            run = ""
+        else:
+            run += character
+    if run:
+        yield run
+
+
+def _counts(character: str) -> bool:
+    return not character.isspace() and not unicodedata.category(character).startswith("P")

@@ -1,0 +1,5 @@
+"""`python -m kling_mock_server` is `klingkit`."""
+
+from kling_mock_server.cli import main
+
+main()

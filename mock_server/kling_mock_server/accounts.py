@@ -1,0 +1,76 @@
+"""Accounts: callers with different keys never meet."""
+
+import hmac
+import threading
+from collections import OrderedDict
+from typing import Final
+
+from kling_contracts import World
+from kling_contracts.gate import Gate
+from kling_mock_server.account import Account
+from kling_mock_server.tasks import TaskIds
+from kling_mock_server.tokens import Claims, claims_of, signed_with
+
+MOST_ACCOUNTS: Final = 1000
+"""Accounts that are kept; the one longest unused is forgotten."""
+
+
+class Accounts:
+    """Admits bearer tokens to accounts.
+
+    A token that is a JWT belongs to the account of its `iss`, and its `exp` and `nbf` are judged by the account's
+    clock; its signature only where a `secret` is given. Any other token is its own account. `tokens` closes the
+    list: only these, or a JWT of one of these issuers, are let in.
+    """
+
+    def __init__(self, fresh: World, *, tokens: tuple[str, ...] = (), secret: str = "") -> None:
+        self._fresh = fresh
+        self._ids = TaskIds()
+        self._tokens = frozenset(tokens)
+        self._secret = secret
+        self._by_name: OrderedDict[str, Account] = OrderedDict()
+        self._lock = threading.Lock()
+        self.nobody = Account(fresh, self._ids)
+        """The account of requests that are refused before theirs is known."""
+
+    def admit(self, token: str, gate: Gate) -> Account:
+        """Return the account of a token. Raises `Refusal` where the token does not let in."""
+        claims = claims_of(token)
+        if claims and self._secret and not signed_with(token, self._secret):
+            gate.refuse("authorization-invalid", remedy="a JWT signed with the secret the mock was started with")
+        name = str(claims["iss"]) if claims else token
+        if self._tokens and not self._is_welcome(name):
+            gate.refuse("authorization-invalid", remedy="one of the tokens the mock was started with")
+        account = self._account(name)
+        if claims:
+            _refuse_outside(claims, account.clock.now_ms(), gate)
+        return account
+
+    def _is_welcome(self, name: str) -> bool:
+        return any(hmac.compare_digest(_bytes(name), _bytes(known)) for known in self._tokens)
+
+    def _account(self, name: str) -> Account:
+        with self._lock:
+            account = self._by_name.get(name)
+            if account is None:
+                account = self._by_name[name] = Account(self._fresh, self._ids)
+                if len(self._by_name) > MOST_ACCOUNTS:
+                    self._by_name.popitem(last=False)
+            else:
+                self._by_name.move_to_end(name)
+            return account
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "backslashreplace")
+
+
+def _refuse_outside(claims: Claims, now_ms: int, gate: Gate) -> None:
+    for claim, rule_id, late in (("exp", "authorization-expired", True), ("nbf", "authorization-not-yet-valid", False)):
+        at = claims.get(claim)
+        if at is None:
+            continue
+        if not isinstance(at, int | float):
+            gate.refuse("authorization-invalid", value=f"{claim}: {at!r}", remedy=f"{claim} in seconds since 1970")
+        if (now_ms >= at * 1000) if late else (now_ms < at * 1000):
+            gate.refuse(rule_id, value=f"{claim}: {at}")

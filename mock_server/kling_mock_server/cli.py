@@ -1,0 +1,229 @@
+"""The command `klingkit`. Everything heavy is imported by the one command that needs it."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+FORMATS = ("text", "json")
+
+
+def profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose a contract."""
+    command = click.option(
+        "--no-upstream-state",
+        "upstream_state",
+        is_flag=True,
+        default=True,
+        flag_value=False,
+        help="Drop the two rules that only Kling's own documentation states: session age, external id twice.",
+    )(command)
+    return click.option(
+        "--profile",
+        type=click.Choice(["documented", "upstream"]),
+        default="documented",
+        show_default=True,
+        help="documented: the vendor's document as published; upstream: volumes are floats and optional.",
+    )(command)
+
+
+class Group(click.Group):
+    """Shows a mistake in our documents as one line, not as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            from kling_contracts.errors import DocumentError
+
+            if isinstance(error, DocumentError):
+                raise click.ClickException(f"klingkit's documents are wrong: {error}") from error
+            raise
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="klingkit", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Contract tests and a mock of Kling's advanced lip-sync endpoint.
+
+    \b
+    klingkit serve                     a mock on http://127.0.0.1:8080
+    klingkit check payload.json        would this payload be accepted?
+    klingkit rules                     every rule, with the vendor's sentence
+    klingkit spec --coverage           which sentence is enforced by which rule
+    """
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@profile_options
+@click.option("--token", "tokens", multiple=True, help="Welcome only this bearer token (or JWT issuer); repeatable.")
+@click.option("--secret", default="", help="Verify the signature of JWTs with this secret (HS256).")
+@click.option(
+    "--fetch",
+    type=click.Choice(["loopback", "any", "none"]),
+    default="loopback",
+    show_default=True,
+    help="Whose sound_file URLs are downloaded and measured.",
+)
+@click.option(
+    "--audio-slack-ms",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Refuse clips that end within so many ms of the audio's end, as integrators see upstream do.",
+)
+def serve(
+    host: str,
+    port: int,
+    profile: str,
+    upstream_state: bool,
+    tokens: tuple[str, ...],
+    secret: str,
+    fetch: str,
+    audio_slack_ms: int,
+) -> None:
+    """Serve the mock until Ctrl-C.
+
+    Example: klingkit serve --port 0 --profile upstream
+    """
+    from kling_mock_server.app import create_app
+    from kling_mock_server.serve import listen, run
+
+    app = create_app(
+        profile=profile,
+        upstream_state=upstream_state,
+        tokens=tokens,
+        secret=secret,
+        fetch=fetch,
+        audio_slack_ms=audio_slack_ms,
+    )
+    try:
+        server = listen(app, host, port)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise click.ClickException(
+            f"cannot listen on {host}:{port}: {reason}; try another --host, or --port 0"
+        ) from None
+    run(server, app, host, profile)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE... | -")
+@click.option("--world", "world_file", type=click.Path(), help="JSON file with the server's side; see docs/world.md.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--strict", is_flag=True, help="Fail on what could not be verified, too.")
+@click.option(
+    "--fetch",
+    type=click.Choice(["loopback", "any", "none"]),
+    default="none",
+    show_default=True,
+    help="Whose sound_file URLs are downloaded and measured.",
+)
+@profile_options
+def check(
+    files: tuple[str, ...],
+    world_file: str | None,
+    form: str,
+    strict: bool,
+    fetch: str,
+    profile: str,
+    upstream_state: bool,
+) -> None:
+    """Judge payload files; - reads standard input.
+
+    Exit status: 0 all valid, 1 violations, 2 misuse.
+
+    Example: klingkit check payload.json --world world.json --strict
+    """
+    from kling_contracts import Contract
+    from kling_mock_server.checking import Checking
+
+    contract = Contract.load(profile, upstream_state=upstream_state)
+    checking = Checking(contract, _world(world_file), _fetcher(fetch, contract.largest_file))
+    results = [checking.judge(name, _read(name)) for name in files]
+    click.echo(checking.as_json(results) if form == "json" else checking.as_text(results))
+    failed = any(result.report.violations or (strict and result.report.unverified) for result in results)
+    sys.exit(1 if failed else 0)
+
+
+@cli.command()
+@click.option("--format", "form", type=click.Choice([*FORMATS, "markdown"]), default="text", show_default=True)
+@profile_options
+def rules(form: str, profile: str, upstream_state: bool) -> None:
+    """Print every rule with the vendor's sentence behind it.
+
+    Example: klingkit rules --format markdown > rules.md
+    """
+    import json
+
+    from kling_contracts import Contract, rule_table
+
+    contract = Contract.load(profile, upstream_state=upstream_state)
+    if form == "json":
+        click.echo(json.dumps(rule_table.rule_rows(contract), ensure_ascii=False, indent=2))
+    else:
+        click.echo(rule_table.rule_markdown(contract) if form == "markdown" else rule_table.rule_text(contract))
+
+
+@cli.command()
+@click.option("--coverage", is_flag=True, help="Show which rule answers for which sentence; 1 if any is left over.")
+@click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@profile_options
+def spec(coverage: bool, form: str, profile: str, upstream_state: bool) -> None:
+    """Print the effective OpenAPI 3.1 document, or how much of the vendor's prose it covers.
+
+    Example: klingkit spec --profile upstream > kling.openapi.yaml
+    """
+    from kling_contracts import document
+
+    effective = document.effective(profile, upstream_state=upstream_state)
+    if coverage:
+        from kling_contracts.prose import coverage as covered
+        from kling_contracts.prose import coverage_text
+
+        described = covered(document.vendor(), effective)
+        click.echo(coverage_text(described))
+        sys.exit(1 if any(one.uncovered or one.strays for one in described) else 0)
+    click.echo(document.dump(effective, form), nl=False)
+
+
+def _read(name: str) -> bytes:
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read()
+        with open(name, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise click.UsageError(f"cannot read {name}: {error.strerror}") from None
+
+
+def _world(name: str | None) -> Any:
+    if name is None:
+        return None
+    from kling_contracts import World, body
+
+    try:
+        return World.from_json(body.decode(_read(name)))
+    except body.BodyError as error:
+        raise click.UsageError(f"{name} is not JSON: {error}") from None
+    except ValueError as error:
+        raise click.UsageError(f"{name} is not a world:\n{error}") from None
+
+
+def _fetcher(policy: str, largest: int | None) -> Any:
+    from kling_mock_server.fetch import fetcher
+
+    return fetcher(policy, largest)
+
+
+def main() -> None:
+    """Run the command; a character that the terminal cannot show is escaped, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="backslashreplace")
+    cli(prog_name="klingkit")

@@ -1,0 +1,175 @@
+"""The control surface under `/_mock/`: it acts on the account of the bearer token it is called with."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from kling_contracts import Contract, Request, Response, __version__, body
+from kling_contracts.gate import Refusal
+from kling_contracts.keywords import Checker
+from kling_contracts.rule_table import rule_row, rule_rows
+from kling_contracts.world import audio_from_json, session_from_json
+from kling_mock_server.account import Account
+from kling_mock_server.accounts import Accounts
+from kling_mock_server.envelope import SUCCEED, answer, new_request_id, plain
+
+PREFIX: Final = "/_mock"
+
+
+class Misuse(Exception):
+    """A call of the control surface that cannot be carried out: HTTP status, and one line per mistake."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+class Call(NamedTuple):
+    """One call: the account it acts on, the id in its path, its decoded body."""
+
+    account: Account
+    id: str
+    request: Request
+
+    def json(self) -> Any:
+        """Decode the body. Raises `Misuse` where it is not JSON."""
+        try:
+            return body.decode(self.request.body)
+        except body.BodyError as error:
+            raise Misuse(400, f"the body is not JSON: {error}") from None
+
+    def parsed(self, parse: Callable[[Any], Any]) -> Any:
+        """Decode the body and parse it. Raises `Misuse` with what `parse` says is wrong."""
+        try:
+            return parse(self.json())
+        except ValueError as error:
+            raise Misuse(400, str(error)) from None
+
+
+class Control:
+    """The control surface of one mock."""
+
+    def __init__(self, contract: Contract, accounts: Accounts) -> None:
+        self._contract = contract
+        self._accounts = accounts
+        self._open: Mapping[tuple[str, str], Callable[[str], Any]] = {
+            ("GET", ""): self._index,
+            ("GET", "/health"): self._health,
+            ("GET", "/rules"): lambda _: rule_rows(self._contract),
+            ("GET", "/rules/{id}"): self._rule,
+        }
+        self._calls: Mapping[tuple[str, str], Callable[[Call], Any]] = {
+            ("GET", "/world"): lambda call: call.account.world_json(),
+            ("PUT", "/world"): _put_world,
+            ("PUT", "/sessions/{id}"): _put_session,
+            ("PUT", "/audios/{id}"): _put_audio,
+            ("GET", "/clock"): _clock,
+            ("POST", "/clock"): _advance,
+            ("POST", "/reset"): _reset,
+            ("GET", "/journal"): lambda call: call.account.journal.to_json(),
+        }
+
+    def respond(self, request: Request) -> Response:
+        """Answer one call; a mistake is a 4xx that says what to do."""
+        request_id = new_request_id()
+        try:
+            return self._answer(request, request_id)
+        except Misuse as misuse:
+            return answer(misuse.status, _CODES[misuse.status], str(misuse), request_id, headers=misuse.headers)
+        except Refusal as refusal:
+            rule = refusal.violation.rule
+            hint = "; the control surface acts on an account: send the key that your client sends"
+            return answer(rule.status, rule.code, refusal.violation.message + hint, request_id)
+
+    def _answer(self, request: Request, request_id: str) -> Response:
+        path = request.path.removeprefix(PREFIX).rstrip("/")
+        template, name = _template(path)
+        method = "GET" if request.method == "HEAD" else request.method
+        if (method, template) == _DOCUMENT:
+            return plain(200, self._contract.document)
+        if (method, template) in self._open:
+            return answer(200, 0, SUCCEED, request_id, self._open[method, template](name))
+        if (method, template) not in self._calls:
+            self._refuse_unknown(template)
+        call = Call(self._account(request, template), name, request)
+        return answer(200, 0, SUCCEED, request_id, self._calls[method, template](call))
+
+    def _account(self, request: Request, template: str) -> Account:
+        gate = self._contract.gate
+        # Requests that carried no usable token are journalled too; only here can they be read.
+        if template == "/journal" and not request.headers.get("authorization"):
+            return self._accounts.nobody
+        return self._accounts.admit(gate.token(request), gate)
+
+    def _refuse_unknown(self, path: str) -> None:
+        methods = [method for method, known in self._known() if known == path]
+        if methods:
+            allowed = ", ".join(methods)
+            raise Misuse(405, f"{PREFIX}{path} takes {allowed}", {"Allow": allowed})
+        raise Misuse(404, f"nothing is at {PREFIX}{path}; GET {PREFIX}/ lists what there is")
+
+    def _index(self, _: str) -> dict[str, Any]:
+        return {"calls": sorted(f"{PREFIX}{path} {method}" for method, path in self._known())}
+
+    def _known(self) -> list[tuple[str, str]]:
+        return [_DOCUMENT, *self._open, *self._calls]
+
+    def _rule(self, rule_id: str) -> dict[str, Any]:
+        if rule_id not in self._contract.rules:
+            raise Misuse(404, f"there is no rule {rule_id!r}; GET {PREFIX}/rules lists them")
+        return rule_row(self._contract.rules[rule_id])
+
+    def _health(self, _: str) -> dict[str, Any]:
+        return {"status": "ok", "version": __version__, "operations": [o.id for o in self._contract.operations]}
+
+
+_DOCUMENT: Final = ("GET", "/openapi.json")
+_CODES: Final = {400: 1200, 404: 1202, 405: 1202}
+_ADVANCE: Final = Checker(
+    {
+        "type": "object",
+        "required": ["advance_ms"],
+        "additionalProperties": False,
+        "properties": {"advance_ms": {"type": "integer", "minimum": 0, "maximum": 2**53}},
+    }
+)
+
+
+def _template(path: str) -> tuple[str, str]:
+    match = re.fullmatch(r"(/(?:sessions|audios|rules))/([^/]+)", path)
+    return (f"{match[1]}/{{id}}", match[2]) if match else (path, "")
+
+
+def _put_world(call: Call) -> dict[str, Any]:
+    call.parsed(call.account.put_world_json)
+    return call.account.world_json()
+
+
+def _put_session(call: Call) -> dict[str, Any]:
+    call.account.put_session(call.id, call.parsed(session_from_json))
+    return call.account.world_json()
+
+
+def _put_audio(call: Call) -> dict[str, Any]:
+    call.account.put_audio(call.id, call.parsed(audio_from_json))
+    return call.account.world_json()
+
+
+def _clock(call: Call) -> dict[str, Any]:
+    clock = call.account.clock
+    return {"now_ms": clock.now_ms(), "standing": clock.standing_ms is not None, "advanced_ms": clock.advanced_ms}
+
+
+def _advance(call: Call) -> dict[str, Any]:
+    value = call.json()
+    faults = _ADVANCE.broken(value)
+    if faults:
+        raise Misuse(400, "\n".join(f"{fault.pointer or '/'}: {fault.message}" for fault in faults))
+    call.account.clock.advance(int(value["advance_ms"]))
+    return _clock(call)
+
+
+def _reset(call: Call) -> dict[str, Any]:
+    call.account.reset()
+    return call.account.world_json()

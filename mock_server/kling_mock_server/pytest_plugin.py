@@ -1,0 +1,211 @@
+"""The pytest plugin: fixtures that hand out a mock, a marker for refusals that are meant, and rule coverage.
+
+Every pytest start in the environment loads this module, so it imports pytest alone; the rest waits for a fixture.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from kling_mock_server.handle import Handle, InProcess
+    from kling_mock_server.journal import Entry
+    from kling_mock_server.responder import Responder
+    from kling_mock_server.rule_coverage import RuleCoverage
+    from kling_mock_server.servers import Servers
+    from kling_mock_server.switches import Switches
+    from kling_mock_server.witness import Witness
+
+WITNESS = pytest.StashKey["Witness"]()
+"""On a test: what it did to its mocks."""
+COVERAGE = pytest.StashKey["RuleCoverage"]()
+"""On the configuration, where rule coverage was asked for."""
+WORKER_OUTPUT = "kling_coverage"
+"""Where a worker of pytest-xdist leaves its counts for the session that started it."""
+
+
+@pytest.fixture(scope="session")
+def kling_options() -> "Switches":
+    """Switches of `create_app` for every mock. Override it to choose: `return {"profile": "upstream"}`."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def kling_base_url(kling_options: "Switches") -> str:
+    """Where `kling_respx` and `kling_mock` answer, by default the vendor's own server. Override it to choose."""
+    from kling_mock_server.switches import new_responder
+
+    url: str = new_responder(**kling_options).contract.document["servers"][0]["url"]
+    return url
+
+
+@pytest.fixture
+def kling_mock(request: pytest.FixtureRequest, kling_options: "Switches", kling_base_url: str) -> Iterator["InProcess"]:
+    """A mock without a socket: `.app` for any client that can call WSGI, `.client()` for httpx."""
+    from kling_mock_server.app import create_app
+    from kling_mock_server.handle import InProcess
+    from kling_mock_server.switches import token_for
+
+    handle = InProcess(create_app(**kling_options), kling_base_url, token_for(kling_options))
+    with _witnessed(request, handle.responder):
+        yield handle
+
+
+@pytest.fixture
+def kling_server(
+    request: pytest.FixtureRequest, kling_options: "Switches", _kling_servers: "Servers"
+) -> Iterator["Handle"]:
+    """An account of a mock that listens on a free port of this machine; tests share the server, not the account."""
+    with (
+        _kling_servers.account(kling_options) as handle,
+        _witnessed(request, handle.responder, _kling_servers.is_late),
+    ):
+        yield handle
+
+
+@pytest.fixture
+def kling_respx(request: pytest.FixtureRequest, kling_options: "Switches", kling_base_url: str) -> Iterator["Handle"]:
+    """A mock that answers httpx, sync and async, for every URL under `kling_base_url`; no other URL is let through."""
+    import respx
+
+    from kling_mock_server.router import mount
+
+    with respx.mock(assert_all_called=False) as router:
+        handle = mount(router, kling_base_url, **kling_options)
+        with _witnessed(request, handle.responder):
+            yield handle
+
+
+@pytest.fixture(scope="session")
+def _kling_servers() -> Iterator["Servers"]:
+    from kling_mock_server.servers import Servers
+
+    with Servers() as servers:
+        yield servers
+
+
+@contextmanager
+def _witnessed(
+    request: pytest.FixtureRequest, responder: "Responder", is_late: "Callable[[Entry], bool]" = lambda _: False
+) -> Iterator[None]:
+    """Let the test answer for what the mock refuses meanwhile."""
+    from kling_mock_server.witness import Witness
+
+    witness = request.node.stash.setdefault(WITNESS, Witness(responder.contract.rules))
+    coverage = request.config.stash.get(COVERAGE, None)
+
+    def watch(entry: "Entry") -> None:
+        if not is_late(entry):
+            witness.see(entry)
+            if coverage is not None:
+                coverage.see(entry, responder.contract)
+
+    responder.watch = watch
+    yield
+    responder.watch = None
+    # What the test did itself is judged with the test; this is what other fixtures sent on their way out.
+    _fail_with(witness.surprise(_announced(request.node)), witness)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a test that passed, for what the mock refused or did not refuse; show it where the test failed anyway."""
+    try:
+        result = yield
+    except BaseException:
+        _show(item)
+        raise
+    _judge(item)
+    return result
+
+
+def _show(item: pytest.Item) -> None:
+    witness = item.stash.get(WITNESS, None)
+    if witness and witness.refusals():
+        item.add_report_section("call", "kling", witness.refusals())
+        witness.forget()
+
+
+def _judge(item: pytest.Item) -> None:
+    announced = _announced(item)
+    witness = item.stash.get(WITNESS, None)
+    if witness:
+        _fail_with(witness.surprise(announced) or witness.disappointment(announced), witness)
+    elif announced:
+        pytest.fail("kling_violates: the test uses none of kling_mock, kling_server, kling_respx", pytrace=False)
+
+
+def _fail_with(text: str, witness: "Witness") -> None:
+    witness.forget()
+    if text:
+        pytest.fail(text, pytrace=False)
+
+
+def _announced(item: pytest.Item) -> tuple[str, ...]:
+    return tuple(rule_id for mark in item.iter_markers("kling_violates") for rule_id in mark.args)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options on rule coverage."""
+    group = parser.getgroup("kling", "klingkit")
+    group.addoption(
+        "--kling-coverage",
+        action="store_true",
+        help="Show which rules the suite exercised: how many requests held each, and how many broke it.",
+    )
+    group.addoption(
+        "--kling-coverage-fail-under",
+        type=float,
+        metavar="PERCENT",
+        help="Fail where fewer of all sides (two a rule: held and broken) were seen. Implies --kling-coverage.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; get ready to count."""
+    config.addinivalue_line(
+        "markers", "kling_violates(rule_id, ...): requests of this test break these rules, and no others."
+    )
+    option = config.option
+    if (option.kling_coverage or option.kling_coverage_fail_under is not None) and not option.collectonly:
+        from kling_mock_server.rule_coverage import RuleCoverage
+
+        config.stash[COVERAGE] = RuleCoverage()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what a worker of pytest-xdist counted; one that crashed has left nothing."""
+    coverage = node.config.stash.get(COVERAGE, None)
+    if coverage is not None:
+        coverage.add(getattr(node, "workeroutput", {}).get(WORKER_OUTPUT, {}))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the counts over where this is a worker; else fail where they are too low."""
+    coverage = session.config.stash.get(COVERAGE, None)
+    if coverage is None:
+        return
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[WORKER_OUTPUT] = coverage.counts
+    elif session.exitstatus == pytest.ExitCode.OK and _is_too_low(session.config, coverage):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show the rule coverage."""
+    coverage = config.stash.get(COVERAGE, None)
+    if coverage is None:
+        return
+    terminalreporter.section("kling rule coverage")
+    terminalreporter.line(coverage.text())
+    if _is_too_low(config, coverage):
+        wanted = config.option.kling_coverage_fail_under
+        terminalreporter.line(f"too low: --kling-coverage-fail-under asks for {wanted:g} %", red=True)
+
+
+def _is_too_low(config: pytest.Config, coverage: "RuleCoverage") -> bool:
+    wanted: float | None = config.option.kling_coverage_fail_under
+    return wanted is not None and coverage.percent < wanted

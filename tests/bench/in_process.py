@@ -1,0 +1,127 @@
+"""The contract and the whole pipeline, in this process."""
+
+import base64
+import copy
+import io
+import json
+import time
+import tracemalloc
+
+import flask
+import hostile_audio
+from kling_contracts import Contract, World, audio, silence
+from kling_mock_server import create_app
+
+from bench.measure import Figure, ratio
+
+CONTRACT = Contract.load()
+EXAMPLE = CONTRACT.operation.example
+WORLD = World.from_json(
+    CONTRACT.document["paths"][CONTRACT.operation.paths[0]]["post"]["requestBody"]["content"]["application/json"][
+        "x-world"
+    ]
+    | {"now_ms": 1_750_000_000_000}
+)
+BODY = json.dumps(EXAMPLE, ensure_ascii=False).encode()
+
+
+def figures():
+    yield Figure("collect_violations(the example) / json.loads of it", _valid(), 3)
+    yield Figure("collect_violations(six errors) / of the example", _six_errors(), 10)
+    yield Figure("collect_violations(a 5 MB upload) / json.loads + b64decode of it", _upload(), 1.5)
+    yield Figure("full pipeline / bare Flask echo, in process", _pipeline(), 1.05)
+    yield Figure("memory of 10,000 tasks", _memory(), 10, "MB")
+    yield Figure("slowest of the hostile 5 MB files", _hostile(), 0.25, "s")
+
+
+def _valid():
+    return ratio(lambda: CONTRACT.collect_violations(EXAMPLE, WORLD), lambda: json.loads(BODY), 4000)
+
+
+def _six_errors():
+    broken = copy.deepcopy(EXAMPLE)
+    broken["session_id"] = 4
+    broken["face_choose"][0] |= {
+        "face_id": 3,
+        "sound_insert_time": "x",
+        "sound_start_time": -1,
+        "sound_volume": 9,
+        "original_audio_volume": -1,
+    }
+    assert len(CONTRACT.collect_violations(broken, WORLD)) == 6
+    return ratio(
+        lambda: CONTRACT.collect_violations(broken, WORLD), lambda: CONTRACT.collect_violations(EXAMPLE, WORLD), 2000
+    )
+
+
+def _upload():
+    largest = silence.make("wav", 8000, CONTRACT.largest_file)
+    payload = copy.deepcopy(EXAMPLE)
+    payload["face_choose"][0] |= {"audio_id": "", "sound_file": base64.b64encode(largest).decode()}
+    body = json.dumps(payload).encode()
+    assert not CONTRACT.collect_violations(json.loads(body), WORLD)
+
+    def base():
+        return base64.b64decode(json.loads(body)["face_choose"][0]["sound_file"], validate=True)
+
+    return ratio(lambda: CONTRACT.collect_violations(json.loads(body), WORLD), base, 5, rounds=9)
+
+
+def _pipeline():
+    bare = flask.Flask("bare")
+    bare.post(CONTRACT.operation.paths[0])(lambda: flask.jsonify(flask.request.get_json()))
+    return ratio(_caller(create_app()), _caller(bare), 1000)
+
+
+def _caller(app):
+    """Call an application as a server does, without the test client's own cost."""
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": CONTRACT.operation.paths[0],
+        "QUERY_STRING": "",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(BODY)),
+        "HTTP_AUTHORIZATION": "Bearer bench",
+        "HTTP_HOST": "127.0.0.1",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+        "wsgi.version": (1, 0),
+        "wsgi.multithread": True,
+        "wsgi.errors": io.StringIO(),
+    }
+    statuses = []
+
+    def call():
+        answer = app({**environ, "wsgi.input": io.BytesIO(BODY)}, lambda status, headers: statuses.append(status))
+        b"".join(answer)
+        assert statuses.pop() == "200 OK"
+
+    return call
+
+
+def _memory():
+    call = _caller(create_app())
+    call()
+    tracemalloc.start()
+    for _ in range(10_000):
+        call()
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return grown / 1e6
+
+
+def _hostile():
+    return max(_seconds(content) for content in hostile_audio.hostile_files().values())
+
+
+def _seconds(content):
+    start = time.perf_counter()
+    try:
+        name = audio.identify(content)
+        if name in audio.MEASURED_FORMATS:
+            audio.measure(content, name)
+    except audio.AudioError:
+        pass
+    return time.perf_counter() - start

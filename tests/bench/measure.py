@@ -1,0 +1,36 @@
+"""Ratios of CPU time, taken in turn within one run: other people's load inflates both sides alike."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table: what was measured, the figure, the most it may be, and its unit."""
+
+    name: str
+    value: float
+    target: float
+    unit: str = "x"
+
+    @property
+    def met(self):
+        return self.value <= self.target
+
+
+def cpu_of(call: Callable[[], object], times: int) -> float:
+    """Return the CPU seconds of `times` calls."""
+    gc.collect()
+    start = time.process_time()
+    for _ in range(times):
+        call()
+    return time.process_time() - start
+
+
+def ratio(candidate: Callable[[], object], base: Callable[[], object], times: int, rounds: int = 15) -> float:
+    """Return the median over rounds of the candidate's CPU time by the base's, measured in turn."""
+    cpu_of(candidate, times // 5 + 1), cpu_of(base, times // 5 + 1)
+    return statistics.median(cpu_of(candidate, times) / cpu_of(base, times) for _ in range(rounds))

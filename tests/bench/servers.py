@@ -1,0 +1,137 @@
+"""Real servers in processes of their own, told apart by the CPU time that each used."""
+
+import http.client
+import json
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from kling_contracts import Contract
+
+from bench.measure import Figure
+
+OPERATION = Contract.load().operation
+PATH = OPERATION.paths[0]
+BODY = json.dumps(OPERATION.example).encode()
+HEADERS = {"Authorization": "Bearer bench", "Content-Type": "application/json"}
+
+BARE = f"""
+import flask, waitress.server
+app = flask.Flask("bare")
+app.post({PATH!r})(lambda: flask.jsonify(flask.request.get_json()))
+server = waitress.server.create_server(app, host="127.0.0.1", port=0, threads=8)
+print(f"http://127.0.0.1:{{server.effective_port}}", flush=True)
+server.run()
+"""
+COMMAND = [sys.executable, "-m", "kling_mock_server"]
+SERVE = [*COMMAND, "serve", "--port", "0"]
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""Byte code may be kept, as on any machine where a command runs more than once."""
+BARE_SERVE = [sys.executable, "-c", BARE]
+
+
+def figures():
+    yield Figure("full pipeline / bare Flask echo, behind waitress", _throughput(), 1.05)
+    yield Figure("cold `klingkit serve` to its first answer / bare Flask on waitress", _cold_start(), 1.15)
+    yield Figure("`klingkit --help` / cold bare Flask on waitress", _command(["--help"]), 0.5)
+    payload = Path(__file__).with_name("payload.json")
+    payload.write_bytes(BODY)
+    try:
+        yield Figure("`klingkit check FILE` / cold bare Flask on waitress", _command(["check", str(payload)]), 0.5)
+    finally:
+        payload.unlink()
+    yield Figure("delay of a healthy request beside 20 half-sent bodies", _slow_neighbours(), 50, "ms")
+
+
+@contextmanager
+def serving(command):
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    try:
+        port = int(re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())[1])
+        # Nobody reads the log: a full pipe would stop the server.
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def cpu_of(process):
+    """Return the CPU seconds that a running process has used."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def post(connection):
+    connection.request("POST", PATH, BODY, HEADERS)
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.status
+    answer.read()
+
+
+def _throughput(times=3000, rounds=9):
+    with serving(SERVE) as (ours, our_port), serving(BARE_SERVE) as (bare, bare_port):
+        servers = [(ours, http.client.HTTPConnection("127.0.0.1", our_port))]
+        servers.append((bare, http.client.HTTPConnection("127.0.0.1", bare_port)))
+        ratios = []
+        for _ in range(rounds):
+            used = []
+            for process, connection in servers:
+                start = cpu_of(process)
+                for _ in range(times):
+                    post(connection)
+                used.append(cpu_of(process) - start)
+            ratios.append(used[0] / used[1])
+        return statistics.median(ratios)
+
+
+def _cold_start(rounds=9):
+    _to_first_answer(SERVE)
+    return statistics.median(_to_first_answer(SERVE) / _to_first_answer(BARE_SERVE) for _ in range(rounds))
+
+
+def _to_first_answer(command):
+    with serving(command) as (process, port):
+        post(http.client.HTTPConnection("127.0.0.1", port))
+        return cpu_of(process)
+
+
+def _command(arguments, rounds=9):
+    return statistics.median(_cpu_of_run([*COMMAND, *arguments]) / _to_first_answer(BARE_SERVE) for _ in range(rounds))
+
+
+def _cpu_of_run(command):
+    before = os.times()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=ENVIRONMENT)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def _slow_neighbours():
+    with serving(SERVE) as (_, port):
+        alone = _milliseconds(port)
+        neighbours = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        for neighbour in neighbours:
+            head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+            neighbour.sendall(head + BODY[: len(BODY) // 2])
+        beside = _milliseconds(port)
+        for neighbour in neighbours:
+            with suppress(OSError):
+                neighbour.close()
+        return max(0.0, beside - alone)
+
+
+def _milliseconds(port):
+    samples = []
+    for _ in range(20):
+        start = time.perf_counter()
+        post(http.client.HTTPConnection("127.0.0.1", port))
+        samples.append((time.perf_counter() - start) * 1000)
+    return statistics.median(samples)

@@ -1,0 +1,265 @@
+import base64
+import gc
+import hashlib
+import json
+
+import pytest
+
+from kling_contracts import silence
+from kling_mock_server.journal import LARGEST_BODY, MOST_ENTRIES
+from serving import NOW_MS, PATH, Mock, payload
+
+TOKEN = "sk-nobody-may-ever-read-this"
+LARGE_AUDIO = base64.b64encode(silence.make("wav", 5000, 30_000)).decode()
+
+
+@pytest.fixture
+def mock():
+    return Mock(fetch="none")
+
+
+def encoded(audio_format):
+    return base64.b64encode(silence.make(audio_format, 5000)).decode()
+
+
+def entry_of(mock, body, token="key"):
+    """Send one request and return its entry."""
+    mock.post(body, token)
+    return mock.journal(token)["entries"][-1]
+
+
+def in_body(entry, *path):
+    value = entry["request"]["body"]
+    for step in path:
+        value = value[step]
+    return value
+
+
+def test_an_entry_tells_what_was_asked_and_answered(mock):
+    mock.put_world()
+    answer = mock.post(payload())
+    (entry,) = mock.journal()["entries"]
+    assert entry == {
+        "at_ms": NOW_MS,
+        "request": {
+            "method": "POST",
+            "path": PATH,
+            "token_sha256": hashlib.sha256(b"key").hexdigest()[:16],
+            "body": payload(),
+        },
+        "response": {"status": 200, "code": 0, "message": "SUCCEED", "request_id": answer.json["request_id"]},
+        "violations": [],
+        "unverified": [],
+        "notes": [],
+    }
+
+
+def test_an_entry_tells_the_time_of_its_account(mock):
+    mock.put_world()
+    mock.advance(1234)
+    assert entry_of(mock, payload())["at_ms"] == NOW_MS + 1234
+
+
+def test_a_refusal_is_journalled_with_every_broken_rule(mock):
+    entry = entry_of(mock, payload(sound_end_time=1999, sound_volume=3))
+    assert entry["response"]["status"] == 400
+    assert entry["response"]["message"] == "The cropped audio must last at least 2000 ms"
+    assert [(v["rule"], v["pointer"], v["message"]) for v in entry["violations"]] == [
+        (
+            "clip-too-short",
+            "/face_choose/0/sound_end_time",
+            "The cropped audio must last at least 2000 ms",
+        ),
+        (
+            "face-overlap-too-short",
+            "/face_choose/0/sound_insert_time",
+            "The inserted audio must overlap the face's interval by at least 2000 ms",
+        ),
+        (
+            "sound_volume.maximum",
+            "/face_choose/0/sound_volume",
+            "face_choose[0].sound_volume must be at most 2",
+        ),
+    ]
+
+
+def test_what_could_not_be_verified_is_journalled_with_the_reason(mock):
+    entry = entry_of(mock, payload(audio_id="", sound_file="http://files.example/a.mp3"))
+    reasons = {one["rule"]: (one["pointer"], one["because"]) for one in entry["unverified"]}
+    assert reasons["sound-file-too-large"] == ("/face_choose/0/sound_file", "the URL was not fetched")
+
+
+def test_unknown_fields_are_journalled_as_notes(mock):
+    entry = entry_of(mock, payload(sound_starttime=0))
+    assert entry["notes"] == [
+        {
+            "pointer": "/face_choose/0/sound_starttime",
+            "message": '"sound_starttime" is not a documented field; did you mean sound_start_time?',
+        }
+    ]
+
+
+def test_a_body_that_is_not_json_is_kept_as_a_digest(mock):
+    body = b'{"session_id": "secret'
+    entry = entry_of(mock, body)
+    assert in_body(entry) == {"redacted": "sha256:" + hashlib.sha256(body).hexdigest(), "length": len(body)}
+    assert [v["rule"] for v in entry["violations"]] == ["body-json"]
+
+
+def test_an_empty_body_is_journalled_as_none(mock):
+    assert in_body(entry_of(mock, b"")) is None
+
+
+def test_entries_stand_in_the_order_of_their_requests(mock):
+    ids = [mock.post(payload()).json["request_id"] for _ in range(5)]
+    assert [entry["response"]["request_id"] for entry in mock.journal()["entries"]] == ids
+
+
+def test_the_oldest_entries_make_room_and_are_counted(mock):
+    ids = [mock.post(b"").json["request_id"] for _ in range(MOST_ENTRIES + 3)]
+    journal = mock.journal()
+    assert journal["dropped"] == 3
+    assert [entry["response"]["request_id"] for entry in journal["entries"]] == ids[3:]
+
+
+def test_a_full_journal_has_dropped_nothing(mock):
+    for _ in range(MOST_ENTRIES):
+        mock.post(b"")
+    assert mock.journal()["dropped"] == 0
+
+
+REFUSED_ON_ADMISSION = [
+    pytest.param({"authorization": TOKEN}, id="a bare token"),
+    pytest.param({"authorization": f"Basic {TOKEN}"}, id="another scheme"),
+    pytest.param({"authorization": f"Bearer {TOKEN} {TOKEN}"}, id="two tokens"),
+    pytest.param({"authorization": f"Bearer {TOKEN}"}, id="a stranger's token"),
+]
+
+
+@pytest.mark.parametrize("headers", REFUSED_ON_ADMISSION)
+def test_no_token_is_journalled_that_was_refused(headers):
+    mock = Mock(tokens=("friend",))
+    mock.ask("POST", PATH, payload(), token="", **headers)
+    assert len(mock.journal(token="")["entries"]) == 1
+    assert TOKEN not in json.dumps(mock.journal(token=""))
+
+
+@pytest.mark.parametrize("body", [payload(), [], b"{"], ids=["accepted", "refused", "not JSON"])
+def test_no_token_is_journalled_that_was_let_in(mock, body):
+    mock.post(body, TOKEN)
+    assert len(mock.journal(TOKEN)["entries"]) == 1
+    assert TOKEN not in json.dumps(mock.journal(TOKEN))
+
+
+def test_tokens_can_be_told_apart_by_their_digests(mock):
+    digests = {entry_of(mock, payload(), token)["request"]["token_sha256"] for token in ("a", "b", "a")}
+    assert len(digests) == 2
+
+
+@pytest.mark.parametrize("audio_format", ["wav", "mp3", "m4a"])
+def test_audio_is_journalled_as_digest_length_and_format(mock, audio_format):
+    text = encoded(audio_format)
+    entry = entry_of(mock, payload(audio_id="", sound_file=text))
+    assert in_body(entry, "face_choose", 0, "sound_file") == {
+        "redacted": "sha256:" + hashlib.sha256(text.encode()).hexdigest(),
+        "length": len(text),
+        "format": audio_format,
+    }
+
+
+MP3 = encoded("mp3")
+
+
+@pytest.mark.parametrize(
+    ("audio", "body"),
+    [
+        pytest.param(MP3, payload(audio_id="", sound_file=MP3), id="accepted"),
+        pytest.param(MP3, payload(sound_file=MP3), id="two sources"),
+        pytest.param(MP3, payload(audio_id="", sound_file="data:audio/mp3;base64," + MP3), id="a data URL"),
+        pytest.param(MP3, payload(audio_id="", sound_file=MP3[:-1]), id="Base64 that breaks off"),
+        pytest.param(MP3, payload(audio_id="", sound_file=MP3[:200]), id="short"),
+        pytest.param(MP3, payload(audio_id="", sound_file=[MP3]), id="in an array"),
+        pytest.param(MP3, payload(audio_id=MP3), id="in the wrong field"),
+        pytest.param(MP3, payload(soundfile=MP3), id="in an unknown field"),
+        pytest.param(MP3, {"sound_file": MP3[:200]}, id="outside of face_choose"),
+        pytest.param(MP3, MP3, id="as the whole body"),
+        pytest.param(MP3, json.dumps({"sound_file": MP3}).encode()[:-1], id="in a body that is not JSON"),
+        pytest.param(LARGE_AUDIO, payload(audio_id="", sound_file=LARGE_AUDIO), id="larger than is kept"),
+        pytest.param(LARGE_AUDIO, payload(sound_file=LARGE_AUDIO), id="larger than is kept, and refused"),
+    ],
+)
+def test_no_audio_is_journalled(mock, audio, body):
+    entry = entry_of(mock, body)
+    assert audio[:24] not in json.dumps(entry)
+
+
+@pytest.mark.parametrize("url", ["http://files.example/a.mp3", "HTTPS://files.example/b.wav?x=1"])
+def test_the_url_of_an_audio_is_journalled(mock, url):
+    entry = entry_of(mock, payload(audio_id="", sound_file=url))
+    assert in_body(entry, "face_choose", 0, "sound_file") == url
+
+
+def test_an_empty_sound_file_is_journalled_as_it_is(mock):
+    assert in_body(entry_of(mock, payload(sound_file="")), "face_choose", 0, "sound_file") == ""
+
+
+def sized(size):
+    body = json.dumps(payload(note="")).encode()
+    return body.replace(b'"note": ""', b'"note": "' + b"x" * (size - len(body)) + b'"')
+
+
+def test_a_body_at_the_limit_is_kept(mock):
+    body = sized(LARGEST_BODY)
+    assert len(body) == 16 * 1024
+    assert in_body(entry_of(mock, body), "session_id") == payload()["session_id"]
+
+
+def test_a_body_beyond_the_limit_is_kept_as_a_digest(mock):
+    body = sized(LARGEST_BODY + 1)
+    assert in_body(entry_of(mock, body)) == {
+        "redacted": "sha256:" + hashlib.sha256(body).hexdigest(),
+        "length": len(body),
+    }
+
+
+def test_the_memory_of_a_journal_holds_no_large_body(mock):
+    for _ in range(3):
+        mock.post(payload(audio_id="", sound_file=LARGE_AUDIO))
+    texts = [one for one in reachable(mock.responder) if isinstance(one, str | bytes)]
+    # What is looked for can be found: the digests of these very bodies.
+    assert any("sha256:" in str(text) for text in texts)
+    assert max(map(len, texts)) < len(LARGE_AUDIO)
+    assert not any(LARGE_AUDIO[100:140] in str(text) for text in texts)
+
+
+def reachable(root):
+    """Yield every object that hangs on `root`, modules, classes and code left out."""
+    seen, waiting = set(), [root]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, type) or type(one).__name__ in ("module", "function"):
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += gc.get_referents(one)
+
+
+def test_a_request_without_a_token_can_be_read_without_a_token(mock):
+    mock.post(payload(), token="")
+    (entry,) = mock.journal(token="")["entries"]
+    assert entry["request"]["token_sha256"] == ""
+    assert [v["rule"] for v in entry["violations"]] == ["authorization-missing"]
+
+
+def test_the_entries_of_an_account_cannot_be_read_without_its_token(mock):
+    mock.post(payload())
+    assert mock.journal(token="") == {"dropped": 0, "entries": []}
+
+
+def test_whoever_watches_sees_every_entry_of_every_account(mock):
+    watched = []
+    mock.responder.watch = watched.append
+    mock.post(payload(), "a")
+    mock.post(b"", "b")
+    mock.post(payload(), "")
+    assert [entry.status for entry in watched] == [200, 400, 401]
