@@ -2,6 +2,9 @@
 
 from hypothesis import HealthCheck, settings
 
+# A checkout that is not installed has no entry point to load it by.
+pytest_plugins = ["kling_mock_server.pytest_plugin"]
+
 # Another process on a busy machine must not make a test fail: no deadlines.
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)

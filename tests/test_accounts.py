@@ -231,8 +231,9 @@ def test_the_account_longest_unused_is_forgotten_first(mock):
 def test_an_account_keeps_so_many_tasks_and_forgets_the_oldest_with_its_external_id():
     account = Account(World(), TaskIds())
     for number in range(MOST_TASKS):
+        account.tasks.claim(f"id-{number}")
         account.create_task(f"id-{number}")
-    assert account.create_task("id-0") is None
+    assert not account.tasks.claim("id-0")
     account.create_task("one more")
     assert len(account.tasks) == MOST_TASKS
-    assert account.create_task("id-0") is not None
+    assert account.tasks.claim("id-0")

@@ -135,8 +135,7 @@ def test_an_items_violations_come_before_those_of_the_next():
 
 
 def test_rules_stand_in_the_order_of_the_document():
-    (path,) = CONTRACT.document["paths"].values()
-    schema = path["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schema = CONTRACT.document["paths"][PATH]["post"]["requestBody"]["content"]["application/json"]["schema"]
     judged = [rule.id for rule in CONTRACT.operation.rules if rule.kind == "cel"]
     assert judged == list(_rule_ids(schema))
 
@@ -395,7 +394,6 @@ def test_the_longest_number_that_a_body_may_hold_is_refused_like_any_other():
     "value",
     [
         *({1, 2}, object(), b"1", {1: 2}, float("nan"), float("inf")),
-        pytest.param(10**5000, id="longer than json can write"),
     ],
 )
 @pytest.mark.parametrize("wrapped", [lambda value: value, lambda value: example(sound_volume=value)], ids=["", "field"])

@@ -9,10 +9,11 @@ import zipfile
 from importlib.metadata import entry_points, requires
 from pathlib import Path
 
+import pytest
+
 import kling_contracts
 import kling_mock_server
 import kling_openapi
-import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (kling_openapi, kling_contracts, kling_mock_server)
@@ -29,7 +30,7 @@ DATA = (
 def built(tmp_path_factory):
     """Build both without an environment of their own: that would need the network."""
     folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--sdist", "--outdir", str(folder), str(ROOT)]
+    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--sdist", "--outdir", folder, ROOT]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     return folder
 

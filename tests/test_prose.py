@@ -122,7 +122,7 @@ def letters(text):
 
 def uncovered(document, vendor=VENDOR):
     """Everything that nothing answers for, in the order of the vendor's document."""
-    return "".join(run for described in coverage(vendor, document) for run in described.uncovered)
+    return letters("".join(run for described in coverage(vendor, document) for run in described.uncovered))
 
 
 def strays(document, vendor=VENDOR):
@@ -337,3 +337,16 @@ def test_uncovered_characters_are_counted():
     (label,) = [place for place in REASONED if at(place) == "会话ID"]
 
     assert sum(described.uncovered_characters for described in coverage(VENDOR, without(label[:-1]))) == 4
+
+
+def test_an_uncovered_sentence_is_named_whole():
+    place = next(place for place in REASONED if at(place) == "原视频无声时,当前参数无效果")
+    (described,) = [one for one in coverage(VENDOR, without(place[:-1])) if one.uncovered]
+
+    assert described.uncovered == ("原视频无声时,当前参数无效果",)
+
+
+@pytest.mark.parametrize("place", [place for place in REASONED if "servers" not in place], ids=name_of)
+def test_a_reason_that_misquotes_a_field_is_an_error(place):
+    with pytest.raises(RuleError, match=re.escape(altered(at(place)))):
+        Contract.compile(with_text(EFFECTIVE, place, altered(at(place))))

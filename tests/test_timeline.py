@@ -88,8 +88,9 @@ def test_nothing_known_is_nothing_drawn():
         ({"sound_start_time": "0"}, ["video", "face", "audio"]),
         ({"sound_end_time": 2500.5}, ["video", "face", "audio"]),
         ({"sound_end_time": True}, ["video", "face", "audio"]),
-        ({"sound_end_time": float("inf")}, ["video", "face", "audio"]),
         ({"sound_start_time": 6000}, ["video", "face", "overlap", "audio"]),
+        ({"sound_start_time": -1}, ["video", "face", "inserted", "overlap", "audio"]),
+        ({"sound_insert_time": -1}, ["video", "face", "overlap", "audio", "clip"]),
     ],
     ids=str,
 )

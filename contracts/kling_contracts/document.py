@@ -35,7 +35,7 @@ def effective(profile: str = "documented", *, upstream_state: bool = True, folde
         raise ValueError(f"unknown profile {profile!r}; there are: {', '.join(PROFILES)}")
     names = [VENDOR_DOCUMENT, *PROFILES[profile], *([] if upstream_state else [STATELESS])]
     home = folder or kling_openapi.FOLDER
-    sources = {name: (home / name).read_bytes() for name in names}
+    sources = {name: _source(home / name) for name in names}
     return _cached(sources, home / "__pycache__")
 
 
@@ -54,6 +54,13 @@ def dump(document: Document, form: str) -> str:
     return text
 
 
+def _source(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DocumentError(f"{path.name}: {error}") from None
+
+
 def parse(source: bytes, name: str) -> Document:
     """Return the YAML or JSON object that `source` holds; raises `DocumentError` naming `name`."""
     import yaml
@@ -63,9 +70,24 @@ def parse(source: bytes, name: str) -> Document:
         document = yaml.load(source, loader)
     except yaml.YAMLError as error:
         raise DocumentError(f"{name}: not YAML: {error}") from None
+    _refuse_unsayable(document, name)
     if not isinstance(document, dict):
         raise DocumentError(f"{name}: not a YAML object")
     return document
+
+
+def _refuse_unsayable(node: object, name: str) -> None:
+    """YAML says more than JSON: dates, binary, keys that are numbers. An OpenAPI document may not."""
+    if isinstance(node, dict):
+        for key, member in node.items():
+            if not isinstance(key, str):
+                raise DocumentError(f"{name}: the key {key!r} must be quoted")
+            _refuse_unsayable(member, name)
+    elif isinstance(node, list):
+        for entry in node:
+            _refuse_unsayable(entry, name)
+    elif node is not None and not isinstance(node, str | int | float):
+        raise DocumentError(f"{name}: {node!r} must be quoted")
 
 
 def _compile(sources: dict[str, bytes]) -> Document:

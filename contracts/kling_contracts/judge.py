@@ -190,7 +190,7 @@ class _Walk:
             return False
 
     def _visit_array(self, node: Node, value: Any, path: str, facts: Facts) -> None:
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, list | tuple) or not value:
             self._give_up(node, path, "there is no item")
             return
         for index, item in enumerate(value[:MOST_ITEMS]):
@@ -221,14 +221,14 @@ class _Walk:
         try:
             if not expression.holds(value, facts):
                 failed = [condition for condition in expression.conditions if not condition.holds(value, facts)]
-                self.violations.append(_violation(rule, failed[0], value, path, facts))
+                self.violations.append(_violation(rule, expression, failed[0], value, path, facts))
         except NotKnown as unknown:
             self.unverified.append(Unverified(rule, path, str(unknown)))
 
 
-def _violation(rule: Rule, failed: Condition, value: Any, path: str, facts: Facts) -> Violation:
+def _violation(rule: Rule, expression: Expression, failed: Condition, value: Any, path: str, facts: Facts) -> Violation:
     name = _blamed(rule, value)
-    remedy = _remedy(failed, value, name, facts) if failed.comparison else ""
+    remedy = _remedy(expression, failed, value, name, facts) if failed.comparison else ""
     blamed = value.get(name) if name else value
     shown = shown_value(blamed) if not name or name in value else ""
     return Violation(rule, f"{path}/{name}" if name else path, rule.sentence(failed), shown, remedy)
@@ -239,19 +239,24 @@ def _blamed(rule: Rule, value: Any) -> str:
     return next(given, rule.blame[0] if rule.blame else "")
 
 
-def _remedy(failed: Condition, value: Any, name: str, facts: Facts) -> str:
-    """What the blamed number would have to be, everything else as it is: the comparison is linear in it."""
+def _remedy(expression: Expression, failed: Condition, value: Any, name: str, facts: Facts) -> str:
+    """What the blamed number would have to be, everything else as it is: the comparison is linear in it.
+
+    Empty where no number would do: another condition of the rule may stand in the way.
+    """
     comparison = failed.comparison
     number = value.get(name) if name else value
-    if comparison is None or not isinstance(number, int):
+    if comparison is None or comparison.operator not in _BOUNDS or not isinstance(number, int):
         return ""
+
+    def changed(to: int) -> Any:
+        return {**value, name: to} if name else to
+
     gap = comparison.gap(value, facts)
-    slope = comparison.gap({**value, name: number + 1} if name else number + 1, facts) - gap
-    if slope not in (1, -1) or comparison.operator not in _BOUNDS:
-        return ""
+    slope = comparison.gap(changed(number + 1), facts) - gap
     upwards, strict = _BOUNDS[comparison.operator]
     bound = number - slope * (gap - strict)
-    if not 0 <= bound <= LARGEST_REMEDY:
+    if slope not in (1, -1) or not 0 <= bound <= LARGEST_REMEDY or not expression.holds(changed(bound), facts):
         return ""
     return f"at least {bound}" if upwards == (slope > 0) else f"at most {bound}"
 
@@ -280,10 +285,13 @@ def shown_value(value: Any) -> str:
     """Return a value as JSON, cut short: a refused `sound_file` may be megabytes long."""
     if isinstance(value, str) and len(value) > SHOWN:
         return f'{_encode(value[:SHOWN])[:-1]}…" ({len(value)} characters)'
-    if isinstance(value, dict | list) and value:
+    if isinstance(value, dict | list | tuple) and value:
         return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
-    text = _encode(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    try:
+        text = _encode(value)
+    except ValueError:
+        return "a number of very many digits"
+    return text if isinstance(value, str) or len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode

@@ -14,6 +14,8 @@ MOST_ITEMS: Final = 100
 MOST_FAULTS: Final = 1000
 MOST_TOLD: Final = 4096
 """Sentences that a checker keeps."""
+LONGEST_TOLD: Final = 200
+"""Characters of a pointer whose sentence is kept: a client's keys may be megabytes long."""
 
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
@@ -47,21 +49,31 @@ class Checker:
         try:
             if self.is_valid(value):
                 return []
-            errors = self._validator.iter_errors
-            return self._faults(errors(_bounded(value, self._schema))) or self._faults(errors(value))
+            bounded = _bounded(value, self._schema)
+            return self._faults(self._validator.iter_errors(bounded), bounded) or self._first(value)
         except ValueError as error:
             raise TypeError(f"not a JSON value: {error}") from None
 
-    def _faults(self, errors: Iterator[Any]) -> list[Fault]:
-        return [fault for error in islice(errors, MOST_FAULTS) for fault in self._of(error)]
+    def _first(self, value: Any) -> list[Fault]:
+        # The validator makes all its errors at once, which for a huge value takes minutes.
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return self._faults(iter([error]), value)
+        return []
 
-    def _of(self, error: Any) -> list[Fault]:
-        place, path = tuple(error.schema_path), tuple(error.instance_path)
+    def _faults(self, errors: Iterator[Any], value: Any) -> list[Fault]:
+        return list(islice((fault for error in errors for fault in self._of(error, value)), MOST_FAULTS))
+
+    def _of(self, error: Any, value: Any) -> list[Fault]:
+        place, path = tuple(map(str, error.schema_path)), tuple(error.instance_path)
+        if error.instance is None:
+            _refuse_infinite(value, path)
         keyword = place[-1]
         if keyword == "required":
             name = error.kind.property
             return [self._fault((*place, name), (*path, name), keyword, None)]
-        if keyword == "additionalProperties":
+        if keyword == "additionalProperties" and error.kind.name == keyword:
             return [self._fault(place, (*path, name), keyword, None) for name in error.kind.unexpected]
         return [self._fault(place, path, keyword, error)]
 
@@ -73,7 +85,7 @@ class Checker:
         if told is None:
             limit = error.kind.value if error else None
             told = Fault(pointer(path), path, place, message(keyword, limit, path, kind))
-            if len(self._told) < MOST_TOLD:
+            if len(self._told) < MOST_TOLD and len(told.pointer) < LONGEST_TOLD:
                 self._told[key] = told
         return told
 
@@ -90,10 +102,10 @@ def readable(path: Path) -> str:
 
 
 def message(keyword: str, limit: Any, path: Path, kind: str) -> str:
-    """Return the sentence for a broken keyword; of the value it tells no more than its type, `kind`."""
+    """Return the sentence for a broken keyword; of the value it tells no more than its type, `kind`, if that."""
     template = _MESSAGES.get(keyword, "{name} does not satisfy {keyword}")
     if keyword == "type":
-        return f"{readable(path)} must be {_article(limit)}, not {_article(kind)}"
+        return f"{readable(path)} must be {_article(limit)}{f', not {_article(kind)}' if kind else ''}"
     return template.format(name=readable(path), keyword=keyword, limit=limit, items="item" if limit == 1 else "items")
 
 
@@ -130,10 +142,20 @@ def _article(kind: Any) -> str:
     return kind if kind == "null" else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
+def _refuse_infinite(value: Any, path: Path) -> None:
+    """The validator takes NaN and the infinities for null."""
+    for token in path:
+        value = value[str(token) if isinstance(value, dict) else token]
+    if isinstance(value, float):
+        raise TypeError(f"not a JSON value: {value}")
+
+
 def _bounded(value: Any, schema: Schema) -> Any:
     """Cut arrays to their bound and `MOST_ITEMS` more, so that what was too long still is."""
-    if isinstance(value, list) and "items" in schema:
+    if isinstance(value, list | tuple) and "items" in schema:
         return [_bounded(item, schema["items"]) for item in value[: schema.get("maxItems", 0) + MOST_ITEMS]]
+    if isinstance(value, dict) and isinstance(schema.get("additionalProperties"), Mapping):
+        value = dict(islice(value.items(), len(schema.get("properties", ())) + MOST_FAULTS))
     if not isinstance(value, dict) or "properties" not in schema:
         return value
     arrays = [name for name, declared in schema["properties"].items() if "items" in declared and name in value]

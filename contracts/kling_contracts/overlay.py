@@ -3,6 +3,7 @@
 A vendor who renames a field would otherwise take its rules away in silence.
 """
 
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 from kling_contracts.errors import OverlayError
 
 Node = dict[str, Any]
+
+_VERSION = re.compile(r"1\.[01]\.\d+")
+_MEMBERS = {"target", "description", "update", "remove", "copy"}
 
 
 def apply(document: Node, overlay: Node, name: str = "overlay") -> Node:
@@ -24,29 +28,56 @@ def apply(document: Node, overlay: Node, name: str = "overlay") -> Node:
         try:
             _act(result, action)
         except OverlayError as error:
-            raise OverlayError(f"{name}, actions[{index}], target {action.get('target')!r}: {error}") from None
+            target = action.get("target") if isinstance(action, Mapping) else None
+            raise OverlayError(f"{name}, actions[{index}], target {target!r}: {error}") from None
     return result
 
 
 def _refuse_malformed(overlay: Node, name: str) -> None:
-    if not isinstance(overlay, Mapping) or not str(overlay.get("overlay", "")).startswith(("1.0", "1.1")):
+    if not isinstance(overlay, Mapping) or not _VERSION.match(str(overlay.get("overlay"))):
         raise OverlayError(f"{name}: not an OpenAPI Overlay 1.0 or 1.1 document")
     if not isinstance(overlay.get("actions"), list) or not overlay["actions"]:
         raise OverlayError(f"{name}: actions must be a list of at least one action")
 
 
 def _act(document: Node, action: Node) -> None:
+    if not isinstance(action, Mapping):
+        raise OverlayError("it is not an object")
+    if unknown := [key for key in action if key not in _MEMBERS and not str(key).startswith("x-")]:
+        raise OverlayError(f"it has no member {unknown[0]!r}")
     matches = _select(document, action.get("target"))
     if action.get("remove", False):
-        for match in reversed(matches):
-            del match.parent.obj[match.parts[-1]]
+        _remove(matches)
     elif "update" in action:
         for match in matches:
             _update(match, action["update"])
     elif "copy" in action:
-        (source,) = _select(document, action["copy"])
+        source = _source(document, action["copy"])
         for match in matches:
-            _update(match, source.obj)
+            _update(match, deepcopy(source))
+
+
+def _source(document: Node, path: object) -> object:
+    try:
+        found = _select(document, path)
+    except OverlayError as error:
+        raise OverlayError(f"copy {path!r}: {error}") from None
+    if len(found) > 1:
+        raise OverlayError(f"copy {path!r}: it selects {len(found)} places")
+    return found[0].obj
+
+
+def _remove(matches: list[Any]) -> None:
+    # Each node once; within one array the last first, so that no index drifts.
+    chosen = {match.parts: match for match in matches}
+    for parts in sorted(chosen, key=_position, reverse=True):
+        if chosen[parts].parent is None:
+            raise OverlayError("the document itself cannot be removed")
+        del chosen[parts].parent.obj[parts[-1]]
+
+
+def _position(parts: tuple[str | int, ...]) -> list[tuple[bool, str | int]]:
+    return [(isinstance(part, int), part) for part in parts]
 
 
 def _select(document: Node, target: object) -> list[Any]:
@@ -55,8 +86,10 @@ def _select(document: Node, target: object) -> list[Any]:
 
     if not isinstance(target, str):
         raise OverlayError("it has no target")
+    if not target.startswith("$"):
+        raise OverlayError("not a JSONPath: it does not start at the root, $")
     try:
-        matches = list(jsonpath.finditer(target, document))
+        matches = list(jsonpath.JSONPathEnvironment(strict=True).finditer(target, document))
     except jsonpath.JSONPathError as error:
         raise OverlayError(f"not a JSONPath: {error}") from None
     if not matches:

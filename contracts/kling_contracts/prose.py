@@ -117,16 +117,22 @@ def _described(pointer: str, description: str, quoted: Mapping[tuple[str, bool],
 
 
 def _runs(description: str, covered: list[bool]) -> Iterator[str]:
+    """Uncovered characters, with the punctuation between them: a sentence is named whole."""
     run = ""
     for character, done in zip(description, covered, strict=True):
-        if done:
-            if run:
-                yield run
-            run = ""
-        else:
+        if not done or (run and not _counts(character)):
             run += character
+        elif run:
+            yield _trimmed(run)
+            run = ""
     if run:
-        yield run
+        yield _trimmed(run)
+
+
+def _trimmed(run: str) -> str:
+    while not _counts(run[-1]):
+        run = run[:-1]
+    return run
 
 
 def _counts(character: str) -> bool:

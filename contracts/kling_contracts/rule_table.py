@@ -42,9 +42,9 @@ def rule_row(rule: Rule) -> dict[str, Any]:
 def _lines(rule: Rule) -> Iterator[str]:
     where = f" at {rule.node or 'the body'}" if rule.kind != "request" else ""
     yield f"{rule.id}  ({rule.status} / {rule.code}){where}"
-    yield f"  holds:  {rule.statement}"
-    if rule.kind == "cel":
-        yield f"  else:   {rule.sentence()}"
+    if rule.kind != "request":
+        yield f"  holds:  {rule.statement}"
+    yield f"  else:   {rule.sentence()}"
     for quote in rule.quotes:
         yield f"  vendor: {quote.text}  ({quote.meaning})"
     if not rule.quotes:

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.cel import Condition, Expression, compile_rule
 from kling_contracts.errors import RuleError
+from kling_contracts.keywords import message
 
 KEYWORDS: Final = (
     "type",
@@ -80,15 +81,15 @@ class Quantity(int):
     """A limit that can be written as an age (`{limit:age}`, from ms) or a size (`{limit:size}`, from bytes)."""
 
     def __format__(self, unit: str) -> str:
-        """Use the largest unit that divides the number, so that no digit is lost."""
+        """Use the largest unit of which it is a whole number, two at least: 24 hours, 30 days."""
         for name, size in _UNITS.get(unit, ()):
-            if self and self % size == 0:
+            if self % size == 0 and self >= 2 * size:
                 return f"{self // size} {name}"
         return str(int(self))
 
 
 _UNITS: Final = {
-    "age": (("days", 86_400_000 * 2), ("hours", 3_600_000), ("minutes", 60_000), ("seconds", 1000), ("ms", 1)),
+    "age": (("days", 86_400_000), ("hours", 3_600_000), ("minutes", 60_000), ("seconds", 1000), ("ms", 1)),
     "size": (("MB", 1024 * 1024), ("KB", 1024), ("bytes", 1)),
 }
 
@@ -142,29 +143,37 @@ class Compiler(NamedTuple):
     def keyword_rules(self, schema: Schema, node: str) -> Iterator[tuple[str, str | None, Rule]]:
         """Yield keyword, missing name (for `required`) and rule of every keyword of one node."""
         name = node.rpartition(".")[2].replace("[]", ".items") or "body"
+        for entry in schema.get("x-not-enforced", ()):
+            if entry["text"] not in schema.get("description", ""):
+                raise RuleError(f"the vendor does not say {entry['text']!r} at {node or 'the payload'}")
+        for keyword in schema.get("x-prose", {}):
+            if keyword not in KEYWORDS or keyword not in schema:
+                raise RuleError(f"{name} quotes a sentence for the keyword {keyword!r}, which it does not have")
         for keyword in filter(schema.__contains__, KEYWORDS):
             quotes = _quotes(schema.get("x-prose", {}).get(keyword, ()), schema, node)
             if keyword == "required":
                 for missing in schema["required"]:
-                    yield keyword, missing, self._keyword_rule(f"{missing}.required", "required", node, quotes)
+                    says = message(keyword, None, (missing,), "")
+                    yield keyword, missing, self._keyword_rule(f"{missing}.required", "required", says, node, quotes)
             else:
+                says = message(keyword, schema[keyword], (name,) if node else (), "")
                 statement = f"{keyword}: {schema[keyword]}"
-                yield keyword, None, self._keyword_rule(f"{name}.{keyword}", statement, node, quotes)
+                yield keyword, None, self._keyword_rule(f"{name}.{keyword}", statement, says, node, quotes)
 
     def cel_rules(self, schema: Schema, node: str) -> Iterator[Rule]:
         """Yield the rules that sit on one node."""
         for entry in schema.get("x-validations", ()):
             try:
                 yield self._cel_rule(entry, schema, node)
-            except (KeyError, TypeError, RuleError) as error:
+            except (LookupError, TypeError, ValueError) as error:
                 raise RuleError(f"rule {entry.get('id')!r}: {error}") from None
 
-    def _keyword_rule(self, rule_id: str, statement: str, node: str, quotes: tuple[Quote, ...]) -> Rule:
+    def _keyword_rule(self, rule_id: str, statement: str, says: str, node: str, quotes: tuple[Quote, ...]) -> Rule:
         return Rule(
             id=rule_id,
             kind="keyword",
             statement=statement,
-            message="",
+            message=says,
             code=self.default_code,
             status=self._status(self.default_code, rule_id),
             source="prose" if quotes else "schema",
@@ -206,7 +215,8 @@ def _quotes(entries: Any, schema: Schema, node: str) -> tuple[Quote, ...]:
 
 def _quote(entry: Mapping[str, str], schema: Schema, node: str) -> Quote:
     name = entry.get("at", "").lstrip(".")
+    at = ".".join(filter(None, [node, name]))
     holder = schema["properties"][name] if name else schema
     if entry["text"] not in holder.get("description", ""):
-        raise RuleError(f"the vendor does not say {entry['text']!r} at {entry.get('at', 'the field itself')}")
-    return Quote(entry["text"], entry["en"], ".".join(filter(None, [node, name])))
+        raise RuleError(f"the vendor does not say {entry['text']!r} at {at or 'the payload'}")
+    return Quote(entry["text"], entry["en"], at)

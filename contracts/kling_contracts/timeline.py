@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.facts import AudioFacts, Facts
 from kling_contracts.rules import Rule
+from kling_contracts.violations import Report
 from kling_contracts.world import Face, Video
 
 WIDTH: Final = 48
@@ -33,6 +34,13 @@ def timeline(item: Any, facts: Facts) -> str:
         return ""
     longest = max(bar.end_ms for bar in bars) or 1
     return "\n".join(_drawn(bar, longest) for bar in bars)
+
+
+def timelines(payload: Any, report: Report) -> Iterator[str]:
+    """Yield the drawing of every item of a payload, where a rule about its times is broken."""
+    if any(concerns_times(violation.rule) for violation in report.violations):
+        drawings = (timeline(item, facts) for item, facts in zip(payload["face_choose"], report.facts, strict=False))
+        yield from filter(None, drawings)
 
 
 def concerns_times(rule: Rule) -> bool:

@@ -105,6 +105,11 @@ def printable(text: str) -> str:
     return "".join([one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text])
 
 
+def indented(text: str) -> str:
+    """Return text with every line indented by two."""
+    return "\n".join([f"  {line}" for line in text.splitlines()])
+
+
 SOURCES = {
     "schema": "the schema of the vendor's document",
     "upstream": "Kling's own documentation; the vendor's document does not say it",

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from kling_contracts import Contract, Report, Unverified, Violation, World, body
 from kling_contracts.facts import Fetch
-from kling_contracts.timeline import concerns_times, timeline
-from kling_contracts.violations import describe, printable
+from kling_contracts.timeline import timelines
+from kling_contracts.violations import describe, indented, printable
 
 
 class Result(NamedTuple):
@@ -45,16 +45,8 @@ class Checking(NamedTuple):
     def _lines(self, result: Result) -> Iterator[str]:
         report = result.report
         yield f"{result.name}: {_verdict(report)}"
-        for violation in report.violations:
-            yield ""
-            yield _indented(describe(violation))
-        if any(concerns_times(violation.rule) for violation in report.violations):
-            drawn = (
-                timeline(item, facts) for item, facts in zip(result.payload["face_choose"], report.facts, strict=False)
-            )
-            for drawing in filter(None, drawn):
-                yield ""
-                yield _indented(drawing)
+        for text in [*map(describe, report.violations), *timelines(result.payload, report)]:
+            yield f"\n{indented(text)}"
         yield from _unverified_lines(report.unverified)
         for note in report.notes:
             yield f"\n  note: {note.pointer}: {note.message}"
@@ -77,10 +69,6 @@ def _unverified_lines(unverified: tuple[Unverified, ...]) -> Iterator[str]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
 
 
 def _result_json(result: Result) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from kling_contracts import body
-from kling_contracts.timeline import concerns_times, timeline
-from kling_contracts.violations import describe
+from kling_contracts.timeline import timelines
+from kling_contracts.violations import describe, indented
 from kling_mock_server.journal import Entry
 
 
@@ -14,22 +14,8 @@ def explain(entry: Entry) -> str:
 
 
 def _lines(entry: Entry) -> Iterator[str]:
-    yield f"{entry.method} {entry.path} -> {entry.status} / {entry.code} {entry.answer}"
-    for violation in entry.report.violations:
-        yield _indented(describe(violation))
-    for note in entry.report.notes:
-        yield f"  note: {note.pointer}: {note.message}"
-    for drawing in _timelines(entry):
-        yield ""
-        yield _indented(drawing)
-
-
-def _timelines(entry: Entry) -> Iterator[str]:
-    if any(concerns_times(violation.rule) for violation in entry.report.violations):
-        for item, facts in zip(body.decode(entry.body)["face_choose"], entry.report.facts, strict=False):
-            if isinstance(item, dict):
-                yield timeline(item, facts)
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    yield f"{entry.method} {entry.path} -> {entry.status} / {entry.code} {entry.answer}".replace("\n", "\\n")
+    yield from (indented(describe(violation)) for violation in entry.report.violations)
+    yield from (f"  note: {note.pointer}: {note.message}".replace("\n", "\\n") for note in entry.report.notes)
+    if entry.report.facts:
+        yield from (f"\n{indented(drawing)}" for drawing in timelines(body.decode(entry.body), entry.report))

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kling_contracts import World
+from kling_contracts import Contract, World
 from kling_contracts.world import audio_from_json, session_from_json
-from kling_mock_server.accounts import Account
+from kling_mock_server.account import Account
 from kling_mock_server.clock import Clock
 from kling_mock_server.journal import Entry
 from kling_mock_server.responder import Responder
@@ -26,6 +26,11 @@ class Handle:
         self.responder = responder
         self.url = url
         self.token = token
+
+    @property
+    def contract(self) -> Contract:
+        """What the mock enforces."""
+        return self.responder.contract
 
     @property
     def world(self) -> "WorldHandle":
@@ -49,7 +54,7 @@ class Handle:
     @property
     def _account(self) -> Account:
         # Looked up anew: the mock forgets the accounts that were longest unused.
-        return self.responder.accounts.admit(self.token, self.responder.contract.gate)
+        return self.responder.accounts.admit(self.token, self.contract.gate)
 
 
 class InProcess(Handle):
@@ -66,7 +71,10 @@ class InProcess(Handle):
         """
         import httpx
 
-        return httpx.Client(transport=httpx.WSGITransport(self.app), base_url=self.url)
+        from kling_mock_server.mounted import Mounted
+
+        # Not WSGITransport: it loses streamed bodies and fails on paths beyond Latin-1.
+        return httpx.Client(transport=httpx.MockTransport(Mounted(self.responder, self.url).answer), base_url=self.url)
 
 
 class WorldHandle:
@@ -77,7 +85,7 @@ class WorldHandle:
 
     def get(self) -> dict[str, Any]:
         """Return a copy of the world; `put` takes it back."""
-        return self._account.world.to_json()
+        return self._account.world_json()
 
     def put(self, world: World | Mapping[str, Any]) -> None:
         """Replace the world; tasks and external ids are forgotten. Raises `ValueError`, a line a mistake."""

@@ -1,6 +1,5 @@
 """The journal of an account: what was asked and answered, with secrets and audio taken out."""
 
-import binascii
 import hashlib
 import json
 import threading
@@ -9,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Report, body
+from kling_contracts.facts import base64_bytes
 
 MOST_ENTRIES: Final = 1000
 LARGEST_BODY: Final = 16 * 1024
@@ -127,10 +127,8 @@ def _is_audio(text: str, name: str) -> bool:
 def _format_of(text: str) -> str | None:
     from kling_contracts import audio
 
-    try:
-        return audio.identify(binascii.a2b_base64(text, strict_mode=True))
-    except ValueError:
-        return None
+    data = base64_bytes(text)
+    return None if data is None else audio.identify(data)
 
 
 def _redacted(content: bytes, audio_format: str | None = None) -> dict[str, Any]:

@@ -33,11 +33,11 @@ def kling_options() -> "Switches":
 
 
 @pytest.fixture(scope="session")
-def kling_base_url(kling_options: "Switches") -> str:
+def kling_base_url() -> str:
     """Where `kling_respx` and `kling_mock` answer, by default the vendor's own server. Override it to choose."""
     from kling_mock_server.switches import new_responder
 
-    url: str = new_responder(**kling_options).contract.document["servers"][0]["url"]
+    url: str = new_responder().contract.document["servers"][0]["url"]
     return url
 
 
@@ -131,6 +131,8 @@ def _show(item: pytest.Item) -> None:
 def _judge(item: pytest.Item) -> None:
     announced = _announced(item)
     witness = item.stash.get(WITNESS, None)
+    if not all(mark.args for mark in item.iter_markers("kling_violates")):
+        pytest.fail("kling_violates: name the rules that are meant to be broken", pytrace=False)
     if witness:
         _fail_with(witness.surprise(announced) or witness.disappointment(announced), witness)
     elif announced:

@@ -7,7 +7,8 @@ from kling_contracts import Contract, Operation, Report, Request, Response, Viol
 from kling_contracts.facts import Fetch
 from kling_contracts.gate import Refusal
 from kling_mock_server import control
-from kling_mock_server.accounts import Account, Accounts
+from kling_mock_server.account import Account
+from kling_mock_server.accounts import Accounts
 from kling_mock_server.envelope import SUCCEED, answer, new_request_id
 from kling_mock_server.journal import Entry, digest_of, kept
 from kling_mock_server.tasks import Task

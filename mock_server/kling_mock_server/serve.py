@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 from waitress.server import create_server
 
 from kling_contracts import __version__
-from kling_contracts.violations import describe, printable
+from kling_contracts.violations import printable
 from kling_mock_server.app import MockApp
+from kling_mock_server.explaining import explain
 from kling_mock_server.journal import Entry
 from kling_mock_server.responder import Responder
 
@@ -64,11 +65,7 @@ Stop it with Ctrl-C.
 
 
 def _log(entry: Entry) -> None:
-    lines = [f"{entry.method} {entry.path} -> {entry.status} / {entry.code} {entry.answer}"]
-    for violation in entry.report.violations:
-        lines += ["  " + line for line in describe(violation).splitlines()]
-    lines += [f"  note: {note.pointer}: {note.message}" for note in entry.report.notes]
-    _print("\n".join(printable(line.replace("\n", "\\n")) for line in lines))
+    _print(printable(explain(entry)))
 
 
 def _print(text: str) -> None:

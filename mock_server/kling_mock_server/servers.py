@@ -29,8 +29,10 @@ class Servers:
         """Yield a handle on an account for one test."""
         handle = self._server(switches).new_handle()
         self._finished.discard(digest_of(handle.token))
-        yield handle
-        self._finished.add(digest_of(handle.token))
+        try:
+            yield handle
+        finally:
+            self._finished.add(digest_of(handle.token))
 
     def is_late(self, entry: Entry) -> bool:
         """Return whether an exchange belongs to a test that is over: a client may have left a thread behind."""

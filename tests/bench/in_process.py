@@ -6,22 +6,18 @@ import io
 import json
 import time
 import tracemalloc
+from dataclasses import replace
 
 import flask
-import hostile_audio
-from kling_contracts import Contract, World, audio, silence
-from kling_mock_server import create_app
 
+import hostile_audio
 from bench.measure import Figure, ratio
+from kling_contracts import Contract, audio, silence
+from kling_mock_server import create_app
 
 CONTRACT = Contract.load()
 EXAMPLE = CONTRACT.operation.example
-WORLD = World.from_json(
-    CONTRACT.document["paths"][CONTRACT.operation.paths[0]]["post"]["requestBody"]["content"]["application/json"][
-        "x-world"
-    ]
-    | {"now_ms": 1_750_000_000_000}
-)
+WORLD = replace(CONTRACT.operation.example_world, now_ms=1_750_000_000_000)
 BODY = json.dumps(EXAMPLE, ensure_ascii=False).encode()
 
 

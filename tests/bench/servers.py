@@ -13,9 +13,8 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kling_contracts import Contract
-
 from bench.measure import Figure
+from kling_contracts import Contract
 
 OPERATION = Contract.load().operation
 PATH = OPERATION.paths[0]
@@ -30,7 +29,7 @@ server = waitress.server.create_server(app, host="127.0.0.1", port=0, threads=8)
 print(f"http://127.0.0.1:{{server.effective_port}}", flush=True)
 server.run()
 """
-COMMAND = [sys.executable, "-m", "kling_mock_server"]
+COMMAND = [str(Path(sys.executable).with_name("klingkit"))]
 SERVE = [*COMMAND, "serve", "--port", "0"]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """Byte code may be kept, as on any machine where a command runs more than once."""

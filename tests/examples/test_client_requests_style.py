@@ -40,7 +40,7 @@ class LipSync:
 
 
 # Half a volume is for Kling's own API, not for the document as published: choose that profile.
-@pytest.fixture(scope="session")
+@pytest.fixture
 def kling_options():
     return {"profile": "upstream"}
 

@@ -33,7 +33,7 @@ async def submit(key: str) -> str:
         return answer.json()["data"]["task_id"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def kling_base_url():
     return "https://gateway.example/ai"
 
@@ -42,17 +42,18 @@ def test_a_task_is_submitted(kling_respx):
     assert asyncio.run(submit(kling_respx.token))
 
 
-@pytest.mark.kling_violates("audio-id-expired")
-def test_an_audio_is_gone_after_a_month(kling_respx):
-    kling_respx.world.put_session("825465778199224380", {"video_ms": 10_000, "faces": {"-1": [0, 10_000]}})
+@pytest.mark.kling_violates("session-expired", "audio-id-expired")
+def test_nothing_lasts_longer_than_a_month(kling_respx):
     kling_respx.clock.advance(31 * 24 * 60 * 60 * 1000)
+
     with pytest.raises(httpx.HTTPStatusError):
         asyncio.run(submit(kling_respx.token))
 
 
 def test_a_vendor_that_does_not_answer(respx_mock, kling_respx):
-    # Routes of respx_mock come first, where the test asks for it first.
+    # Whoever is asked for first answers first: here the route, and the mock for every other URL.
     respx_mock.post(path__regex="advanced-lip-sync$").mock(side_effect=httpx.ConnectTimeout)
+
     with pytest.raises(httpx.ConnectTimeout):
         asyncio.run(submit(kling_respx.token))
 

@@ -1,6 +1,7 @@
 """A client's payload builder, checked against the contract: no network, no key, no cost."""
 
 import pytest
+
 from kling_contracts import Contract, ContractViolation, World
 
 CONTRACT = Contract.load()

@@ -1,10 +1,19 @@
 """Limits: the numbers and names that generated cases keep to or go past, read from the rules of one contract."""
 
+from itertools import product
 from typing import Final, NamedTuple
 
 from kling_contracts.audio import MEASURED_FORMATS
 from kling_contracts.contract import Contract
 from kling_contracts.rules import Rule
+
+DRESSED: Final = 6
+"""How many ways a payload has to say the same; `payloads.DRESSINGS` lists them."""
+
+Standing = tuple[int | None, int | None, int]
+"""Age of the session and of the audio, None being new, and the slack of the audio, in ms."""
+Volumes = tuple[float, float]
+"""Volume of the audio and of the video's own sound."""
 
 _NO_LIMIT: Final = 10**10
 _SLACKS_MS: Final = (0, 20, 0, 0, 50, 0, 1)
@@ -26,10 +35,10 @@ class Limits(NamedTuple):
     formats: tuple[str, ...]
     sources: tuple[tuple[str, str], ...]
     """Audio source (`audio_id`, `url`, `inline`) and format of the file."""
-    volumes: tuple[tuple[float, float], ...]
-    """Volume of the audio and of the video's own sound."""
-    standings: tuple[tuple[int | None, int | None, int], ...]
-    """Age of the session and of the audio, None being new, and the slack of the audio."""
+    volumes: tuple[Volumes, ...]
+    standings: tuple[Standing, ...]
+    variants: tuple[tuple[Standing, Volumes, int], ...]
+    """Each standing with each pair of volumes and each dressing: one draw instead of three."""
 
     @classmethod
     def of(cls, contract: Contract) -> "Limits":
@@ -38,6 +47,7 @@ class Limits(NamedTuple):
         session_age_ms = limit_of(rules.get("session-expired"), _NO_LIMIT)
         audio_age_ms = limit_of(rules.get("audio-id-expired"), _NO_LIMIT)
         formats = _formats(rules.get("sound-file-format"))
+        standings, volumes = _standings(session_age_ms, audio_age_ms), _volumes(contract)
         return cls(
             clip_ms=limit_of(rules.get("clip-too-short"), 0),
             overlap_ms=limit_of(rules.get("face-overlap-too-short"), 0),
@@ -50,8 +60,9 @@ class Limits(NamedTuple):
             file_bytes=limit_of(rules.get("sound-file-too-large"), _NO_LIMIT),
             formats=formats,
             sources=_sources(formats),
-            volumes=_volumes(contract),
-            standings=_standings(session_age_ms, audio_age_ms),
+            volumes=volumes,
+            standings=standings,
+            variants=tuple(product(standings, volumes, range(DRESSED))),
         )
 
     @property
@@ -81,11 +92,12 @@ def _formats(rule: Rule | None) -> tuple[str, ...]:
 
 def _sources(formats: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     made = [name for name in formats if name in MEASURED_FORMATS]
-    pairs = [("audio_id", formats), ("url", formats), ("inline", made)]
+    # Most clients send ids; a file inside a payload costs more than all the rest of it.
+    pairs = [*[("audio_id", formats), ("url", formats)] * 6, ("inline", made)]
     return tuple((source, name) for source, names in pairs for name in names)
 
 
-def _volumes(contract: Contract) -> tuple[tuple[float, float], ...]:
+def _volumes(contract: Contract) -> tuple[Volumes, ...]:
     own, original = (_volume(contract, field) for field in ("sound_volume", "original_audio_volume"))
     return tuple((one, other) for one in own for other in original)
 
@@ -98,7 +110,7 @@ def _volume(contract: Contract, field: str) -> tuple[float, ...]:
     return (low, high, *range(low + 1, high)) if integral else (low, high, (low + high) / 4)
 
 
-def _standings(session_age_ms: int, audio_age_ms: int) -> tuple[tuple[int | None, int | None, int], ...]:
+def _standings(session_age_ms: int, audio_age_ms: int) -> tuple[Standing, ...]:
     oldest = (session_age_ms, audio_age_ms)
     ages: tuple[tuple[int | None, int | None], ...] = (
         (None, None),

@@ -15,19 +15,21 @@ Below = Callable[[int], int]
 """Draws a whole number from 0 up to, but not including, its argument; 0 is the simplest."""
 
 NUMBERS: Final = 1000
-"""How many different ids and dressings plans have."""
+"""How many different ids plans have."""
 
 _USUAL_MS: Final = 1000
 _LATEST_MS: Final = 20_000
-_BULKY_MS: Final = 4000
-"""How long a file inside a payload may be beyond the shortest, unless its format is compact."""
+_BULKY_MS: Final = 1000
+"""How much longer than it must a file inside a payload may be, for the payload to stay small."""
+_WHOLE_MS: Final = 1000
+"""Files inside payloads last so many ms or a multiple, so that few have to be made."""
 
 
 class Plan(NamedTuple):
     """One task; times in ms."""
 
     source: str
-    """Of the audio: `audio_id`, `url` or `inline`."""
+    """Of the audio: `audio_id`, `url`, `inline`; or `both` an id and a URL, which breaks a rule."""
     format: str
     start: int
     clip: int
@@ -45,7 +47,7 @@ class Plan(NamedTuple):
     number: int
     """Tells plans' ids apart; below `NUMBERS`."""
     dressing: int
-    """What the payload does besides; below `NUMBERS`."""
+    """What the payload does besides; an index into `DRESSINGS`."""
     size: int = 16_000
     """Of the file, in bytes."""
     flagged: bool = False
@@ -64,7 +66,8 @@ class Plan(NamedTuple):
     @property
     def overlap(self) -> int:
         """How long the face sees the clip; negative: how far they are apart."""
-        return min(self.face.end_ms, self.inserted_end) - max(self.face.start_ms, self.insert)
+        start, end = self.face
+        return min(end, self.insert + self.clip) - max(start, self.insert)
 
     @property
     def relation(self) -> str:
@@ -79,8 +82,8 @@ class Plan(NamedTuple):
 def draw_plan(below: Below, limits: Limits) -> Plan:
     """Draw a plan that keeps to every limit, to many of them exactly."""
     source, audio_format = pick(below, limits.sources)
-    session_age, audio_age, slack = pick(below, limits.standings)
-    longest = _longest(limits, source, audio_format)
+    (session_age, audio_age, slack), volumes, dressing = pick(below, limits.variants)
+    longest = _longest(limits, source)
     clip = near(below, limits.shortest_clip_ms, longest - slack - limits.start_ms)
     start = near(below, limits.start_ms, longest - slack - clip)
     insert = near(below, limits.insert_ms, limits.insert_ms + _LATEST_MS)
@@ -89,16 +92,16 @@ def draw_plan(below: Below, limits: Limits) -> Plan:
         format=audio_format,
         start=start,
         clip=clip,
-        audio=near(below, max(limits.shortest_ms, start + clip + slack), longest),
+        audio=_draw_audio(below, source, max(limits.shortest_ms, start + clip + slack), longest),
         slack=slack,
         insert=insert,
         video=near(below, insert + clip, insert + clip + _LATEST_MS),
         face=_draw_face(below, limits.overlap_ms, insert, clip),
         session_age=session_age,
         audio_age=audio_age,
-        volumes=pick(below, limits.volumes),
+        volumes=volumes,
         number=below(NUMBERS),
-        dressing=below(NUMBERS),
+        dressing=dressing,
     )
 
 
@@ -116,15 +119,21 @@ def near(below: Below, low: int, high: int) -> int:
     return high if step & 1 else low
 
 
-def _longest(limits: Limits, source: str, audio_format: str) -> int:
-    if source != "inline" or audio_format == limits.compact:
+def _longest(limits: Limits, source: str) -> int:
+    if source != "inline":
         return limits.longest_ms
     return min(limits.longest_ms, limits.start_ms + max(limits.shortest_ms, limits.shortest_clip_ms) + _BULKY_MS)
 
 
+def _draw_audio(below: Below, source: str, shortest: int, longest: int) -> int:
+    if source != "inline":
+        return near(below, shortest, longest)
+    return min(-(-shortest // _WHOLE_MS) * _WHOLE_MS, longest)
+
+
 def _draw_face(below: Below, overlap_ms: int, insert: int, clip: int) -> Face:
     """Put a window around the stretch that it shares with the insertion."""
-    window = pick(below, _WINDOWS)
+    window = pick(below, WINDOWS)
     return window(insert, insert + clip, near(below, overlap_ms, clip), near(below, 0, _LATEST_MS))
 
 
@@ -145,19 +154,20 @@ def _inside(start: int, end: int, shared: int, spare: int) -> Face:
     return Face(begin, begin + shared)
 
 
-_WINDOWS: Final = (_around, _left, _right, _inside)
+WINDOWS: Final = (_around, _left, _right, _inside)
 
 
 def margins(plan: Plan, limits: Limits) -> dict[str, int]:
     """Return by how much each rule about numbers holds, by id; negative: by how much it is broken."""
+    end, inserted_end = plan.start + plan.clip, plan.insert + plan.clip
     found = {
         "session-expired": limits.session_age_ms - (plan.session_age or 0),
         "audio-too-short": plan.audio - limits.shortest_ms,
         "audio-too-long": limits.longest_ms - plan.audio,
         "clip-too-short": plan.clip - limits.clip_ms,
         "face-overlap-too-short": plan.overlap - limits.overlap_ms,
-        "insert-past-video-end": plan.video - plan.inserted_end,
-        "clip-past-audio-end": plan.audio - plan.slack - plan.end,
+        "insert-past-video-end": plan.video - inserted_end,
+        "clip-past-audio-end": plan.audio - plan.slack - end,
     }
     if plan.source == "audio_id":
         found["audio-id-expired"] = limits.audio_age_ms - (plan.audio_age or 0)

@@ -1,0 +1,102 @@
+"""The maker of one contract's cases: a plan and its changes in, a labelled case out."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Final
+
+from kling_contracts.cases import Case
+from kling_contracts.contract import Contract
+from kling_contracts.generation.changes import Change
+from kling_contracts.generation.faults import SERVER_RULES, faults_of
+from kling_contracts.generation.limits import Limits
+from kling_contracts.generation.payloads import payload_of, world_of
+from kling_contracts.generation.plans import Below, Plan, margins, pick
+from kling_contracts.generation.transport import request_of
+from kling_contracts.rules import Rule
+from kling_contracts.world import World
+
+
+class Maker:
+    """Makes cases. It may be shared by threads."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.limits = Limits.of(contract)
+        self.faults = faults_of(contract, self.limits)
+        self.breakable = tuple(rule for rule, ways in self.faults.items() if ways and rule not in SERVER_RULES)
+        """The rules to choose from where none is asked for: those that `Contract.report` judges."""
+        self._changes = _evenly([self.faults[rule] for rule in self.breakable])
+        self._changes_of_payload = _evenly([self.faults[rule.id] for rule in contract.operation.rules])
+        self._quotes = {rule.id: _quotes(rule) for rule in contract.rules.values() if rule.quotes}
+        self._rules = frozenset(contract.rules)
+        self._path = contract.operation.paths[0]
+
+    def ways(self, rule: str | None, http: bool) -> tuple[Change, ...]:
+        """Return the ways to break a rule; None: any rule, those of the request itself only with `http`.
+
+        Raises `ValueError` where there is no such rule or no way to break it.
+        """
+        if rule is None:
+            return self._changes if http else self._changes_of_payload
+        ways = self.faults.get(rule)
+        if ways is None:
+            raise ValueError(f"the contract has no rule {rule!r}")
+        if not ways:
+            raise ValueError(f"nobody has thought of a way to break {rule!r}")
+        return ways
+
+    def valid(self, plan: Plan, why: str = "Every rule holds.") -> Case:
+        """Return the case of a plan as it is."""
+        return Case(request_of(payload_of(plan), self._path), world_of(plan), _NOTHING, why)
+
+    def changed(self, plan: Plan, by: int, change: Change, world: World | None = None) -> Case:
+        """Return the case of a plan changed by so much; 0 takes a bounded change to its limit and breaks nothing.
+
+        `world` is that of the plan, where it exists already.
+        """
+        begun = plan._replace(source=change.source) if change.source else plan
+        altered = change.plan(begun, self.limits, by)
+        payload = change.payload(payload_of(altered), by)
+        request = change.request(request_of(payload, self._path), by)
+        breaks = _NOTHING if by == 0 else frozenset([change.rule])
+        if altered is not begun:
+            world, breaks = None, breaks | self._broken(altered)
+        return Case(request, world or world_of(altered), breaks, change.sentence(by), self._quote(change.rule, altered))
+
+    def _broken(self, plan: Plan) -> frozenset[str]:
+        return self._rules.intersection([rule for rule, margin in margins(plan, self.limits).items() if margin < 0])
+
+    def _quote(self, rule: str, plan: Plan) -> str:
+        by_source = self._quotes.get(rule)
+        return by_source[plan.source != "audio_id"] if by_source else ""
+
+
+def _evenly(ways: list[tuple[Change, ...]]) -> tuple[Change, ...]:
+    """Every rule is as likely; the first way of each comes first, being the simplest."""
+    most = max(map(len, ways))
+    return tuple(changes[index % len(changes)] for index in range(most) for changes in ways if changes)
+
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+def _quotes(rule: Rule) -> tuple[str, str]:
+    """The vendor's words on an audio_id and on a sound_file: some rules quote both fields."""
+    of_file = [quote.text for quote in rule.quotes if quote.at.endswith(".sound_file")]
+    return rule.quotes[0].text, (of_file or [rule.quotes[0].text])[0]
+
+
+def maker_of(contract: Contract | None) -> Maker:
+    """Return the maker of a contract, by default of the documented one."""
+    return _documented() if contract is None else Maker(contract)
+
+
+@cache
+def _documented() -> Maker:
+    return Maker(Contract.load())
+
+
+def draw_change(below: Below, ways: Sequence[Change]) -> tuple[int, Change]:
+    """Draw in which way to break a rule, and how far."""
+    change = pick(below, ways)
+    return (1 + below(change.farthest) if change.bounded else 1), change

@@ -1,0 +1,47 @@
+"""Seeded generation without Hypothesis, for corpora and load."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from random import Random
+from typing import Final
+
+from kling_contracts.cases import Case
+from kling_contracts.contract import Contract
+from kling_contracts.generation.changes import Change
+from kling_contracts.generation.maker import Maker, draw_change, maker_of
+from kling_contracts.generation.plans import Below, draw_plan
+
+_FAULTS: Final = 3
+"""How often a plan is broken."""
+
+
+def generate(
+    seed: int,
+    n: int,
+    contract: Contract | None = None,
+    *,
+    valid: bool | None = None,
+    rule: str | None = None,
+    http: bool = True,
+) -> Iterator[Case]:
+    """Yield `n` cases, always the same for one seed and one contract, by default the documented one.
+
+    A valid case is followed by the same one broken in three ways, unless `valid` or `rule` asks for one kind
+    only. `http=False` leaves out what is wrong with the request itself: every body is then a payload. Raises
+    `ValueError` where `rule` is none of the contract's, or is to be broken by valid cases.
+    """
+    if valid and rule:
+        raise ValueError(f"a valid case does not break {rule!r}")
+    maker = maker_of(contract)
+    bits = Random(seed).getrandbits
+    families = _families(lambda options: bits(32) % options, maker, maker.ways(rule, http), 0 if valid else _FAULTS)
+    first = 1 if rule or valid is False else 0
+    return islice((case for family in families for case in family[first:]), n)
+
+
+def _families(below: Below, maker: Maker, ways: Sequence[Change], faults: int) -> Iterator[list[Case]]:
+    """A valid case, and the same one broken so many times."""
+    while True:
+        plan = draw_plan(below, maker.limits)
+        sound = maker.valid(plan)
+        yield [sound, *[maker.changed(plan, *draw_change(below, ways), sound.world) for _ in range(faults)]]

@@ -1,0 +1,98 @@
+"""Hypothesis strategies: worlds, valid cases, and cases that break exactly what they say.
+
+Every number is drawn from one strategy that exists once, and its bounds are arithmetic: building a strategy for each
+example is what would cost. Under each option stands its default; `contract` is the documented one unless given.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from hypothesis import event, note
+from hypothesis import strategies as st
+
+from kling_contracts.cases import Case
+from kling_contracts.contract import Contract
+from kling_contracts.generation.changes import Change
+from kling_contracts.generation.maker import Maker, draw_change, maker_of
+from kling_contracts.generation.payloads import world_of
+from kling_contracts.generation.plans import Below, Plan, draw_plan
+from kling_contracts.timeline import timeline
+from kling_contracts.world import World
+
+_NUMBERS: Final = st.integers(0, 2**20 - 1)
+
+
+def worlds(*, contract: Contract | None = None) -> st.SearchStrategy[World]:
+    """Return a strategy for worlds in which some task can be done."""
+    return _worlds(maker_of(contract))
+
+
+def valid(*, contract: Contract | None = None) -> st.SearchStrategy[Case]:
+    """Return a strategy for cases that break nothing."""
+    return _cases(maker_of(contract), (), sound=1)
+
+
+def broken(rule: str | None = None, *, contract: Contract | None = None, http: bool = True) -> st.SearchStrategy[Case]:
+    """Return a strategy for cases that break a rule, by default any that `Contract.report` judges.
+
+    What breaking that rule implies is broken as well; `Case.breaks` names all of it. `http=False` leaves out what
+    is wrong with the request itself: every body is then a payload. Raises `ValueError` where the contract has no
+    such rule.
+    """
+    maker = maker_of(contract)
+    return _cases(maker, maker.ways(rule, http), sound=0)
+
+
+def cases(*, contract: Contract | None = None, http: bool = True) -> st.SearchStrategy[Case]:
+    """Return a strategy for cases, half of them valid; `http` as in `broken`."""
+    maker = maker_of(contract)
+    ways = maker.ways(None, http)
+    return _cases(maker, ways, sound=len(ways))
+
+
+@st.composite
+def _worlds(draw: st.DrawFn, maker: Maker) -> World:
+    return world_of(draw_plan(_below(draw), maker.limits))
+
+
+@st.composite
+def _cases(draw: st.DrawFn, maker: Maker, ways: Sequence[Change], sound: int) -> Case:
+    """`sound`: how often a case is valid, against once in each of the `ways`."""
+    below = _below(draw)
+    chosen = below(sound + len(ways)) - sound
+    plan = draw_plan(below, maker.limits)
+    if chosen < 0:
+        return _told(maker.valid(plan), plan, maker)
+    by = 1 + below(ways[chosen].farthest) if ways[chosen].bounded else 1
+    return _told(maker.changed(plan, by, ways[chosen]), plan, maker)
+
+
+def _below(draw: st.DrawFn) -> Below:
+    return lambda options: draw(_NUMBERS) % options
+
+
+def _told(case: Case, plan: Plan, maker: Maker) -> Case:
+    event(f"the face window lies {plan.relation} the insertion")
+    for rule in case.breaks:
+        event(f"breaks {rule}")
+    note(_Drawing(case, maker.contract))
+    return case
+
+
+class _Drawing:
+    """Drawn only where Hypothesis shows it, with the smallest failure."""
+
+    def __init__(self, case: Case, contract: Contract) -> None:
+        self._case = case
+        self._contract = contract
+
+    def __repr__(self) -> str:
+        facts = self._contract.report(self._case.request, self._case.world).facts
+        items = self._case.payload["face_choose"] if facts else ()
+        return "\n".join([self._case.why, *map(timeline, items, facts)])
+
+
+def _hypothesis_setup_hook() -> None:
+    """Let `st.from_type` and annotations find the strategies of our types."""
+    st.register_type_strategy(World, lambda _: worlds())
+    st.register_type_strategy(Case, lambda _: cases())

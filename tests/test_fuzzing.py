@@ -1,0 +1,391 @@
+"""Fuzzing finds what is wrong with a server and names the rule; it finds nothing wrong with the mock."""
+
+import json
+import socket
+import subprocess
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+import serving
+from kling_contracts import Contract, Response, World
+from kling_contracts.auditing import Kind
+from kling_contracts.cases import Case, catalogue
+from kling_mock_server import fuzz_target
+from kling_mock_server.fuzz_cli import fuzz
+from kling_mock_server.fuzz_target import TargetError
+from kling_mock_server.fuzzing import MOST_LOST, MOST_PAID, Options, fuzz_server
+from kling_mock_server.live import LiveServer
+from serving import documented
+
+QUICK = Options(n=0)
+HTML = Response(404, {"Content-Type": "text/html"}, b"<h1>Not Found</h1>")
+WORLD = World.from_json(serving.world())
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+@contextmanager
+def server(change=lambda request, answer: answer(request), contract=None):
+    """Serve a mock whose every answer goes through `change`; yields its URL."""
+    with LiveServer(contract=contract or documented(), fetch="none") as running:
+        answer = running.responder.respond
+        running.responder.respond = lambda request: change(request, answer)
+        yield running.url
+
+
+@cache
+def few():
+    """The rows that break something, and some of those that do not."""
+    rows = catalogue(documented())
+    return tuple(row for index, row in enumerate(rows) if row.breaks or index % 6 == 0)
+
+
+@pytest.fixture
+def quick(request, monkeypatch):
+    """Leave out most valid rows, and those of megabytes: one planted defect needs few."""
+    if "whole" in request.fixturenames:
+        return
+    monkeypatch.setattr("kling_mock_server.fuzzing.catalogue", lambda contract: few())
+    monkeypatch.setattr("kling_mock_server.fuzzing.server_catalogue", lambda contract: ())
+
+
+@pytest.fixture
+def whole():
+    """Leave nothing out."""
+
+
+def attacked(change=None, *rules, contract=None, **options):
+    with server(change, contract) if change else server(contract=contract) as url:
+        return fuzz_server(url, QUICK._replace(rules=rules, **options), contract=documented())
+
+
+def found(result):
+    return {(finding.rule, finding.kind) for finding in result.findings}
+
+
+def changed(old, new):
+    """The contract with one thing changed in its document."""
+    document = json.dumps(documented().document)
+    assert old in document
+    return Contract.compile(json.loads(document.replace(old, new)))
+
+
+def elsewhere(request, answer):
+    """A server without a control surface, and without our headers."""
+    if request.path.startswith("/_mock"):
+        return HTML
+    given = answer(request)
+    return Response(given.status, {"Content-Type": "application/json"}, given.body)
+
+
+def generous(request, answer):
+    """A server elsewhere that accepts anything."""
+    if request.path.startswith("/_mock"):
+        return HTML
+    envelope = {"code": 0, "message": "SUCCEED", "request_id": "1", "data": {"task_id": "1"}}
+    return Response(200, {"Content-Type": "application/json"}, json.dumps(envelope).encode())
+
+
+def test_the_mock_has_no_finding(whole):
+    with server() as url:
+        result = fuzz_server(url, contract=documented())
+
+    assert str(result) == f"{url}: {result.judged} cases, no finding"
+    assert result.judged > 1600
+    assert not result.unjudged
+
+
+def test_a_clip_that_may_be_too_short_by_one_is_found():
+    result = attacked(None, "clip-too-short", contract=changed("sound_start_time >= 2000", "sound_start_time >= 1999"))
+
+    assert "clip-too-short" in {finding.rule for finding in result.findings}
+
+
+def test_a_clip_that_must_be_too_long_by_one_is_found():
+    result = attacked(None, "clip-too-short", contract=changed("sound_start_time >= 2000", "sound_start_time >= 2001"))
+
+    assert ("clip-too-short", Kind.REFUSED) in found(result)
+
+
+def test_a_server_that_ignores_a_volume_is_found():
+    result = attacked(None, "sound_volume.maximum", contract=changed('"maximum": 2', '"maximum": 9'))
+
+    (finding,) = (one for one in result.findings if one.kind == Kind.ACCEPTED)
+    assert finding.rule == "sound_volume.maximum"
+    assert finding.case.payload["face_choose"][0]["sound_volume"] == 3
+
+
+def test_a_status_that_is_not_the_documented_one_is_found():
+    def teapot(request, answer):
+        given = answer(request)
+        return replace(given, status=418) if given.status == 400 else given
+
+    result = attacked(teapot, "sound_insert_time.minimum")
+
+    assert found(result) == {("sound_insert_time.minimum", Kind.ANSWER)}
+    assert "answered 418 / 1201" in result.findings[0].detail
+
+
+def test_a_server_that_crashes_on_null_is_found():
+    def fragile(request, answer):
+        return Response(500, {}, b"Internal Server Error") if b'"session_id": null' in request.body else answer(request)
+
+    assert found(attacked(fragile, "session_id.type")) == {("session_id.type", Kind.CRASHED)}
+
+
+def test_an_error_page_in_html_is_a_crash():
+    def page(request, answer):
+        given = answer(request)
+        return HTML if given.status == 404 and "_mock" not in request.path else given
+
+    result = attacked(page, "path")
+
+    assert found(result) == {("path", Kind.CRASHED)}
+    assert "text/html, which is not JSON" in result.findings[0].detail
+
+
+def test_a_refusal_that_names_another_rule_is_found():
+    def misname(request, answer):
+        given = answer(request)
+        headers = {name: value.replace("clip-too-short", "path") for name, value in given.headers.items()}
+        return replace(given, headers=headers)
+
+    assert found(attacked(misname, "clip-too-short")) == {("path", Kind.NAMING), ("clip-too-short", Kind.NAMING)}
+
+
+def test_a_server_that_hangs_up_is_left_alone_after_a_while():
+    with serving.loopback(lambda connection, _: None) as port:
+        result = fuzz_server(f"http://127.0.0.1:{port}", QUICK, contract=documented())
+
+    assert result.judged == MOST_LOST
+    assert {finding.kind for finding in result.findings} == {Kind.CRASHED}
+    assert "not answered" in result.stopped
+
+
+def test_a_server_that_never_answers_does_not_take_forever():
+    with serving.loopback(lambda connection, _: connection.recv(1 << 20) and connection.recv(1)) as port:
+        options = QUICK._replace(timeout_s=0.05, rules=["path"])
+        result = fuzz_server(f"http://127.0.0.1:{port}", options, contract=documented())
+
+    assert "no answer within 0.05 s" in str(result)
+
+
+def test_time_can_be_what_ends_it():
+    with server() as url:
+        result = fuzz_server(url, Options(n=None, time_s=0.2), contract=documented())
+
+    assert result.stopped == "the time is over"
+
+
+def test_a_server_that_holds_a_given_world_is_attacked_with_its_ids():
+    with server(elsewhere) as url:
+        result = fuzz_server(url, QUICK._replace(world=documented().operation.example_world), contract=documented())
+
+    judged = {row.rule: row.judged for row in result.rows}
+    assert result.findings == ()
+    assert judged[""] > 10
+    assert min(judged[rule] for rule in ("clip-past-audio-end", "face-overlap-too-short", "insert-past-video-end")) > 5
+    assert "audio-id-expired" in result.unjudged
+
+
+def test_a_server_elsewhere_that_accepts_anything_is_found_by_every_rule_that_can_be_judged():
+    with server(generous) as url:
+        result = fuzz_server(url, QUICK._replace(world=WORLD), contract=documented())
+
+    rules = {row.rule for row in result.rows if row.rule}
+    assert {(rule, Kind.ACCEPTED) for rule in rules} == found(result)
+
+
+def test_without_a_world_a_refusal_proves_nothing():
+    with server(elsewhere) as url:
+        result = fuzz_server(url, QUICK, contract=documented())
+
+    assert result.findings == ()
+    assert {"clip-too-short", "sound_volume.maximum", "session-unknown"} <= result.unjudged.keys()
+    assert "path" in {row.rule for row in result.rows}
+
+
+def test_without_a_world_an_acceptance_is_found_all_the_same():
+    with server(generous) as url:
+        assert ("clip-too-short", Kind.ACCEPTED) in found(fuzz_server(url, QUICK, contract=documented()))
+
+
+def test_being_turned_away_is_not_taken_for_a_refusal():
+    def closed(request, answer):
+        given = elsewhere(request, answer)
+        body = b'{"code": 1002, "message": "Authorization is invalid", "request_id": "1"}'
+        return given if request.path.startswith("/_mock") else replace(given, status=401, body=body)
+
+    with server(closed) as url:
+        result = fuzz_server(url, QUICK._replace(world=WORLD), contract=documented())
+
+    assert "is the token welcome" in result.unjudged["clip-too-short"]
+    assert "clip-too-short" not in {row.rule for row in result.rows}
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Every host but this machine is a wall; yields what was tried to reach."""
+    tried = []
+
+    def connect(self, address):
+        tried.append(address)
+        raise OSError("a test must not leave this machine")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: tried.append(args) or [])
+    return tried
+
+
+@pytest.mark.parametrize("host", ["kling.example", "192.0.2.1", "[2001:db8::1]", "localhost.example"])
+def test_a_server_elsewhere_is_sent_nothing_until_someone_says_what_may_be(offline, host):
+    with pytest.raises(TargetError, match="may cost money"):
+        fuzz_server(f"https://{host}/api", contract=documented())
+
+    assert offline == []
+
+
+@pytest.fixture
+def paid(monkeypatch):
+    """This machine counts as another one."""
+    monkeypatch.setattr("kling_mock_server.fuzzing.is_loopback", lambda host: False)
+
+
+def test_only_invalid_sends_nothing_that_should_be_accepted(paid):
+    accepted = []
+
+    def watch(request, answer):
+        given = elsewhere(request, answer)
+        accepted.extend([request] if given.status == 200 else [])
+        return given
+
+    with server(watch) as url:
+        result = fuzz_server(url, QUICK._replace(world=WORLD, only_invalid=True), contract=documented())
+
+    assert accepted == []
+    assert "clip-too-short" in {row.rule for row in result.rows}
+
+
+def test_a_paid_server_that_accepts_what_it_should_not_is_left_alone_soon(paid):
+    with server(generous) as url:
+        result = fuzz_server(url, QUICK._replace(only_invalid=True), contract=documented())
+
+    assert result.judged == MOST_PAID
+    assert "may have cost money" in result.stopped
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("a.b", False)],
+)
+def test_this_machine_is_known_without_asking_anybody(offline, host, expected):
+    assert fuzz_target.is_loopback(host) is expected
+    assert offline == []
+
+
+def test_the_account_of_nobody_else_is_touched():
+    with server() as url, LiveServer(contract=documented()) as other:
+        fuzz_server(url, QUICK._replace(rules=["path"]), contract=documented())
+        fresh = other.responder.contract.operation.example_world.to_json()
+        mock = serving.Mock(other.responder)
+
+        assert mock.control("GET", "/world", token="klingkit") == fresh
+
+
+def test_the_url_of_the_operation_will_do():
+    with server() as url:
+        result = fuzz_server(f"{url}{serving.PATH}", QUICK._replace(rules=["path"]), contract=documented())
+
+    assert (result.target, result.findings) == (url, ())
+
+
+def run(*arguments):
+    return CliRunner().invoke(fuzz, [str(one) for one in arguments])
+
+
+@pytest.fixture
+def findings(tmp_path):
+    """The reports on a server that has lost a rule."""
+    reports = [tmp_path / f"fuzz{ending}" for ending in (".xml", ".json", ".md", ".txt")]
+    options = [part for report in reports for part in ("--report", report)]
+    with server(contract=changed('"maximum": 2', '"maximum": 9')) as url:
+        result = run(url, "-n", 0, "--rule", "sound_volume.maximum", *options)
+    assert result.exit_code == 1, result.output
+    return {report.suffix: report.read_text(encoding="utf-8") for report in reports}
+
+
+def test_the_reports_say_the_same_in_every_form(findings):
+    suite = ElementTree.fromstring(findings[".xml"])
+    (test,) = suite.findall("testcase[@name='sound_volume.maximum']")
+    value = json.loads(findings[".json"])
+
+    assert {failure.get("type") for failure in test.findall("failure")} >= {"accepted"}
+    assert int(suite.get("failures")) == len(suite.findall(".//failure")) == len(value["findings"])
+    assert int(suite.get("tests")) == len(suite.findall("testcase"))
+    assert "sound_volume.maximum" in findings[".md"]
+    assert "sound_volume.maximum" in findings[".txt"]
+
+
+def test_a_finding_is_seen_again_from_its_row(findings):
+    (finding,) = [one for one in json.loads(findings[".json"])["findings"] if one["kind"] == "accepted"]
+    case = Case.from_json(finding["case"])
+
+    assert documented().report(case.request, case.world).broken == ("sound_volume.maximum",)
+    assert eval(finding["again"][-1], {"Case": Case}) == case
+
+
+@pytest.mark.parametrize("body", [b"{'\"}", b"\xef\xbb\xbf{}", b"\x00\xff%s\\", '"声"'.encode(), b"a\nb"])
+def test_a_curl_command_sends_the_very_bytes(body):
+    from kling_contracts import Request
+    from kling_mock_server.fuzz_report import curl
+
+    command = curl("http://127.0.0.1:1", Request("POST", "/", {"authorization": "Bearer klingkit"}, body))
+    shown = command.replace("curl ", "shown ", 1)
+    script = f'shown() {{ for last; do :; done; case "$last" in @-) cat;; *) printf %s "$last";; esac; }}; {shown}'
+
+    assert subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout == body
+
+
+def test_a_report_holds_no_token():
+    with server(contract=changed('"maximum": 2', '"maximum": 9')) as url:
+        result = run(url, "-n", 0, "--rule", "sound_volume.maximum", "--token", "our-secret")
+
+    assert "$TOKEN" in result.output
+    assert "our-secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["localhost:8080"], "did you mean http://localhost:8080?"),
+        (["payload"], "neither a URL nor module:callable"),
+        (["json:nothing"], "cannot load json:nothing"),
+        (["http://127.0.0.1:1"], "nothing answers at http://127.0.0.1:1"),
+        (["http://127.0.0.1:1", "--report", "fuzz.pdf"], "the ending chooses the form"),
+        (["http://127.0.0.1:1", "--world", "missing.json"], "cannot read missing.json"),
+        (["https://kling.example"], "--only-invalid"),
+        (["json:dumps", "--ignore", "nothing"], "the contract has no rule nothing"),
+        (["json:dumps", "--as", "builder"], "not understood: obj"),
+    ],
+)
+def test_a_mistake_is_said_in_one_line(arguments, says):
+    result = run(*arguments)
+
+    assert (result.exit_code, result.output.count("Traceback")) == (2, 0)
+    assert says in result.output
+
+
+def test_a_callable_is_audited(tmp_path, monkeypatch):
+    (tmp_path / "klingkit_fuzzed.py").write_text("def validate(payload): return True\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+
+    result = run("klingkit_fuzzed:validate", "-n", 0)
+
+    assert result.exit_code == 1
+    assert result.output.startswith("klingkit_fuzzed:validate: ")
+    assert "clip-too-short" in result.output

@@ -1,0 +1,110 @@
+"""A witness tells what of a test's refusals was announced and what was not."""
+
+import pytest
+
+from kling_mock_server.explaining import explain
+from kling_mock_server.witness import MOST_SHOWN, Witness
+from serving import Mock, documented, payload
+
+SHORT = ("clip-too-short", "face-overlap-too-short")
+
+
+@pytest.fixture
+def mock():
+    return Mock()
+
+
+@pytest.fixture
+def witness(mock):
+    witness = Witness(documented().rules)
+    mock.responder.watch = witness.see
+    return witness
+
+
+@pytest.fixture
+def entry(mock):
+    """The last exchange, whole."""
+    entries = []
+    mock.responder.watch = entries.append
+    return lambda: entries[-1]
+
+
+def test_what_was_accepted_is_nothing_to_tell(mock, witness):
+    mock.post(payload())
+    assert witness.refusals() == witness.surprise(()) == witness.disappointment(()) == ""
+
+
+def test_a_refusal_that_was_announced_in_full_is_no_surprise(mock, witness):
+    mock.post(payload(sound_end_time=1000))
+    assert witness.surprise(SHORT) == witness.disappointment(SHORT) == ""
+
+
+@pytest.mark.parametrize("announced", [(), SHORT[:1], ("audio-too-long",)])
+def test_a_refusal_that_was_not_announced_in_full_is_a_surprise(mock, witness, announced):
+    mock.post(payload(sound_end_time=1000))
+    text = witness.surprise(announced)
+    assert text.startswith("the mock refused 1 request,")
+    assert all(f"{rule_id} at /face_choose/0/" in text for rule_id in SHORT)
+
+
+def test_a_surprise_shows_no_refusal_that_was_announced(mock, witness):
+    mock.post(payload(sound_end_time=1000))
+    mock.post(payload(face_id="9"))
+    text = witness.surprise(SHORT)
+    assert "face-unknown at" in text
+    assert "clip-too-short at" not in text
+
+
+def test_the_remedy_announces_all_that_was_announced_and_all_that_was_not(mock, witness):
+    mock.post(payload(sound_end_time=1000))
+    assert witness.surprise(("audio-too-long",)).endswith(
+        '@pytest.mark.kling_violates("audio-too-long", "clip-too-short", "face-overlap-too-short")'
+    )
+
+
+def test_what_was_announced_may_be_spread_over_requests(mock, witness):
+    mock.post(payload(face_id="9"))
+    mock.post(payload(audio_id="9"))
+    assert witness.disappointment(("face-unknown", "audio-id-unknown")) == ""
+
+
+def test_a_rule_that_stayed_whole_is_a_disappointment(mock, witness):
+    mock.post(payload(face_id="9"))
+    assert witness.disappointment(("face-unknown", "audio-too-long")) == (
+        "announced, but no request broke it: audio-too-long"
+    )
+
+
+def test_a_name_that_is_far_from_every_rule_gets_no_suggestion(witness):
+    assert witness.disappointment(("?",)).endswith("? (there is no such rule)")
+
+
+def test_what_is_forgotten_is_not_told(mock, witness):
+    mock.post(b"{")
+    witness.forget()
+    assert witness.refusals() == witness.surprise(()) == ""
+
+
+def test_of_many_kinds_of_refusal_the_first_are_shown_and_the_rest_counted(mock, witness):
+    fields = ("face_id", "audio_id", "sound_file", "sound_start_time", "sound_insert_time", "sound_volume", "x")
+    for field in fields:
+        mock.post(payload(**{field: {}}))
+    text = witness.refusals()
+    assert text.count("POST ") == MOST_SHOWN
+    assert text.endswith("… and 1 more kinds of refusal")
+
+
+def test_a_text_names_the_unknown_fields_of_a_refused_payload(mock, entry):
+    mock.post(payload(sound_starttime=1, face_id=9))
+    assert '  note: /face_choose/0/sound_starttime: "sound_starttime" is not a documented field' in explain(entry())
+
+
+def test_a_text_draws_the_times_of_every_item_that_has_any(mock, entry):
+    short = {**payload()["face_choose"][0], "sound_end_time": 1000}
+    mock.post({**payload(), "face_choose": [7, short, short]})
+    assert explain(entry()).count("  inserted  ") == 2
+
+
+def test_a_text_draws_nothing_where_no_broken_rule_is_about_times(mock, entry):
+    mock.post(payload(face_id="9"))
+    assert "inserted" not in explain(entry())
