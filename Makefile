@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := openapi contracts mock_server tests conftest.py
+SOURCES := openapi contracts mock_server examples tests conftest.py
 
-.PHONY: help serve test check bench wheel-test format clean
+.PHONY: help serve test check bench wheel-test schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
@@ -12,6 +12,7 @@ help:
 	@echo "make check       ruff and mypy --strict"
 	@echo "make bench       what it costs, as ratios; exits 1 past a target"
 	@echo "make wheel-test  the test suite against the installed wheel"
+	@echo "make schemathesis  the mock under schemathesis, in an environment of its own"
 
 PORT ?= 8080
 
@@ -37,6 +38,14 @@ wheel-test: $(VENV)/test
 	build/venv/bin/python -m pip install --quiet --upgrade pip
 	build/venv/bin/python -m pip install --quiet build/wheel/*.whl --group test
 	KLINGKIT_INSTALLED=1 build/venv/bin/python -m pytest -n auto -o pythonpath=tests
+
+SCHEMATHESIS := build/schemathesis
+
+schemathesis: $(VENV)/product
+	$(PYTHON) -m venv $(SCHEMATHESIS)
+	$(SCHEMATHESIS)/bin/python -m pip install --quiet --upgrade pip
+	$(SCHEMATHESIS)/bin/python -m pip install --quiet --editable . --group schemathesis
+	$(SCHEMATHESIS)/bin/python -m pytest tests/schemathesis_runs
 
 format: $(VENV)/test
 	$(BIN)/ruff format $(SOURCES)

@@ -88,8 +88,15 @@ def test_only_the_packages_themselves_are_imported_by_name(name):
         ("jsonpath", {"kling_contracts/overlay.py"}),
         ("jsonschema_rs", {"kling_contracts/keywords.py"}),
         ("ast", {"kling_contracts/cel.py", "kling_contracts/cel_parser.py"}),
+        (
+            "schemathesis",
+            {
+                "kling_mock_server/schemathesis_hooks/__init__.py",
+                "kling_mock_server/schemathesis_hooks/carrying.py",
+            },
+        ),
     ],
-    ids=["jsonpath", "jsonschema_rs", "ast"],
+    ids=["jsonpath", "jsonschema_rs", "ast", "schemathesis"],
 )
 def test_few_modules_know_a_package(package, knowing):
     assert {name for name in MODULES if package in imported(name)} == knowing

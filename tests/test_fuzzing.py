@@ -287,13 +287,23 @@ def test_this_machine_is_known_without_asking_anybody(offline, host, expected):
     assert offline == []
 
 
-def test_the_account_of_nobody_else_is_touched():
-    with server() as url, LiveServer(contract=documented()) as other:
-        fuzz_server(url, QUICK._replace(rules=["path"]), contract=documented())
-        fresh = other.responder.contract.operation.example_world.to_json()
-        mock = serving.Mock(other.responder)
+def test_no_account_but_its_own_is_touched():
+    with LiveServer(contract=documented()) as running:
+        mock = serving.Mock(running.responder)
+        mine = mock.put_world()
+        fuzz_server(running.url, QUICK._replace(rules=["path"]), contract=documented())
 
-        assert mock.control("GET", "/world", token="klingkit") == fresh
+        assert mock.control("GET", "/world") == mine
+
+
+def test_the_accounts_it_used_are_fresh_afterwards(whole):
+    with LiveServer(contract=documented()) as running:
+        options = QUICK._replace(rules=["authorization-expired"], token="")
+        fuzz_server(running.url, options, contract=documented())
+
+        worlds = [account.world for account in running.responder.accounts._by_name.values()]
+    assert len(worlds) == 2
+    assert {tuple(world.sessions) for world in worlds} == {(serving.SESSION,)}
 
 
 def test_the_url_of_the_operation_will_do():

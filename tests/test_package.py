@@ -23,6 +23,9 @@ DATA = (
     "kling_openapi/upstream.overlay.yaml",
     "kling_openapi/stateless.overlay.yaml",
     "kling_contracts/world.schema.json",
+    "kling_contracts/case.schema.json",
+    "kling_mock_server/schemathesis_files/schemathesis.toml",
+    "kling_mock_server/schemathesis_files/klingkit_hooks.py",
 )
 
 
@@ -44,7 +47,7 @@ def wheel(built):
 
 @pytest.mark.parametrize("name", DATA)
 def test_the_wheel_holds_every_document(wheel, name):
-    source = next(folder / name for folder in (ROOT / "openapi", ROOT / "contracts") if (folder / name).exists())
+    source = next(folder / name for folder in (ROOT / "openapi", ROOT / "contracts", ROOT / "mock_server") if (folder / name).exists())
     assert wheel.read(name) == source.read_bytes()
 
 

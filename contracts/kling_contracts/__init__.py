@@ -1,5 +1,7 @@
 """The contract of Kling's advanced lip-sync endpoint, compiled from the vendor's document."""
 
+from typing import TYPE_CHECKING
+
 from kling_contracts.contract import Contract
 from kling_contracts.errors import DocumentError, OverlayError, RuleError
 from kling_contracts.facts import Facts
@@ -9,9 +11,16 @@ from kling_contracts.rules import Quote, Rule
 from kling_contracts.violations import ContractViolation, Note, Report, Unverified, Violation
 from kling_contracts.world import World
 
+if TYPE_CHECKING:
+    from kling_contracts.auditing import Audit, audit, audit_builder
+    from kling_contracts.cases import Case, catalogue
+    from kling_contracts.generator import generate
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "Audit",
+    "Case",
     "Contract",
     "ContractViolation",
     "DocumentError",
@@ -28,4 +37,26 @@ __all__ = [
     "Unverified",
     "Violation",
     "World",
+    "audit",
+    "audit_builder",
+    "catalogue",
+    "generate",
 ]
+
+_LATE = {
+    "Audit": "auditing",
+    "Case": "cases",
+    "audit": "auditing",
+    "audit_builder": "auditing",
+    "catalogue": "cases",
+    "generate": "generator",
+}
+"""What only those need who make cases, and the module that has it."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)

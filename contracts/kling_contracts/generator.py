@@ -9,7 +9,7 @@ from kling_contracts.cases import Case
 from kling_contracts.contract import Contract
 from kling_contracts.generation.changes import Change
 from kling_contracts.generation.maker import Maker, draw_change, maker_of
-from kling_contracts.generation.plans import Below, draw_plan
+from kling_contracts.generation.plans import Below, draw_plan, pick
 
 _FAULTS: Final = 3
 """How often a plan is broken."""
@@ -39,9 +39,10 @@ def generate(
     return islice((case for family in families for case in family[first:]), n)
 
 
-def _families(below: Below, maker: Maker, ways: Sequence[Change], faults: int) -> Iterator[list[Case]]:
+def _families(below: Below, maker: Maker, ways: Sequence[Sequence[Change]], faults: int) -> Iterator[list[Case]]:
     """A valid case, and the same one broken so many times."""
     while True:
         plan = draw_plan(below, maker.limits)
         sound = maker.valid(plan)
-        yield [sound, *[maker.changed(plan, *draw_change(below, ways), sound.world) for _ in range(faults)]]
+        drawn = [draw_change(below, pick(below, ways)) for _ in range(faults)]
+        yield [sound, *[maker.changed(plan, by, change, sound) for by, change in drawn]]

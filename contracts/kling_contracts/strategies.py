@@ -56,15 +56,16 @@ def _worlds(draw: st.DrawFn, maker: Maker) -> World:
 
 
 @st.composite
-def _cases(draw: st.DrawFn, maker: Maker, ways: Sequence[Change], sound: int) -> Case:
-    """`sound`: how often a case is valid, against once in each of the `ways`."""
+def _cases(draw: st.DrawFn, maker: Maker, ways: Sequence[Sequence[Change]], sound: int) -> Case:
+    """`sound`: how often a case is valid, against once for each rule of `ways`."""
     below = _below(draw)
     chosen = below(sound + len(ways)) - sound
-    plan = draw_plan(below, maker.limits)
     if chosen < 0:
+        plan = draw_plan(below, maker.limits)
         return _told(maker.valid(plan), plan, maker)
-    by = 1 + below(ways[chosen].farthest) if ways[chosen].bounded else 1
-    return _told(maker.changed(plan, by, ways[chosen]), plan, maker)
+    by, change = draw_change(below, ways[chosen])
+    plan = draw_plan(below, maker.limits)
+    return _told(maker.changed(plan, by, change), plan, maker)
 
 
 def _below(draw: st.DrawFn) -> Below:

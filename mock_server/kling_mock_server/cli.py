@@ -2,14 +2,18 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+from kling_mock_server.fuzz_cli import fuzz
+from kling_mock_server.schemathesis_cli import schemathesis
+
 FORMATS = ("text", "json")
+Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
 
 
-def profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def profile_options(command: Decorated) -> Decorated:
     """Add the options that choose a contract."""
     command = click.option(
         "--no-upstream-state",
@@ -53,6 +57,7 @@ def cli() -> None:
     klingkit check payload.json        would this payload be accepted?
     klingkit rules                     every rule, with the vendor's sentence
     klingkit spec --coverage           which sentence is enforced by which rule
+    klingkit fuzz http://127.0.0.1:8080    does a server, or a function, keep the rules?
     """
 
 
@@ -189,6 +194,10 @@ def spec(coverage: bool, form: str, profile: str, upstream_state: bool) -> None:
         click.echo(coverage_text(described))
         sys.exit(1 if any(one.uncovered or one.strays for one in described) else 0)
     click.echo(document.dump(effective, form), nl=False)
+
+
+cli.add_command(profile_options(fuzz))
+cli.add_command(schemathesis)
 
 
 def _read(name: str) -> bytes:

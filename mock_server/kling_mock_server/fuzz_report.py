@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 from kling_contracts import Request
 from kling_contracts.auditing.audits import Audit, Finding, Ways, label, shortened
 from kling_contracts.cases import Case
+from kling_contracts.generation.transport import TOKEN
 from kling_contracts.violations import printable
 from kling_mock_server.control import PREFIX
-from kling_mock_server.fuzz_trials import PUBLISHED_TOKEN
 
-TOKEN: Final = "$TOKEN"
+SHOWN_TOKEN: Final = "$TOKEN"
 """Stands for the bearer token: a report may be published."""
 
 
@@ -92,7 +92,7 @@ def server_ways(base: str, *, controlled: bool) -> Ways:
 
     def ways(case: Case) -> Sequence[str]:
         world = json.dumps(case.world.to_json()).encode()
-        head = {"authorization": f"Bearer {PUBLISHED_TOKEN}"}
+        head = {"authorization": f"Bearer {TOKEN}"}
         put = [curl(base, Request("PUT", f"{PREFIX}/world", head, world))] if controlled else []
         return [*put, curl(base, case.request), as_python(case)]
 
@@ -120,8 +120,8 @@ _LONGEST: Final = 4000
 
 
 def _header(name: str, value: str) -> str:
-    if PUBLISHED_TOKEN in value:
-        return f' -H "{name}: {value.replace(PUBLISHED_TOKEN, TOKEN)}"'
+    if TOKEN in value:
+        return f' -H "{name}: {value.replace(TOKEN, SHOWN_TOKEN)}"'
     return f" -H {shlex.quote(f'{name}: {value}' if value.strip() else f'{name};')}"
 
 

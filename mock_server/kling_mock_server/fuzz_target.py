@@ -109,6 +109,9 @@ class Target:
             raise TargetError(f"{self.base} does not take {method} {PREFIX}{path}: {said}")
 
     def _exchange(self, request: Request) -> tuple[HTTPResponse, bytes]:
+        if not is_loopback(self.host):
+            # A paid call is never sent twice: on a fresh connection nothing has to be sent again.
+            self._connection.close()
         reused = self._connection.sock is not None
         try:
             return self._send(request)

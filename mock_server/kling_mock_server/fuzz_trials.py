@@ -10,12 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, World
 from kling_contracts.cases import Case
+from kling_contracts.generation.transport import TOKEN
 
 MOST_COMBINATIONS: Final = 400
 """How many ways of carrying one case over to a given world are tried."""
-
-PUBLISHED_TOKEN: Final = "klingkit"
-"""The bearer token of every generated case."""
 
 
 class Trial(NamedTuple):
@@ -35,7 +33,7 @@ def with_token(case: Case, token: str) -> Case:
     header = case.request.headers.get("authorization", "")
     if not token or is_jwt(case):
         return case
-    headers = {**case.request.headers, "authorization": header.replace(PUBLISHED_TOKEN, token)}
+    headers = {**case.request.headers, "authorization": header.replace(TOKEN, token)}
     request = replace(case.request, headers=headers if header else case.request.headers)
     return replace(case, request=request)
 

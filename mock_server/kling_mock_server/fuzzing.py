@@ -12,12 +12,12 @@ from kling_contracts import Contract, World
 from kling_contracts.auditing.audits import Audit
 from kling_contracts.auditing.validators import refuse_unknown
 from kling_contracts.cases import Case, catalogue, server_catalogue
+from kling_contracts.generation.transport import TOKEN
 from kling_contracts.generator import generate
 from kling_mock_server.fuzz_judging import Judging
 from kling_mock_server.fuzz_report import server_ways
 from kling_mock_server.fuzz_target import Answer, Target, TargetError, is_loopback
 from kling_mock_server.fuzz_trials import (
-    PUBLISHED_TOKEN,
     Fit,
     Trial,
     as_it_is,
@@ -99,7 +99,7 @@ class _Attack:
         self.options = options
         self.controlled = options.world is None and target.has_control()
         # Two attacks on one mock must not share an account.
-        self.token = options.token or (f"{PUBLISHED_TOKEN}-{secrets.token_hex(4)}" if self.controlled else "")
+        self.token = options.token or (f"{TOKEN}-{secrets.token_hex(4)}" if self.controlled else "")
         self.loaded: tuple[World, str] | None = None
         self.judging = Judging(contract, known_sender=self.controlled)
         self.most_paid = None if is_loopback(target.host) or options.allow_valid else MOST_PAID
@@ -150,7 +150,7 @@ class _Attack:
     def _ask(self, trial: Trial) -> Answer:
         case = with_token(trial.case, self.token)
         if self.controlled:
-            self._load(case.world, PUBLISHED_TOKEN if is_jwt(case) else self.token)
+            self._load(case.world, TOKEN if is_jwt(case) else self.token)
         answer = self.target.ask(case.request)
         if not answer.refused:
             self.loaded = None
@@ -166,7 +166,7 @@ class _Attack:
         if self.controlled:
             with suppress(TargetError):
                 self.target.reset(self.token)
-                self.target.reset(PUBLISHED_TOKEN)
+                self.target.reset(TOKEN)
 
     def _reason_to_stop(self) -> str:
         if self.ends_at is not None and time.monotonic() > self.ends_at:

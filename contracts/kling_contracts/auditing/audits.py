@@ -73,7 +73,7 @@ LONGEST: Final = 2000
 """Characters of a payload that are shown."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit:
     """The result; `str()` is the text for people, and `check` turns it into a test."""
 
@@ -93,6 +93,10 @@ class Audit:
     """Why it ended early; empty where it did not."""
     ways: Ways = payload_lines
     """How one case can be seen again."""
+
+    def __repr__(self) -> str:
+        """Return one line: a failed assertion prints it."""
+        return f"<Audit of {self.verdict}>"
 
     def __str__(self) -> str:
         """Return the text for people."""

@@ -3,6 +3,7 @@
 import inspect
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sized
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
@@ -61,12 +62,18 @@ def payload_cases(contract: Contract, n: int, seed: int) -> Iterator[Case]:
 
 def payload_rows(contract: Contract) -> Iterator[Case]:
     """Yield the rows of the catalogue that are about a payload alone."""
-    return _about_payloads(contract, catalogue(contract))
+    return _about_payloads(contract, _catalogue(contract))
 
 
 def generated_payloads(contract: Contract, n: int, seed: int) -> Iterator[Case]:
     """Yield those of `n` generated cases that are about a payload alone."""
     return _about_payloads(contract, generate(seed, n, contract))
+
+
+@lru_cache(maxsize=2)
+def _catalogue(contract: Contract) -> tuple[Case, ...]:
+    # A suite audits many functions, and always with the same rows.
+    return catalogue(contract)
 
 
 def _about_payloads(contract: Contract, cases: Iterable[Case]) -> Iterator[Case]:

@@ -99,8 +99,8 @@ def _file_large(plan: Plan, limits: Limits, by: int) -> Plan:
 
 
 def _seen(plan: Plan, limits: Limits) -> Plan:
-    """Put the face where it sees the whole clip and more, if it no longer sees enough of it."""
-    if plan.overlap >= limits.overlap_ms:
+    """Put the face where it sees the whole clip and more, if it sees neither enough nor all of it."""
+    if plan.overlap >= limits.overlap_ms or plan.relation == "around":
         return plan
     end = max(plan.insert, plan.inserted_end) + _WIDTH_MS
     return plan._replace(face=Face(max(0, plan.insert - _WIDTH_MS), end))

@@ -46,6 +46,11 @@ class Change(NamedTuple):
     """How far past the limit it makes sense to go."""
 
     @property
+    def of_request(self) -> bool:
+        """Whether it leaves plan and payload as they are."""
+        return self.payload is _same_payload and self.plan is _same_plan and not self.source
+
+    @property
     def bounded(self) -> bool:
         """Whether it can be made to different degrees."""
         return "{}" in self.says
@@ -62,14 +67,15 @@ def put(*path: str | int, value: Any) -> ChangePayload:
 
 def put_by(*path: str | int, value: Callable[[int], Any]) -> ChangePayload:
     """Return the change that puts there what `value` makes of `by`."""
+    if not path:
+        return lambda payload, by: value(by)
+    *above, name = path
 
     def change(payload: Any, by: int) -> Any:
-        if not path:
-            return value(by)
         holder = payload
-        for step in path[:-1]:
+        for step in above:
             holder = holder[step]
-        _put(holder, path[-1], value(by))
+        _put(holder, name, value(by))
         return payload
 
     return change

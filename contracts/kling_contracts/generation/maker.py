@@ -13,7 +13,6 @@ from kling_contracts.generation.payloads import payload_of, world_of
 from kling_contracts.generation.plans import Below, Plan, margins, pick
 from kling_contracts.generation.transport import request_of
 from kling_contracts.rules import Rule
-from kling_contracts.world import World
 
 
 class Maker:
@@ -25,43 +24,47 @@ class Maker:
         self.faults = faults_of(contract, self.limits)
         self.breakable = tuple(rule for rule, ways in self.faults.items() if ways and rule not in SERVER_RULES)
         """The rules to choose from where none is asked for: those that `Contract.report` judges."""
-        self._changes = _evenly([self.faults[rule] for rule in self.breakable])
-        self._changes_of_payload = _evenly([self.faults[rule.id] for rule in contract.operation.rules])
+        self._of_all = [self.faults[rule] for rule in self.breakable]
+        self._of_payloads = [self.faults[rule.id] for rule in contract.operation.rules if self.faults[rule.id]]
         self._quotes = {rule.id: _quotes(rule) for rule in contract.rules.values() if rule.quotes}
         self._rules = frozenset(contract.rules)
         self._path = contract.operation.paths[0]
 
-    def ways(self, rule: str | None, http: bool) -> tuple[Change, ...]:
-        """Return the ways to break a rule; None: any rule, those of the request itself only with `http`.
+    def ways(self, rule: str | None, http: bool) -> Sequence[Sequence[Change]]:
+        """Return the ways to break a rule, rule by rule; None: any rule, those of the request itself only with `http`.
 
         Raises `ValueError` where there is no such rule or no way to break it.
         """
         if rule is None:
-            return self._changes if http else self._changes_of_payload
+            return self._of_all if http else self._of_payloads
         ways = self.faults.get(rule)
         if ways is None:
             raise ValueError(f"the contract has no rule {rule!r}")
         if not ways:
             raise ValueError(f"nobody has thought of a way to break {rule!r}")
-        return ways
+        return [ways]
 
     def valid(self, plan: Plan, why: str = "Every rule holds.") -> Case:
         """Return the case of a plan as it is."""
         return Case(request_of(payload_of(plan), self._path), world_of(plan), _NOTHING, why)
 
-    def changed(self, plan: Plan, by: int, change: Change, world: World | None = None) -> Case:
+    def changed(self, plan: Plan, by: int, change: Change, sound: Case | None = None) -> Case:
         """Return the case of a plan changed by so much; 0 takes a bounded change to its limit and breaks nothing.
 
-        `world` is that of the plan, where it exists already.
+        `sound` is the valid case of the plan, where it exists already: much of it may stay the same.
         """
         begun = plan._replace(source=change.source) if change.source else plan
         altered = change.plan(begun, self.limits, by)
-        payload = change.payload(payload_of(altered), by)
-        request = change.request(request_of(payload, self._path), by)
-        breaks = _NOTHING if by == 0 else frozenset([change.rule])
+        if sound and change.of_request:
+            request = sound.request
+        else:
+            request = request_of(change.payload(payload_of(altered), by), self._path)
+        world = sound.world if sound and altered is begun else world_of(altered)
+        breaks = frozenset([change.rule]) if by else _NOTHING
         if altered is not begun:
-            world, breaks = None, breaks | self._broken(altered)
-        return Case(request, world or world_of(altered), breaks, change.sentence(by), self._quote(change.rule, altered))
+            breaks |= self._broken(altered)
+        quote = self._quote(change.rule, altered)
+        return Case(change.request(request, by), world, breaks, change.sentence(by), quote)
 
     def _broken(self, plan: Plan) -> frozenset[str]:
         return self._rules.intersection([rule for rule, margin in margins(plan, self.limits).items() if margin < 0])
@@ -69,12 +72,6 @@ class Maker:
     def _quote(self, rule: str, plan: Plan) -> str:
         by_source = self._quotes.get(rule)
         return by_source[plan.source != "audio_id"] if by_source else ""
-
-
-def _evenly(ways: list[tuple[Change, ...]]) -> tuple[Change, ...]:
-    """Every rule is as likely; the first way of each comes first, being the simplest."""
-    most = max(map(len, ways))
-    return tuple(changes[index % len(changes)] for index in range(most) for changes in ways if changes)
 
 
 _NOTHING: Final[frozenset[str]] = frozenset()
@@ -97,6 +94,8 @@ def _documented() -> Maker:
 
 
 def draw_change(below: Below, ways: Sequence[Change]) -> tuple[int, Change]:
-    """Draw in which way to break a rule, and how far."""
+    """Draw how far and in which way a rule is broken."""
     change = pick(below, ways)
-    return (1 + below(change.farthest) if change.bounded else 1), change
+    # Drawn even where it does not matter: what needs fewer draws looks simpler to a shrinker.
+    by = 1 + below(change.farthest)
+    return (by if change.bounded else 1), change

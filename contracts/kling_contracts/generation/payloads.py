@@ -64,15 +64,20 @@ def names_of(number: int) -> Names:
 def payload_of(plan: Plan) -> Payload:
     """Return the payload of a plan."""
     names = names_of(plan.number)
-    item = {
+    item: Payload = {
         "face_id": names.face_id,
-        **_source_of(plan, names),
         "sound_start_time": plan.start,
         "sound_end_time": plan.start + plan.clip,
         "sound_insert_time": plan.insert,
         "sound_volume": plan.volumes[0],
         "original_audio_volume": plan.volumes[1],
     }
+    if plan.source in ("audio_id", "both"):
+        item["audio_id"] = names.audio_id
+    if plan.source in ("url", "both"):
+        item["sound_file"] = names.url
+    if plan.source == "inline":
+        item["sound_file"] = inline(plan.format, plan.audio)
     return _DRESSINGS[plan.dressing]({"session_id": names.session_id, "face_choose": [item]}, item, plan)
 
 
@@ -96,16 +101,6 @@ def world_of(plan: Plan) -> World:
 def inline(audio_format: str, duration_ms: int) -> str:
     """Return a silent file as Base64."""
     return base64.b64encode(silence.make(audio_format, duration_ms)).decode()
-
-
-def _source_of(plan: Plan, names: Names) -> Payload:
-    if plan.source == "audio_id":
-        return {"audio_id": names.audio_id}
-    if plan.source == "url":
-        return {"sound_file": names.url}
-    if plan.source == "both":
-        return {"audio_id": names.audio_id, "sound_file": names.url}
-    return {"sound_file": inline(plan.format, plan.audio)}
 
 
 def _created(age_ms: int | None) -> int | None:

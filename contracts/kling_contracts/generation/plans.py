@@ -126,9 +126,9 @@ def _longest(limits: Limits, source: str) -> int:
 
 
 def _draw_audio(below: Below, source: str, shortest: int, longest: int) -> int:
-    if source != "inline":
-        return near(below, shortest, longest)
-    return min(-(-shortest // _WHOLE_MS) * _WHOLE_MS, longest)
+    # As many draws for every source: what needs fewer looks simpler to a shrinker.
+    audio = near(below, shortest, longest)
+    return audio if source != "inline" else min(-(-audio // _WHOLE_MS) * _WHOLE_MS, longest)
 
 
 def _draw_face(below: Below, overlap_ms: int, insert: int, clip: int) -> Face:

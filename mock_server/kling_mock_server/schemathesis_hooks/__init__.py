@@ -15,7 +15,7 @@ from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData, UnsupportedMethodResponse
 
 from kling_mock_server.schemathesis_hooks.bench import KEY, TOKEN, Bench
-from kling_mock_server.schemathesis_hooks.carrying import bench_of, carry, keep_bench, prepare, verdict_on
+from kling_mock_server.schemathesis_hooks.carrying import bench_of, carry, has_cases, keep_bench, prepare, verdict_on
 from kling_mock_server.schemathesis_hooks.verdict import Verdict
 
 __all__ = ["TOKEN", "ContractDisagreement", "contract_rules"]
@@ -61,7 +61,8 @@ def _give_formats(node: Any) -> None:
 def before_add_examples(context: schemathesis.HookContext, examples: list[schemathesis.Case]) -> None:
     """Send the boundary catalogue before the document's own example: the last is sent first."""
     operation = _operation(context)
-    examples += [carry(operation, TestPhase.EXAMPLES, row) for row in reversed(bench_of(operation).rows)]
+    if has_cases(operation):
+        examples += [carry(operation, TestPhase.EXAMPLES, row) for row in reversed(bench_of(operation).rows)]
 
 
 @schemathesis.hook
@@ -70,6 +71,8 @@ def before_generate_case(
 ) -> st.SearchStrategy[schemathesis.Case]:
     """Send our cases half of the time."""
     operation = _operation(context)
+    if not has_cases(operation):
+        return strategy
     return st.one_of(strategy, bench_of(operation).drawn.map(partial(carry, operation, TestPhase.FUZZING)))
 
 

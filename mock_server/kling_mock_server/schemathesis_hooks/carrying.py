@@ -43,6 +43,12 @@ def bench_of(operation: schemathesis.APIOperation) -> Bench:
     return _BENCHES[id(operation.schema.raw_schema)][1]
 
 
+def has_cases(operation: schemathesis.APIOperation) -> bool:
+    """Return whether an operation is the one that our cases are for."""
+    ours = bench_of(operation).contract.operation
+    return operation.method.upper() == ours.method and operation.path in ours.paths
+
+
 def carry(operation: schemathesis.APIOperation, phase: metadata.TestPhase, labelled: Case) -> schemathesis.Case:
     """Return one of our cases as Schemathesis would have made it."""
     method: Any = labelled.request.method

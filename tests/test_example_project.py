@@ -1,0 +1,35 @@
+"""The example of an integrator's project does what its workflow says."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parents[1] / "examples" / "integrator"
+STEPS = yaml.safe_load((PROJECT / ".github" / "workflows" / "contract.yml").read_text())["jobs"]["contract"]["steps"]
+COMMANDS = [step["run"] for step in STEPS if "run" in step and not step["run"].startswith("pip")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_step_of_its_workflow_passes(command, tmp_path):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    options = {"PYTEST_ADDOPTS": "-p no:cacheprovider -p no:xdist"}
+    completed = subprocess.run(
+        ["sh", "-c", command],
+        cwd=PROJECT,
+        env={**os.environ, "PATH": path, **options},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+
+    assert completed.returncode == 0, completed.stdout
+
+
+def test_its_workflow_tests_checks_and_covers():
+    assert len(COMMANDS) == 3
