@@ -377,3 +377,27 @@ def test_a_terminal_that_cannot_show_the_vendors_words_shows_escapes():
     done = run(*COMMAND, "check", "-", stdin=SHORT, PYTHONUTF8="0", PYTHONIOENCODING="cp1252")
     assert (done.returncode, done.stderr) == (1, b"")
     assert rb"\u88c1\u526a" in done.stdout
+
+
+def test_cases_are_printed_one_a_line():
+    done = CliRunner().invoke(cli, ["cases", "-n", "3", "--invalid"])
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert done.exit_code == 0
+    assert len(rows) == 3
+    assert all(row["breaks"] for row in rows)
+
+
+def test_cases_of_one_rule_all_break_it():
+    done = CliRunner().invoke(cli, ["cases", "--rule", "clip-too-short"])
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert rows
+    assert all("clip-too-short" in row["breaks"] for row in rows)
+
+
+def test_cases_of_a_rule_that_there_is_not_are_misuse():
+    done = CliRunner().invoke(cli, ["cases", "-n", "1", "--rule", "clip-to-short"])
+
+    assert done.exit_code == 2
+    assert "clip-to-short" in done.stderr

@@ -16,9 +16,7 @@ LINKING = [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *R
 # Schemathesis has an environment and tests of its own; what it prints is abridged.
 ELSEWHERE = {"docs/schemathesis.md"}
 DOCUMENTS = [
-    name
-    for name in LINKING
-    if name not in ELSEWHERE and "```console\n" in (ROOT / name).read_text(encoding="utf-8")
+    name for name in LINKING if name not in ELSEWHERE and "```console\n" in (ROOT / name).read_text(encoding="utf-8")
 ]
 SHOWN_URL = "http://127.0.0.1:8080"
 

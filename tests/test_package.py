@@ -47,7 +47,8 @@ def wheel(built):
 
 @pytest.mark.parametrize("name", DATA)
 def test_the_wheel_holds_every_document(wheel, name):
-    source = next(folder / name for folder in (ROOT / "openapi", ROOT / "contracts", ROOT / "mock_server") if (folder / name).exists())
+    folders = (ROOT / "openapi", ROOT / "contracts", ROOT / "mock_server")
+    source = next(folder / name for folder in folders if (folder / name).exists())
     assert wheel.read(name) == source.read_bytes()
 
 

@@ -297,8 +297,9 @@ def test_a_signal_ends_the_server_once_what_is_in_flight_is_answered(send_signal
 def test_a_reader_of_the_log_that_goes_away_disturbs_no_request():
     with started("serve", "--port", "0", stdout=subprocess.PIPE, encoding="utf-8") as process:
         url = process.stdout.readline().partition(" at ")[2].split()[0]
-        while process.stdout.readline() != "Stop it with Ctrl-C.\n":
-            pass
+        for line in process.stdout:
+            if line.endswith("Stop it with Ctrl-C.\n"):
+                break
         process.stdout.readline()
         process.stdout.close()
         with httpx.Client(base_url=url, trust_env=False) as client:

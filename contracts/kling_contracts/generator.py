@@ -1,7 +1,7 @@
 """Seeded generation without Hypothesis, for corpora and load."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from random import Random
 from typing import Final
 
@@ -11,7 +11,7 @@ from kling_contracts.generation.changes import Change
 from kling_contracts.generation.maker import Maker, draw_change, maker_of
 from kling_contracts.generation.plans import Below, draw_plan, pick
 
-_FAULTS: Final = 3
+_FAULTS: Final = 7
 """How often a plan is broken."""
 
 
@@ -26,7 +26,7 @@ def generate(
 ) -> Iterator[Case]:
     """Yield `n` cases, always the same for one seed and one contract, by default the documented one.
 
-    A valid case is followed by the same one broken in three ways, unless `valid` or `rule` asks for one kind
+    A valid case is followed by the same one broken in seven ways, unless `valid` or `rule` asks for one kind
     only. `http=False` leaves out what is wrong with the request itself: every body is then a payload. Raises
     `ValueError` where `rule` is none of the contract's, or is to be broken by valid cases.
     """
@@ -35,8 +35,9 @@ def generate(
     maker = maker_of(contract)
     bits = Random(seed).getrandbits
     families = _families(lambda options: bits(32) % options, maker, maker.ways(rule, http), 0 if valid else _FAULTS)
-    first = 1 if rule or valid is False else 0
-    return islice((case for family in families for case in family[first:]), n)
+    if rule or valid is False:
+        families = (broken for _, *broken in families)
+    return islice(chain.from_iterable(families), n)
 
 
 def _families(below: Below, maker: Maker, ways: Sequence[Sequence[Change]], faults: int) -> Iterator[list[Case]]:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.cel import Condition, Expression, Judge, all_hold
@@ -81,11 +83,14 @@ class Tree(NamedTuple):
         return Violation(self.keywords[fault.place], fault.pointer, fault.message, _shown_at(payload, fault.path))
 
     def _order(self, violation: Violation) -> Order:
-        order = self.orders[violation.rule.id]
-        if None not in order:
-            return order
-        indexes = iter([int(token) for token in violation.pointer.split("/") if token.isdigit()])
-        return tuple([next(indexes, 0) if step is None else step for step in order])
+        return _filled(self.orders[violation.rule.id], violation.pointer)
+
+
+@lru_cache(maxsize=1024)
+def _filled(order: Order, pointer: str) -> Order:
+    """Put the indexes of a pointer where the order leaves them open."""
+    indexes = iter([int(token) for token in pointer.split("/") if token.isdigit()])
+    return tuple([next(indexes, 0) if step is None else step for step in order])
 
 
 class _Grower:
@@ -277,21 +282,22 @@ def _notes(value: Mapping[str, Any], node: Node, path: str) -> list[Note]:
         near = get_close_matches(name[:SHOWN], node.children, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         where = path + pointer((name[:SHOWN],))
-        notes.append(Note(where, f"{_encode(name[:SHOWN])} is not a documented field{hint}"))
+        notes.append(Note(where, f"{encode_basestring(name[:SHOWN])} is not a documented field{hint}"))
     return notes
 
 
 def shown_value(value: Any) -> str:
     """Return a value as JSON, cut short: a refused `sound_file` may be megabytes long."""
-    if isinstance(value, str) and len(value) > SHOWN:
-        return f'{_encode(value[:SHOWN])[:-1]}…" ({len(value)} characters)'
+    if isinstance(value, str):
+        shown = encode_basestring(value[:SHOWN])
+        return shown if len(value) <= SHOWN else f'{shown[:-1]}…" ({len(value)} characters)'
     if isinstance(value, dict | list | tuple) and value:
         return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
     try:
-        text = _encode(value)
+        text = str(value) if type(value) is int else _encode(value)
     except ValueError:
         return "a number of very many digits"
-    return text if isinstance(value, str) or len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode

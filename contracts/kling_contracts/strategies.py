@@ -59,7 +59,8 @@ def _worlds(draw: st.DrawFn, maker: Maker) -> World:
 def _cases(draw: st.DrawFn, maker: Maker, ways: Sequence[Sequence[Change]], sound: int) -> Case:
     """`sound`: how often a case is valid, against once for each rule of `ways`."""
     below = _below(draw)
-    chosen = below(sound + len(ways)) - sound
+    options = sound + len(ways)
+    chosen = (below(options) if options > 1 else 0) - sound
     if chosen < 0:
         plan = draw_plan(below, maker.limits)
         return _told(maker.valid(plan), plan, maker)

@@ -102,6 +102,8 @@ def describe(violation: Violation) -> str:
 
 def printable(text: str) -> str:
     """Return text with control characters escaped: a path or key of a request must not steer a terminal."""
+    if text.replace("\n", "").isprintable():
+        return text
     return "".join([one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text])
 
 

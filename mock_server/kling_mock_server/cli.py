@@ -53,11 +53,13 @@ def cli() -> None:
     """Contract tests and a mock of Kling's advanced lip-sync endpoint.
 
     \b
-    klingkit serve                     a mock on http://127.0.0.1:8080
-    klingkit check payload.json        would this payload be accepted?
-    klingkit rules                     every rule, with the vendor's sentence
-    klingkit spec --coverage           which sentence is enforced by which rule
-    klingkit fuzz http://127.0.0.1:8080    does a server, or a function, keep the rules?
+    klingkit serve                       a mock on http://127.0.0.1:8080
+    klingkit check payload.json          would this payload be accepted?
+    klingkit rules                       every rule, with the vendor's sentence
+    klingkit spec --coverage             which sentence is enforced by which rule
+    klingkit cases --rule clip-too-short   test vectors for any language
+    klingkit fuzz http://127.0.0.1:8080  does a server, or a function, keep the rules?
+    klingkit schemathesis init           files for a Schemathesis run
     """
 
 
@@ -172,6 +174,28 @@ def rules(form: str, profile: str, upstream_state: bool) -> None:
         click.echo(json.dumps(rule_table.rule_rows(contract), ensure_ascii=False, indent=2))
     else:
         click.echo(rule_table.rule_markdown(contract) if form == "markdown" else rule_table.rule_text(contract))
+
+
+@cli.command()
+@click.option("--valid/--invalid", "valid", default=None, help="Only cases that break nothing, or only ones that do.")
+@click.option("--rule", help="Only cases that break this rule.")
+@click.option("-n", type=click.IntRange(0), help="So many generated cases, instead of the boundary catalogue.")
+@click.option("--seed", default=0, show_default=True, help="The same seed makes the same cases.")
+@profile_options
+def cases(valid: bool | None, rule: str | None, n: int | None, seed: int, profile: str, upstream_state: bool) -> None:
+    """Print labelled requests as NDJSON: test vectors for any language.
+
+    Example: klingkit cases --rule clip-too-short
+    """
+    from kling_contracts import Contract
+    from kling_mock_server.casing import lines
+
+    try:
+        rows = lines(valid, rule, n, seed, Contract.load(profile, upstream_state=upstream_state))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    for row in rows:
+        click.echo(row)
 
 
 @cli.command()

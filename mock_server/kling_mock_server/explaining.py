@@ -14,8 +14,9 @@ def explain(entry: Entry) -> str:
 
 
 def _lines(entry: Entry) -> Iterator[str]:
+    report = entry.report
     yield f"{entry.method} {entry.path} -> {entry.status} / {entry.code} {entry.answer}".replace("\n", "\\n")
-    yield from (indented(describe(violation)) for violation in entry.report.violations)
-    yield from (f"  note: {note.pointer}: {note.message}".replace("\n", "\\n") for note in entry.report.notes)
-    if entry.report.facts:
-        yield from (f"\n{indented(drawing)}" for drawing in timelines(body.decode(entry.body), entry.report))
+    yield from (indented(describe(violation)) for violation in report.violations)
+    yield from (f"  note: {note.pointer}: {note.message}".replace("\n", "\\n") for note in report.notes)
+    if report.violations and report.facts:
+        yield from (f"\n{indented(drawing)}" for drawing in timelines(body.decode(entry.body), report))

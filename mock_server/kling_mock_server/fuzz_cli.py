@@ -45,7 +45,7 @@ def fuzz(
     2 misuse.
 
     \b
-    klingkit fuzz http://127.0.0.1:8080
+    Example: klingkit fuzz http://127.0.0.1:8080
     klingkit fuzz https://staging.example --only-invalid --token "$KEY" --world ours.json
     klingkit fuzz myapp.payloads:validate
     klingkit fuzz myapp.payloads:build --report fuzz.xml

@@ -32,7 +32,7 @@ class Responder:
         self._control = control.Control(contract, accounts)
         self._fetch = fetch
         self.watch: Callable[[Entry], None] | None = None
-        """Called with every exchange that is journalled, its body and its facts still whole."""
+        """Called with every exchange that is journalled, its body whole, a refused one's facts too."""
 
     def respond(self, request: Request) -> Response:
         """Answer one request as the documented API would."""
@@ -111,7 +111,8 @@ class Responder:
         )
         account.journal.record(entry)
         if self.watch:
-            self.watch(entry._replace(body=request.body, report=report))
+            whole = report.violations or entry.body is not request.body
+            self.watch(entry._replace(body=request.body, report=report) if whole else entry)
 
 
 class Exchange:

@@ -16,7 +16,10 @@ Next, with `pip install 'klingkit[schemathesis]'`:
 
 @click.group()
 def schemathesis() -> None:
-    """Test a server with Schemathesis and klingkit's rules."""
+    """Test a mock with Schemathesis and klingkit's rules.
+
+    Example: klingkit schemathesis init tests/fuzz
+    """
 
 
 @schemathesis.command()

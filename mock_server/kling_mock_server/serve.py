@@ -60,12 +60,14 @@ The vendor's own example; any bearer token is an account of its own:
 
 The rules it enforces:  {url}/_mock/rules  (or: klingkit rules)
 What it was asked:      {url}/_mock/journal  (with the same Authorization)
-Stop it with Ctrl-C.
+What it refuses, and why, is printed below. Stop it with Ctrl-C.
 """
 
 
 def _log(entry: Entry) -> None:
-    _print(printable(explain(entry)))
+    # Only what deserves a look; a line for every accepted request would cost a tenth of it. The journal has all.
+    if entry.report.violations or entry.report.notes:
+        _print(printable(explain(entry)))
 
 
 def _print(text: str) -> None:

@@ -2,11 +2,13 @@
 
 from typing import Final
 
-from kling_contracts.generation.changes import Change, plan_with
+from kling_contracts.generation.changes import Change, ChangePlan, plan_with
 from kling_contracts.generation.limits import Limits
 from kling_contracts.generation.plans import Plan
 from kling_contracts.world import Face
 
+FARTHEST: Final = 3000
+"""How many units past a limit the drawn ones go."""
 _WIDTH_MS: Final = 1000
 """How much longer than it must be a face window is that lies to one side."""
 
@@ -32,7 +34,7 @@ def _audio_and_clip_short(plan: Plan, limits: Limits, by: int) -> Plan:
 
 
 def _audio_too_long(plan: Plan, limits: Limits, by: int) -> Plan:
-    kept = plan.format if plan.source != "inline" else limits.compact
+    kept = plan.format if plan.source != "inline" else limits.made[0]
     return plan._replace(audio=limits.longest_ms + by, format=kept)
 
 
@@ -106,27 +108,36 @@ def _seen(plan: Plan, limits: Limits) -> Plan:
     return plan._replace(face=Face(max(0, plan.insert - _WIDTH_MS), end))
 
 
-BOUNDS: Final = (
-    Change("session-expired", "The session is {} ms older than it may be.", plan=_session_old),
-    Change("audio-id-expired", "The audio is {} ms older than it may be.", "audio_id", plan=_audio_old),
-    Change("audio-too-short", "The audio is {} ms shorter than it may be.", plan=_audio_too_short),
-    Change("audio-too-short", "The audio around its clip is {} ms shorter than it may be.", plan=_audio_and_clip_short),
-    Change("audio-too-long", "The audio is {} ms longer than it may be.", plan=_audio_too_long),
-    Change("clip-too-short", "Cut at its end, the clip is {} ms shorter than it may be.", plan=_clip_cut_at_its_end),
-    Change("clip-too-short", "Cut at its start, the clip is {} ms shorter than it may be.", plan=_clip_cut_at_its_start),
-    Change("clip-past-audio-end", "The audio ends {} ms before its clip.", plan=_audio_ends_early),
-    Change("clip-past-audio-end", "The clip starts so late that it ends {} ms after the audio.", plan=_clip_later),
-    Change("clip-past-audio-end", "The clip lasts so long that it ends {} ms after the audio.", plan=_clip_longer),
-    Change("insert-past-video-end", "The video ends {} ms before the insertion.", plan=_video_shorter),
-    Change("insert-past-video-end", "The insertion starts so late that it ends {} ms after the video.", plan=_inserted_later),
-    Change("face-overlap-too-short", "The face leaves {} ms too early.", plan=_window_left),
-    Change("face-overlap-too-short", "The face comes {} ms too late.", plan=_window_right),
-    Change("face-overlap-too-short", "The face comes and leaves within the clip, {} ms too fast.", plan=_window_inside),
-    Change("face-overlap-too-short", "The insertion starts {} ms too late for the face.", plan=_inserted_after_the_face),
-    Change("face-overlap-too-short", "The insertion ends {} ms too early for the face.", plan=_inserted_before_the_face),
+_BOUNDS: Final[tuple[tuple[str, str, ChangePlan], ...]] = (
+    ("session-expired", "The session is {} ms older than it may be.", _session_old),
+    ("audio-id-expired", "The audio is {} ms older than it may be.", _audio_old),
+    ("audio-too-short", "The audio is {} ms shorter than it may be.", _audio_too_short),
+    ("audio-too-short", "The audio around its clip is {} ms shorter than it may be.", _audio_and_clip_short),
+    ("audio-too-long", "The audio is {} ms longer than it may be.", _audio_too_long),
+    ("clip-too-short", "Cut at its end, the clip is {} ms shorter than it may be.", _clip_cut_at_its_end),
+    ("clip-too-short", "Cut at its start, the clip is {} ms shorter than it may be.", _clip_cut_at_its_start),
+    ("clip-past-audio-end", "The audio ends {} ms before its clip.", _audio_ends_early),
+    ("clip-past-audio-end", "The clip starts so late that it ends {} ms after the audio.", _clip_later),
+    ("clip-past-audio-end", "The clip lasts so long that it ends {} ms after the audio.", _clip_longer),
+    ("insert-past-video-end", "The video ends {} ms before the insertion.", _video_shorter),
+    ("insert-past-video-end", "The insertion starts so late that it ends {} ms after the video.", _inserted_later),
+    ("face-overlap-too-short", "The face leaves {} ms too early.", _window_left),
+    ("face-overlap-too-short", "The face comes {} ms too late.", _window_right),
+    ("face-overlap-too-short", "The face comes and leaves within the clip, {} ms too fast.", _window_inside),
+    ("face-overlap-too-short", "The insertion starts {} ms too late for the face.", _inserted_after_the_face),
+    ("face-overlap-too-short", "The insertion ends {} ms too early for the face.", _inserted_before_the_face),
+    ("sound-file-too-large", "The file is {} B larger than it may be.", _file_large),
+)
+_SOURCES: Final = {"audio-id-expired": "audio_id", "sound-file-too-large": "url"}
+"""The rules that hang on one audio source."""
+
+BOUNDS: Final = tuple(
+    Change(rule, says, _SOURCES.get(rule, ""), plan=change, farthest=FARTHEST) for rule, says, change in _BOUNDS
+)
+"""Every way past a limit; made by 0, it ends exactly there."""
+
+HUGE: Final = (
     Change("clip-past-audio-end", "The end of the clip takes more than 64 bits.", plan=plan_with(clip=2**64)),
     Change("clip-past-audio-end", "The start of the clip takes more than 64 bits.", plan=plan_with(start=2**64)),
     Change("insert-past-video-end", "The insertion takes more than 64 bits.", plan=plan_with(insert=2**64)),
-    Change("sound-file-too-large", "The file is {} B larger than it may be.", "url", plan=_file_large),
 )
-"""Each is exactly at its limit when made by 0."""

@@ -42,8 +42,8 @@ class Change(NamedTuple):
     plan: ChangePlan = _same_plan
     payload: ChangePayload = _same_payload
     request: ChangeRequest = _same_request
-    farthest: int = 3000
-    """How far past the limit it makes sense to go."""
+    farthest: int = 1
+    """How far past its limit it goes at most; of what has no limit, 1."""
 
     @property
     def of_request(self) -> bool:

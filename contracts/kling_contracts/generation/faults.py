@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kling_contracts.contract import Contract
-from kling_contracts.generation.bounds import BOUNDS
+from kling_contracts.generation.bounds import BOUNDS, HUGE
 from kling_contracts.generation.changes import Change
 from kling_contracts.generation.limits import Limits
 from kling_contracts.generation.shapes import keyword_changes
-from kling_contracts.generation.states import SESSIONS, SOURCES, file_changes
-from kling_contracts.generation.transport import HTTP, NOT_JSON, server_changes
+from kling_contracts.generation.states import state_changes
+from kling_contracts.generation.transport import request_changes, server_changes
 
 SERVER_RULES: Final = frozenset(["authorization-expired", "authorization-not-yet-valid", "body-too-large"])
 """The rules that a server alone can judge; `Contract.report` does not."""
@@ -19,16 +19,18 @@ def faults_of(contract: Contract, limits: Limits) -> Mapping[str, tuple[Change, 
     """Return the ways to break each rule of a contract, in its order; none where nobody has thought of one."""
     named = list(_named(contract, limits))
     return {
-        rule.id: tuple(keyword_changes(rule) if rule.kind == "keyword" else [one for one in named if one.rule == rule.id])
+        rule.id: tuple(
+            keyword_changes(rule, contract.rules)
+            if rule.kind == "keyword"
+            else [one for one in named if one.rule == rule.id]
+        )
         for rule in contract.rules.values()
     }
 
 
 def _named(contract: Contract, limits: Limits) -> Iterator[Change]:
-    yield from HTTP
-    yield from NOT_JSON
+    yield from request_changes()
     yield from server_changes(contract.largest_file or 0)
-    yield from SESSIONS
-    yield from SOURCES
     yield from BOUNDS
-    yield from file_changes(limits)
+    yield from HUGE
+    yield from state_changes(limits)

@@ -3,7 +3,6 @@
 from itertools import product
 from typing import Final, NamedTuple
 
-from kling_contracts.audio import MEASURED_FORMATS
 from kling_contracts.contract import Contract
 from kling_contracts.rules import Rule
 
@@ -15,6 +14,7 @@ Standing = tuple[int | None, int | None, int]
 Volumes = tuple[float, float]
 """Volume of the audio and of the video's own sound."""
 
+_MADE: Final = ("m4a", "mp3", "wav")
 _NO_LIMIT: Final = 10**10
 _SLACKS_MS: Final = (0, 20, 0, 0, 50, 0, 1)
 """Integrators report 20 to 50 ms."""
@@ -53,8 +53,8 @@ class Limits(NamedTuple):
             overlap_ms=limit_of(rules.get("face-overlap-too-short"), 0),
             shortest_ms=limit_of(rules.get("audio-too-short"), 1),
             longest_ms=limit_of(rules.get("audio-too-long"), 600_000),
-            start_ms=limit_of(rules.get("sound_start_time.minimum"), 0),
-            insert_ms=limit_of(rules.get("sound_insert_time.minimum"), 0),
+            start_ms=max(0, limit_of(rules.get("sound_start_time.minimum"), 0)),
+            insert_ms=max(0, limit_of(rules.get("sound_insert_time.minimum"), 0)),
             session_age_ms=session_age_ms,
             audio_age_ms=audio_age_ms,
             file_bytes=limit_of(rules.get("sound-file-too-large"), _NO_LIMIT),
@@ -71,9 +71,9 @@ class Limits(NamedTuple):
         return max(self.clip_ms, self.overlap_ms)
 
     @property
-    def compact(self) -> str:
-        """The format whose files are the smallest."""
-        return "m4a" if "m4a" in self.formats else self.formats[0]
+    def made(self) -> tuple[str, ...]:
+        """The formats of which there are silent files, the smallest files first."""
+        return tuple(name for name in _MADE if name in self.formats)
 
 
 def limit_of(rule: Rule | None, otherwise: int) -> int:
@@ -87,11 +87,11 @@ def limit_of(rule: Rule | None, otherwise: int) -> int:
 
 def _formats(rule: Rule | None) -> tuple[str, ...]:
     conditions = rule.expression.conditions if rule and rule.expression else ()
-    return tuple(choice for condition in conditions for choice in condition.choices) or tuple(sorted(MEASURED_FORMATS))
+    return tuple(choice for condition in conditions for choice in condition.choices) or _MADE
 
 
 def _sources(formats: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    made = [name for name in formats if name in MEASURED_FORMATS]
+    made = [name for name in _MADE if name in formats]
     # Most clients send ids; a file inside a payload costs more than all the rest of it.
     pairs = [*[("audio_id", formats), ("url", formats)] * 6, ("inline", made)]
     return tuple((source, name) for source, names in pairs for name in names)

@@ -96,6 +96,4 @@ def _documented() -> Maker:
 def draw_change(below: Below, ways: Sequence[Change]) -> tuple[int, Change]:
     """Draw how far and in which way a rule is broken."""
     change = pick(below, ways)
-    # Drawn even where it does not matter: what needs fewer draws looks simpler to a shrinker.
-    by = 1 + below(change.farthest)
-    return (by if change.bounded else 1), change
+    return 1 + below(change.farthest), change

@@ -87,14 +87,9 @@ def world_of(plan: Plan) -> World:
     session = Session(Video(plan.video), {**_FACES_BESIDE, names.face_id: plan.face}, _created(plan.session_age))
     issued = Audio(plan.audio, _created(plan.audio_age), plan.flagged)
     held = File(plan.format, plan.size, plan.audio if plan.decodes else None, plan.decodes, plan.flagged)
-    return World(
-        NOW_MS,
-        sessions={OTHER_SESSION: _WIDE, names.session_id: session, "1": _NARROW},
-        audios={OTHER_AUDIO: _LONG, names.audio_id: issued, "2": _SHORT},
-        files={OTHER_URL: _OTHER_FILE, names.url: held},
-        external_task_ids=_TAKEN,
-        audio_slack_ms=plan.slack,
-    )
+    sessions = {OTHER_SESSION: _WIDE, names.session_id: session, "1": _NARROW}
+    audios = {OTHER_AUDIO: _LONG, names.audio_id: issued, "2": _SHORT}
+    return World(NOW_MS, sessions, audios, {OTHER_URL: _OTHER_FILE, names.url: held}, _TAKEN, plan.slack)
 
 
 @lru_cache(maxsize=256)

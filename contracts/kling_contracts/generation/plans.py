@@ -81,26 +81,36 @@ class Plan(NamedTuple):
 
 def draw_plan(below: Below, limits: Limits) -> Plan:
     """Draw a plan that keeps to every limit, to many of them exactly."""
-    source, audio_format = pick(below, limits.sources)
-    (session_age, audio_age, slack), volumes, dressing = pick(below, limits.variants)
+    drawn: list[int] = []
+
+    def draw(options: int) -> int:
+        drawn.append(below(options))
+        return drawn[-1]
+
+    source, audio_format = pick(draw, limits.sources)
+    (session_age, audio_age, slack), volumes, dressing = pick(draw, limits.variants)
     longest = _longest(limits, source)
-    clip = near(below, limits.shortest_clip_ms, longest - slack - limits.start_ms)
-    start = near(below, limits.start_ms, longest - slack - clip)
-    insert = near(below, limits.insert_ms, limits.insert_ms + _LATEST_MS)
+    clip = near(draw, limits.shortest_clip_ms, longest - slack - limits.start_ms)
+    start = near(draw, limits.start_ms, longest - slack - clip)
+    audio = _draw_audio(draw, source, max(limits.shortest_ms, start + clip + slack), longest)
+    insert = near(draw, limits.insert_ms, limits.insert_ms + _LATEST_MS)
+    video = near(draw, insert + clip, insert + clip + _LATEST_MS)
+    face = _draw_face(draw, limits.overlap_ms, insert, clip)
     return Plan(
         source=source,
         format=audio_format,
         start=start,
         clip=clip,
-        audio=_draw_audio(below, source, max(limits.shortest_ms, start + clip + slack), longest),
+        audio=audio,
         slack=slack,
         insert=insert,
-        video=near(below, insert + clip, insert + clip + _LATEST_MS),
-        face=_draw_face(below, limits.overlap_ms, insert, clip),
+        video=video,
+        face=face,
         session_age=session_age,
         audio_age=audio_age,
         volumes=volumes,
-        number=below(NUMBERS),
+        # Whatever was drawn otherwise gives other ids, so that hardly a payload is sent twice.
+        number=sum(place * number for place, number in enumerate(drawn, 1)) % NUMBERS,
         dressing=dressing,
     )
 
@@ -133,7 +143,7 @@ def _draw_audio(below: Below, source: str, shortest: int, longest: int) -> int:
 
 def _draw_face(below: Below, overlap_ms: int, insert: int, clip: int) -> Face:
     """Put a window around the stretch that it shares with the insertion."""
-    window = pick(below, WINDOWS)
+    window = pick(below, _WINDOWS)
     return window(insert, insert + clip, near(below, overlap_ms, clip), near(below, 0, _LATEST_MS))
 
 
@@ -155,6 +165,8 @@ def _inside(start: int, end: int, shared: int, spare: int) -> Face:
 
 
 WINDOWS: Final = (_around, _left, _right, _inside)
+# Among more to choose from, fewer draws come to the same, and so to the same ids.
+_WINDOWS: Final = WINDOWS * 16
 
 
 def margins(plan: Plan, limits: Limits) -> dict[str, int]:
