@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 import kling_contracts
 from kling_contracts import Contract
 from kling_contracts.generation.faults import SERVER_RULES
+from kling_contracts.generation.limits import DRESSED
+from kling_contracts.generation.payloads import DRESSINGS
 from kling_contracts.generator import generate
 from kling_contracts.strategies import cases
 
@@ -97,6 +99,13 @@ def test_a_valid_case_cannot_break_a_rule():
 def test_valid_payloads_differ():
     payloads = {case.request.body for case in generate(0, 1000, valid=True)}
     assert len(payloads) >= 950
+
+
+def test_every_way_to_say_the_same_is_drawn():
+    assert len(DRESSINGS) == DRESSED
+    shapes = {tuple(case.payload) for case in generate(0, 200, valid=True)}
+    assert ("callback_url", "face_choose", "session_id") in shapes
+    assert len(shapes) > 3
 
 
 def test_many_cases_lie_exactly_at_a_limit():

@@ -1,7 +1,7 @@
 """Hypothesis strategies: worlds, valid cases, and cases that break exactly what they say.
 
-Every number is drawn from one strategy that exists once, and its bounds are arithmetic: building a strategy for each
-example is what would cost. Under each option stands its default; `contract` is the documented one unless given.
+`contract` is the documented one unless another is given. Every number is drawn from one strategy that exists once,
+and its bounds are arithmetic: building a strategy for each example is what would cost.
 """
 
 from collections.abc import Sequence

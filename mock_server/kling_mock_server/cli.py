@@ -1,39 +1,30 @@
 """The command `klingkit`. Everything heavy is imported by the one command that needs it."""
 
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from importlib import import_module
+from typing import Any, Final
 
 import click
 
-from kling_mock_server.fuzz_cli import fuzz
-from kling_mock_server.schemathesis_cli import schemathesis
+from kling_mock_server.profile_options import profile_options
 
 FORMATS = ("text", "json")
-Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
-
-
-def profile_options(command: Decorated) -> Decorated:
-    """Add the options that choose a contract."""
-    command = click.option(
-        "--no-upstream-state",
-        "upstream_state",
-        is_flag=True,
-        default=True,
-        flag_value=False,
-        help="Drop the two rules that only Kling's own documentation states: session age, external id twice.",
-    )(command)
-    return click.option(
-        "--profile",
-        type=click.Choice(["documented", "upstream"]),
-        default="documented",
-        show_default=True,
-        help="documented: the vendor's document as published; upstream: volumes are floats and optional.",
-    )(command)
 
 
 class Group(click.Group):
-    """Shows a mistake in our documents as one line, not as a traceback."""
+    """Imports the larger commands when they are asked for; shows a mistake in our documents as one line."""
+
+    _late: Final = {"fuzz": "kling_mock_server.fuzz_cli", "schemathesis": "kling_mock_server.schemathesis_cli"}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*self.commands, *self._late})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        if cmd_name in self._late and cmd_name not in self.commands:
+            self.add_command(getattr(import_module(self._late[cmd_name]), cmd_name))
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -218,10 +209,6 @@ def spec(coverage: bool, form: str, profile: str, upstream_state: bool) -> None:
         click.echo(coverage_text(described))
         sys.exit(1 if any(one.uncovered or one.strays for one in described) else 0)
     click.echo(document.dump(effective, form), nl=False)
-
-
-cli.add_command(profile_options(fuzz))
-cli.add_command(schemathesis)
 
 
 def _read(name: str) -> bytes:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kling_mock_server.profile_options import profile_options
+
 if TYPE_CHECKING:
     from kling_contracts import Contract, World
     from kling_contracts.auditing import Audit
@@ -32,6 +34,7 @@ REPORTS = (".txt", ".json", ".xml", ".md")
     "--as", "kind", type=click.Choice(["validator", "builder"]), help="What the callable is, if not as it looks."
 )
 @click.option("--report", "reports", multiple=True, type=click.Path(), help="Write .txt, .json, .xml (JUnit) or .md.")
+@profile_options
 def fuzz(
     target: str,
     reports: tuple[str, ...],

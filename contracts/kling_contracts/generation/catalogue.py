@@ -86,10 +86,17 @@ def _exact(plain: Plan, limits: Limits) -> Iterator[tuple[str, Plan]]:
             snug._replace(face=face),
         )
     for session_age, audio_age, slack in limits.standings:
-        says = f"Session and audio are {session_age} and {audio_age} ms old, {slack} ms of the audio are not played."
-        yield says, plain._replace(session_age=session_age, audio_age=audio_age, slack=slack)
+        ages = f"The session is {_old(session_age)}, the audio {_old(audio_age)}"
+        yield (
+            f"{ages}, and its last {slack} ms are not played.",
+            plain._replace(session_age=session_age, audio_age=audio_age, slack=slack),
+        )
     for volumes in limits.volumes:
         yield f"The volumes are {volumes[0]} and {volumes[1]}.", plain._replace(volumes=volumes)
+
+
+def _old(age_ms: int | None) -> str:
+    return "new" if age_ms is None else f"{age_ms} ms old"
 
 
 def _near(maker: Maker, plain: Plan) -> Iterator[Case]:

@@ -16,8 +16,6 @@ Volumes = tuple[float, float]
 
 _MADE: Final = ("m4a", "mp3", "wav")
 _NO_LIMIT: Final = 10**10
-_SLACKS_MS: Final = (0, 20, 0, 0, 50, 0, 1)
-"""Integrators report 20 to 50 ms."""
 
 
 class Limits(NamedTuple):
@@ -111,14 +109,13 @@ def _volume(contract: Contract, field: str) -> tuple[float, ...]:
 
 
 def _standings(session_age_ms: int, audio_age_ms: int) -> tuple[Standing, ...]:
-    oldest = (session_age_ms, audio_age_ms)
-    ages: tuple[tuple[int | None, int | None], ...] = (
-        (None, None),
-        (0, 0),
-        oldest,
-        (session_age_ms, 0),
-        (0, audio_age_ms),
-        (session_age_ms - 1, audio_age_ms - 1),
-        (session_age_ms // 2, audio_age_ms // 2),
+    # Integrators report slacks of 20 to 50 ms.
+    return (
+        (None, None, 0),
+        (0, 0, 20),
+        (session_age_ms, audio_age_ms, 0),
+        (session_age_ms, 0, 0),
+        (0, audio_age_ms, 50),
+        (session_age_ms - 1, audio_age_ms - 1, 0),
+        (session_age_ms // 2, audio_age_ms // 2, 1),
     )
-    return tuple((*pair, slack) for pair, slack in zip(ages, _SLACKS_MS, strict=True))

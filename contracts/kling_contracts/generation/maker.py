@@ -26,8 +26,8 @@ class Maker:
         """The rules to choose from where none is asked for: those that `Contract.report` judges."""
         self._of_all = [self.faults[rule] for rule in self.breakable]
         self._of_payloads = [self.faults[rule.id] for rule in contract.operation.rules if self.faults[rule.id]]
-        self._quotes = {rule.id: _quotes(rule) for rule in contract.rules.values() if rule.quotes}
-        self._rules = frozenset(contract.rules)
+        self._quotes = {"": ("", ""), **{rule.id: _quotes(rule) for rule in contract.rules.values()}}
+        self._alone = {rule: frozenset([rule]) for rule in contract.rules}
         self._path = contract.operation.paths[0]
 
     def ways(self, rule: str | None, http: bool) -> Sequence[Sequence[Change]]:
@@ -60,27 +60,25 @@ class Maker:
         else:
             request = request_of(change.payload(payload_of(altered), by), self._path)
         world = sound.world if sound and altered is begun else world_of(altered)
-        breaks = frozenset([change.rule]) if by else _NOTHING
+        breaks = self._alone[change.rule] if by else _NOTHING
         if altered is not begun:
-            breaks |= self._broken(altered)
-        quote = self._quote(change.rule, altered)
+            breaks = breaks.union(self._broken(altered))
+        quote = self._quotes[change.rule][altered.source != "audio_id"]
         return Case(change.request(request, by), world, breaks, change.sentence(by), quote)
 
-    def _broken(self, plan: Plan) -> frozenset[str]:
-        return self._rules.intersection([rule for rule, margin in margins(plan, self.limits).items() if margin < 0])
-
-    def _quote(self, rule: str, plan: Plan) -> str:
-        by_source = self._quotes.get(rule)
-        return by_source[plan.source != "audio_id"] if by_source else ""
+    def _broken(self, plan: Plan) -> list[str]:
+        found = margins(plan, self.limits)
+        return [rule for rule in found if found[rule] < 0 and rule in self.faults]
 
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
 def _quotes(rule: Rule) -> tuple[str, str]:
-    """The vendor's words on an audio_id and on a sound_file: some rules quote both fields."""
+    """The vendor's words where an audio_id is given, and where a sound_file is: some rules quote both fields."""
+    words = [quote.text for quote in rule.quotes] or [""]
     of_file = [quote.text for quote in rule.quotes if quote.at.endswith(".sound_file")]
-    return rule.quotes[0].text, (of_file or [rule.quotes[0].text])[0]
+    return words[0], (of_file or words)[0]
 
 
 def maker_of(contract: Contract | None) -> Maker:
