@@ -98,13 +98,20 @@ def test_a_block_that_fails_stops_the_server_too():
         connect(int(caught.value.args[0].rpartition(":")[2]))
 
 
+def is_hung_up(connection):
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 def test_idle_connections_do_not_hold_up_the_end():
     with live(contract=documented()) as kling:
         connection = connect(port_of(kling))
         connection.sendall(b"POST / HTTP/1.1\r\n")
     with connection:
         connection.settimeout(PATIENCE_S)
-        assert connection.recv(1) == b""
+        assert is_hung_up(connection)
 
 
 def test_what_is_being_answered_at_the_end_is_answered():

@@ -121,7 +121,9 @@ def smallest(strategy, wanted):
         calls.append(wanted(case))
         return calls[-1]
 
-    options = settings(max_examples=20_000, database=None, suppress_health_check=HealthCheck)
+    options = settings(
+        max_examples=20_000, database=None, report_multiple_bugs=False, suppress_health_check=HealthCheck
+    )
     return find(strategy, is_wanted, settings=options), len(calls) - calls.index(True) - 1
 
 

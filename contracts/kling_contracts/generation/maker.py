@@ -26,7 +26,7 @@ class Maker:
         """The rules to choose from where none is asked for: those that `Contract.report` judges."""
         self._of_all = [self.faults[rule] for rule in self.breakable]
         self._of_payloads = [self.faults[rule.id] for rule in contract.operation.rules if self.faults[rule.id]]
-        self._quotes = {"": ("", ""), **{rule.id: _quotes(rule) for rule in contract.rules.values()}}
+        self._quotes = {rule.id: _quotes(rule) for rule in contract.rules.values()}
         self._alone = {rule: frozenset([rule]) for rule in contract.rules}
         self._path = contract.operation.paths[0]
 
@@ -63,7 +63,7 @@ class Maker:
         breaks = self._alone[change.rule] if by else _NOTHING
         if altered is not begun:
             breaks = breaks.union(self._broken(altered))
-        quote = self._quotes[change.rule][altered.source != "audio_id"]
+        quote = self._quotes.get(change.rule, _NO_WORDS)[altered.source != "audio_id"]
         return Case(change.request(request, by), world, breaks, change.sentence(by), quote)
 
     def _broken(self, plan: Plan) -> list[str]:
@@ -72,6 +72,7 @@ class Maker:
 
 
 _NOTHING: Final[frozenset[str]] = frozenset()
+_NO_WORDS: Final = ("", "")
 
 
 def _quotes(rule: Rule) -> tuple[str, str]:

@@ -1,0 +1,64 @@
+"""Making cases: the catalogue, the seeded generator, the Hypothesis strategies, and what the pytest plugin costs."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from bench.measure import Figure, cpu_of
+from kling_contracts import catalogue, generate, strategies
+
+EXAMPLES = 1000
+
+
+def figures():
+    drawn, generated = _drawn(), _generated()
+    yield Figure("the boundary catalogue", _seconds(catalogue), 1, "s")
+    yield Figure("one case of the Hypothesis strategies", drawn * 1000, 1000 / 600, "ms")
+    yield Figure("a seeded case / a case of the Hypothesis strategies", generated / drawn, 1 / 50)
+    yield Figure("an empty pytest run with the plugin / without", _plugin(), 1.08)
+
+
+def _drawn():
+    """CPU seconds a case; generation alone, without a database."""
+
+    @settings(max_examples=EXAMPLES, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(strategies.cases())
+    def draw(case):
+        assert case
+
+    return cpu_of(draw, 1) / EXAMPLES
+
+
+def _generated():
+    deque(generate(0, 100), maxlen=0)
+    return cpu_of(lambda: deque(generate(1, 10 * EXAMPLES), maxlen=0), 1) / (10 * EXAMPLES)
+
+
+def _seconds(call):
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
+def _plugin(rounds=15):
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/test_empty.py", "w", encoding="utf-8") as file:
+            file.write("def test_nothing():\n    pass\n")
+        return statistics.median(_run(folder, True) / _run(folder, False) for _ in range(rounds))
+
+
+def _run(folder, with_plugin):
+    plugin = ["-p", "kling_mock_server.pytest_plugin"] if with_plugin else []
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    before = os.times()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin]
+    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
