@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := openapi contracts mock_server examples tests conftest.py
 
-.PHONY: help serve test check bench wheel-test nightly schemathesis format clean
+.PHONY: help serve test check bench wheel-test cases nightly schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
@@ -38,6 +38,10 @@ wheel-test: $(VENV)/test
 	build/venv/bin/python -m pip install --quiet --upgrade pip
 	build/venv/bin/python -m pip install --quiet build/wheel/*.whl --group test
 	KLINGKIT_INSTALLED=1 build/venv/bin/python -m pytest -n auto -o pythonpath=tests
+
+# The catalogue as a file of the wheel; a test holds that it is what the contract says.
+cases: $(VENV)/product
+	$(BIN)/klingkit cases > contracts/kling_contracts/cases.ndjson
 
 nightly: $(VENV)/test
 	$(BIN)/python -m pytest -n auto --hypothesis-profile nightly tests/test_strategies.py

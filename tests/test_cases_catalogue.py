@@ -380,3 +380,9 @@ def test_no_row_is_printed_over_several_lines():
 def test_a_good_request_is_a_post_of_json_with_a_token():
     row = next(row for row in VALID if row.why.startswith("audio_id: The clip"))
     assert row.request == Request("POST", CONTRACT.operation.paths[0], HEADERS, row.request.body)
+
+
+def test_the_published_file_is_the_catalogue():
+    published = Path(kling_contracts.__file__).with_name("cases.ndjson").read_text(encoding="utf-8")
+
+    assert published.splitlines() == [json.dumps(case.to_json(), ensure_ascii=False) for case in catalogue()]

@@ -24,6 +24,7 @@ DATA = (
     "kling_openapi/stateless.overlay.yaml",
     "kling_contracts/world.schema.json",
     "kling_contracts/case.schema.json",
+    "kling_contracts/cases.ndjson",
     "kling_mock_server/schemathesis_files/schemathesis.toml",
     "kling_mock_server/schemathesis_files/klingkit_hooks.py",
 )

@@ -10,6 +10,7 @@ from collections import deque
 
 from hypothesis import HealthCheck, Phase, given, settings
 
+import test_mutants
 from bench.measure import Figure, cpu_of
 from kling_contracts import catalogue, generate, strategies
 
@@ -21,6 +22,7 @@ def figures():
     yield Figure("the boundary catalogue", _seconds(catalogue), 1, "s")
     yield Figure("one case of the Hypothesis strategies", drawn * 1000, 1000 / 600, "ms")
     yield Figure("a seeded case / a case of the Hypothesis strategies", generated / drawn, 1 / 50)
+    yield Figure("defects in the contract that the catalogue alone does not find", _unfound() * 100, 10, "%")
     yield Figure("an empty pytest run with the plugin / without", _plugin(), 1.08)
 
 
@@ -38,6 +40,10 @@ def _drawn():
 def _generated():
     deque(generate(0, 100), maxlen=0)
     return cpu_of(lambda: deque(generate(1, 10 * EXAMPLES), maxlen=0), 1) / (10 * EXAMPLES)
+
+
+def _unfound():
+    return len(test_mutants.survivors_of_the_catalogue()) / len(test_mutants.servers())
 
 
 def _seconds(call):
