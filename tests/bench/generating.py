@@ -2,7 +2,6 @@
 
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -11,7 +10,7 @@ from collections import deque
 from hypothesis import HealthCheck, Phase, given, settings
 
 import test_mutants
-from bench.measure import Figure, cpu_of
+from bench.measure import Figure, cpu_of, cpu_of_run
 from kling_contracts import catalogue, generate, strategies
 
 EXAMPLES = 1000
@@ -52,7 +51,7 @@ def _seconds(call):
     return time.process_time() - start
 
 
-def _plugin(rounds=15):
+def _plugin(rounds=21):
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/test_empty.py", "w", encoding="utf-8") as file:
             file.write("def test_nothing():\n    pass\n")
@@ -63,8 +62,5 @@ def _run(folder, with_plugin):
     plugin = ["-p", "kling_mock_server.pytest_plugin"] if with_plugin else []
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    before = os.times()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin]
-    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    return cpu_of_run(command, cwd=folder, env=environment)

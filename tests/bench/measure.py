@@ -1,7 +1,9 @@
 """Ratios of CPU time, taken in turn within one run: other people's load inflates both sides alike."""
 
 import gc
+import resource
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +30,14 @@ def cpu_of(call: Callable[[], object], times: int) -> float:
     for _ in range(times):
         call()
     return time.process_time() - start
+
+
+def cpu_of_run(command, **options) -> float:
+    """Return the CPU seconds of one run of a command."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def ratio(candidate: Callable[[], object], base: Callable[[], object], times: int, rounds: int = 15) -> float:

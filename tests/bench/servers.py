@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bench.measure import Figure
+from bench.measure import Figure, cpu_of_run
 from kling_contracts import Contract
 
 OPERATION = Contract.load().operation
@@ -75,7 +75,7 @@ def post(connection):
     answer.read()
 
 
-def _throughput(times=3000, rounds=9):
+def _throughput(times=4000, rounds=9):
     with serving(SERVE) as (ours, our_port), serving(BARE_SERVE) as (bare, bare_port):
         servers = [(ours, http.client.HTTPConnection("127.0.0.1", our_port))]
         servers.append((bare, http.client.HTTPConnection("127.0.0.1", bare_port)))
@@ -103,14 +103,9 @@ def _to_first_answer(command):
 
 
 def _command(arguments, rounds=9):
-    return statistics.median(_cpu_of_run([*COMMAND, *arguments]) / _to_first_answer(BARE_SERVE) for _ in range(rounds))
-
-
-def _cpu_of_run(command):
-    before = os.times()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=ENVIRONMENT)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    return statistics.median(
+        cpu_of_run([*COMMAND, *arguments], env=ENVIRONMENT) / _to_first_answer(BARE_SERVE) for _ in range(rounds)
+    )
 
 
 def _slow_neighbours():
