@@ -8,6 +8,7 @@ import struct
 
 from kling_contracts.audio import m4a, mp3, wav
 from kling_contracts.audio.duration import AudioError
+from kling_contracts.audio.iso_media import IsoMediaError
 from kling_contracts.audio.sniffing import identify
 
 __all__ = ["MEASURED_FORMATS", "AudioError", "identify", "measure"]
@@ -31,5 +32,7 @@ def measure(data: bytes, audio_format: str) -> int:
         raise ValueError(f"audio_format must be one of {', '.join(sorted(_READERS))}")
     try:
         return _READERS[audio_format](data)
+    except IsoMediaError as error:
+        raise AudioError(str(error)) from error
     except struct.error as error:
         raise AudioError("A header of the file ends before its fields do.") from error

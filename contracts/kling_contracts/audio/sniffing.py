@@ -1,6 +1,6 @@
 """Which format a file has, by its content and never by its name."""
 
-from kling_contracts.audio import m4a, mp3, wav
+from kling_contracts.audio import iso_media, m4a, mp3, wav
 
 _MAGIC = {
     b"OggS": "ogg",
@@ -24,7 +24,7 @@ def identify(data: bytes) -> str | None:
         return "wav"
     if data.startswith(b"FORM") and data[8:12] in (b"AIFF", b"AIFC"):
         return "aiff"
-    if m4a.is_iso_media(data):
+    if iso_media.is_iso_media(data):
         return m4a.identify(data)
     return _identify_frames(data)
 
