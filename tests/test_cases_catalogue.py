@@ -234,7 +234,7 @@ def changed(rule_id, by):
 
 
 def payload_schema(effective):
-    (path,) = effective["paths"]
+    path = next(iter(effective["paths"]))
     return effective["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
 
 

@@ -501,7 +501,7 @@ RULES = [rule for rule in CONTRACT.operation.rules if rule.kind == "cel"]
 
 def payload_schema(node):
     """The schema of a rule's node, by its dotted path."""
-    (operation,) = CONTRACT.document["paths"].values()
+    operation = CONTRACT.document["paths"][CONTRACT.operation.paths[0]]
     schema = operation["post"]["requestBody"]["content"]["application/json"]["schema"]
     for name in filter(None, node.split(".")):
         schema = schema["properties"][name.removesuffix("[]")]

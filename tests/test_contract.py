@@ -283,7 +283,7 @@ def test_any_other_path_is_refused(path):
     assert broken(request(path=path)) == ["path"]
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "post", ""])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "post", ""])
 def test_any_other_method_is_refused(method):
     assert broken(request(method=method)) == ["method"]
 
@@ -353,7 +353,7 @@ def test_a_request_is_judged_from_the_outside_in():
     """Of everything that is wrong with a request, only the outermost is named."""
     wrong = {
         "path": request("GET", "/", b"{", authorization=None, content_type="text/plain"),
-        "method": request("GET", PATH, b"{", authorization=None, content_type="text/plain"),
+        "method": request("PUT", PATH, b"{", authorization=None, content_type="text/plain"),
         "authorization-missing": request(body=b"{", authorization=None, content_type="text/plain"),
         "content-type": request(body=b"", content_type="text/plain"),
     }

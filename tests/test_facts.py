@@ -40,6 +40,13 @@ WORLD = World.from_json(
 LISTING = replace(WORLD, files={URL: File("mp3", 120_000, 5000)})
 
 
+class Fleeting(dict):
+    """A mapping that forgets an entry once it was looked up, as the live view of a world may."""
+
+    def get(self, key, default=None):
+        return self.pop(key, default)
+
+
 def facts_of(world=WORLD, session_id="s", task_id="", meter=None, **item):
     """The facts of a payload with one item."""
     meter = meter or Meter(world)
@@ -365,3 +372,9 @@ def test_what_cannot_be_measured_is_left_open(data, file):
     assert measure(data) == file
     audio = facts_of(sound_file=base64.b64encode(data).decode()).audio
     assert why(audio.duration_ms) == why(audio.end_ms) == "the file was not measured"
+
+
+def test_of_a_session_that_is_gone_before_its_face_was_looked_up_no_face_is_known():
+    facts = facts_of(replace(WORLD, sessions=Fleeting(WORLD.sessions)), face_id="0")
+    assert facts.session == SessionFacts(600_000)
+    assert why(facts.face) == "the session is not known"

@@ -129,7 +129,7 @@ def compiled(change):
         effective = overlay.apply(
             effective, _changed_overlay(change) if file == change.literal.file else _overlay(file)
         )
-    return Contract.compile(effective)
+    return Contract.compile(overlay.merged(effective, _overlay(document.COMPANIONS), document.COMPANIONS))
 
 
 @cache
@@ -416,6 +416,8 @@ UNRELATED = {
     ("contracts/kling_contracts/rules.py", "_UNITS"): "what an age is written in: days, minutes",
     ("contracts/kling_contracts/silence.py", "_LONGEST_MS"): "a day: the longest silence that is made",
     ("contracts/kling_contracts/auditing/audits.py", "LONGEST"): "characters that a report shows of a payload",
+    ("mock_server/kling_mock_server/store_text.py", "DAY_MS"): "a day: what the time that a store keeps is counted in",
+    ("mock_server/kling_mock_server/tasks.py", "GAPS_MS"): "the time between attempts at a callback",
 }
 """Assignments that may hold such a number, and what it is there."""
 FORBIDDEN = {literal.value for literal in LITERALS if literal.is_limit and literal.value > 10} | {5_000_000}

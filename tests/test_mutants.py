@@ -51,7 +51,7 @@ def compiled(mutant):
 
 
 def content(effective):
-    (path,) = effective["paths"]
+    path = next(iter(effective["paths"]))
     return effective["paths"][path]["post"]["requestBody"]["content"]["application/json"]
 
 

@@ -1,6 +1,6 @@
 """The contract: the effective document, compiled; `collect_violations` returns, `check` raises."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 from kling_contracts import document as documents
+from kling_contracts.companion_facts import companion_meter
 from kling_contracts.errors import DocumentError
-from kling_contracts.facts import Fetch, Meter, unfetched
-from kling_contracts.gate import Gate, Refusal
+from kling_contracts.facts import Fetch, Measures, Meter, unfetched
+from kling_contracts.gate import Gate, Refusal, Routes
 from kling_contracts.http import Request
 from kling_contracts.operation import Operation, operations_of
 from kling_contracts.rules import Compiler, Rule
@@ -29,6 +30,8 @@ class Contract:
     operations: tuple[Operation, ...]
     gate: Gate
     """What is judged before there is a payload."""
+    account_rules: Mapping[str, Rule]
+    """What an account refuses though the request is right, by id: too many tasks at once."""
 
     @classmethod
     def load(
@@ -49,9 +52,10 @@ class Contract:
             operations = tuple(operations_of(document))
             compiler = Compiler({}, 0, operations[0].statuses)
             rules = {rule.id: rule for rule in compiler.request_rules(document.get("x-request-rules", []))}
+            account = {rule.id: rule for rule in compiler.request_rules(document.get("x-account-rules", []))}
         except (KeyError, IndexError, TypeError) as error:
             raise DocumentError(f"the effective document lacks {error}") from error
-        return cls(document, operations, Gate(rules, _routes(operations)))
+        return cls(document, operations, Gate(rules, Routes(operations)), MappingProxyType(account))
 
     @property
     def operation(self) -> Operation:
@@ -60,13 +64,27 @@ class Contract:
 
     @cached_property
     def rules(self) -> Mapping[str, Rule]:
-        """Every rule by id, those of the request first, then those of the payload, in document order."""
+        """Every rule of the first operation by id, those of the request first, then those of the payload."""
         return MappingProxyType({**self.gate.rules, **{rule.id: rule for rule in self.operation.rules}})
+
+    @cached_property
+    def every_rule(self) -> Mapping[str, Rule]:
+        """Every rule by id, of all operations; where two share an id (`body.type`), the earlier operation's."""
+        others = {rule.id: rule for operation in reversed(self.operations) for rule in operation.rules}
+        return MappingProxyType({**self.rules, **self.account_rules, **others, **self.rules})
+
+    def named(self, name: str) -> Operation:
+        """Return the operation of that short name. Raises `KeyError` where the document has none."""
+        return {operation.name: operation for operation in self.operations}[name]
 
     @cached_property
     def largest_file(self) -> int | None:
         """The size in bytes that a rule allows an audio file, None where no rule does."""
-        return max(self._limits_on("facts.file.size_bytes"), default=None)
+        return self.operation.limit_on("facts.file.size_bytes")
+
+    def limit_on(self, name: str, fact: str) -> int | None:
+        """Return the most that a rule of an operation allows a fact; None where no rule, or no operation, is."""
+        return next((one.limit_on(fact) for one in self.operations if one.name == name), None)
 
     def report(self, request: Request | Any, world: World | None = None, *, fetch: Fetch = unfetched) -> Report:
         """Judge a `Request`, or a payload that is already decoded, against a world.
@@ -75,15 +93,15 @@ class Contract:
         list. Raises `TypeError` for a payload that is not a JSON value.
         """
         if not isinstance(request, Request):
-            return self.operation.tree.report(request, Meter(world, fetch, self.largest_file))
+            return self.operations[0].tree.report(request, Meter(world, fetch, self.largest_file))
         try:
-            operation = self.gate.route(request)
-            if operation.secured:
+            routed = self.gate.route(request)
+            if routed.operation.secured:
                 self.gate.token(request)
-            payload = self.gate.payload(request, operation)
+            payload = self.gate.payload(request, routed)
         except Refusal as refusal:
             return Report((refusal.violation,))
-        return operation.tree.report(payload, Meter(world, fetch, self.largest_file))
+        return routed.operation.tree.report(payload, self._meter(routed.operation, world, fetch))
 
     def collect_violations(
         self, request: Request | Any, world: World | None = None, *, fetch: Fetch = unfetched
@@ -97,16 +115,7 @@ class Contract:
         if violations:
             raise ContractViolation(violations)
 
-    def _limits_on(self, fact: str) -> Iterator[int]:
-        for rule in self.operation.rules:
-            for condition in rule.expression.conditions if rule.expression else ():
-                if fact in condition.reads:
-                    yield from condition.limits
-
-
-def _routes(operations: tuple[Operation, ...]) -> dict[str, dict[str, Operation]]:
-    routes: dict[str, dict[str, Operation]] = {}
-    for operation in operations:
-        for path in operation.paths:
-            routes.setdefault(path, {})[operation.method] = operation
-    return routes
+    def _meter(self, operation: Operation, world: World | None, fetch: Fetch) -> Measures:
+        if operation is self.operation:
+            return Meter(world, fetch, self.largest_file)
+        return companion_meter(operation.name, world)

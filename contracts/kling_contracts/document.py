@@ -13,6 +13,9 @@ from kling_contracts.errors import DocumentError
 
 VENDOR_DOCUMENT = "advanced-lip-sync.openapi.yaml"
 
+COMPANIONS = "companions.openapi.yaml"
+"""The operations around the vendor's, merged in after the overlays."""
+
 PROFILES = {
     "documented": ("advanced-lip-sync.overlay.yaml",),
     "upstream": ("advanced-lip-sync.overlay.yaml", "upstream.overlay.yaml"),
@@ -33,7 +36,7 @@ def effective(profile: str = "documented", *, upstream_state: bool = True, folde
     """
     if profile not in PROFILES:
         raise ValueError(f"unknown profile {profile!r}; there are: {', '.join(PROFILES)}")
-    names = [VENDOR_DOCUMENT, *PROFILES[profile], *([] if upstream_state else [STATELESS])]
+    names = [VENDOR_DOCUMENT, *PROFILES[profile], *([] if upstream_state else [STATELESS]), COMPANIONS]
     home = folder or kling_openapi.FOLDER
     sources = {name: _source(home / name) for name in names}
     return _cached(sources, home / "__pycache__")
@@ -91,11 +94,11 @@ def _refuse_unsayable(node: object, name: str) -> None:
 
 
 def _compile(sources: dict[str, bytes]) -> Document:
-    (vendor, *overlays) = sources
+    (vendor, *overlays, companions) = sources
     document = parse(sources[vendor], vendor)
     for name in overlays:
         document = overlay.apply(document, parse(sources[name], name), name)
-    return document
+    return overlay.merged(document, parse(sources[companions], companions), companions)
 
 
 def _cached(sources: dict[str, bytes], folder: Path) -> Document:

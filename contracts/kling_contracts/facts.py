@@ -4,7 +4,7 @@ import binascii
 import re
 import time
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 from kling_contracts.world import Face, File, Session, Video, World
 
@@ -98,20 +98,30 @@ _NO_ITEM = Unknown("it belongs to one item of face_choose")
 _NO_SESSION = Unknown("the session is not known")
 _NO_AUDIO = Unknown("there is no audio")
 _NO_FILE = Unknown("there is no sound_file")
-_NOT_USABLE = Unknown("the field that names it is missing or broken")
+NOT_USABLE = Unknown("the field that names it is missing or broken")
 _CONFLICT = Unknown("with both sources given there is no one audio")
-_UNREACHABLE = Unknown("the URL does not answer")
-_UNFETCHED = Unknown("the URL was not fetched")
+UNREACHABLE = Unknown("the URL does not answer")
+UNFETCHED = Unknown("the URL was not fetched")
 _UNREADABLE = Unknown("sound_file cannot be read")
 _NOT_MEASURED = Unknown("the file was not measured")
 _TOO_LARGE = Unknown("the file is too large to be looked into")
-_NO_SUCH_ID: Final = Absent("the world does not know the id")
+NO_SUCH_ID: Final = Absent("the world does not know the id")
 _TASK: Final = TaskFacts()
 
 
 def unfetched(url: str) -> Unknown:
     """Fetch nothing."""
-    return _UNFETCHED
+    return UNFETCHED
+
+
+class Measures(Protocol):
+    """Measures the facts of one payload of one operation."""
+
+    def of_request(self, payload: Any) -> Any:
+        """Return the facts that hang on no item of an array."""
+
+    def of_item(self, payload: Any, item: Any, request: Any) -> Any:
+        """Return `request`, the facts of the whole payload, with those of one item of its array."""
 
 
 class Meter(NamedTuple):
@@ -153,34 +163,35 @@ class Meter(NamedTuple):
 
     def _session(self, session_id: object) -> Session | Unknown:
         if not isinstance(session_id, str):
-            return _NOT_USABLE
+            return NOT_USABLE
         if self.world is None:
             return NO_WORLD
-        return self.world.sessions.get(session_id, _NO_SUCH_ID)
+        return self.world.sessions.get(session_id, NO_SUCH_ID)
 
     def _face(self, payload: Any, face_id: object) -> Face | Unknown:
         if not isinstance(face_id, str):
-            return _NOT_USABLE
-        assert self.world is not None
-        return self.world.sessions[payload["session_id"]].faces.get(face_id, _NO_SUCH_ID)
+            return NOT_USABLE
+        # Looked up once more: a world may be replaced while it is read.
+        session = self._session(payload["session_id"])
+        return _NO_SESSION if isinstance(session, Unknown) else session.faces.get(face_id, NO_SUCH_ID)
 
     def _task(self, external_task_id: object) -> TaskFacts | Unknown:
         if not isinstance(external_task_id, str):
-            return _NOT_USABLE
+            return NOT_USABLE
         if self.world is None:
             return NO_WORLD
-        return _TASK if external_task_id in self.world.external_task_ids else _NO_SUCH_ID
+        return _TASK if external_task_id in self.world.external_task_ids else NO_SUCH_ID
 
     def _preview(self, audio_id: object) -> tuple[PreviewFacts | Unknown, AudioFacts | Unknown]:
         if audio_id == "":
             return _NO_AUDIO, _NO_AUDIO
         if not isinstance(audio_id, str):
-            return _NOT_USABLE, _NOT_USABLE
+            return NOT_USABLE, NOT_USABLE
         if self.world is None:
             return NO_WORLD, NO_WORLD
         issued = self.world.audios.get(audio_id)
         if issued is None:
-            return _NO_SUCH_ID, _NO_SUCH_ID
+            return NO_SUCH_ID, NO_SUCH_ID
         end = issued.duration_ms - self.world.audio_slack_ms
         sound = AudioFacts(issued.duration_ms, end, True, issued.flagged)
         return PreviewFacts(self._age(issued.created_ms)), sound
@@ -189,8 +200,8 @@ class Meter(NamedTuple):
         if sound_file == "":
             return _NO_FILE, _NO_AUDIO
         if not isinstance(sound_file, str):
-            return _NOT_USABLE, _NOT_USABLE
-        if _URL.match(sound_file):
+            return NOT_USABLE, NOT_USABLE
+        if URL.match(sound_file):
             return self._url(sound_file)
         if sound_file[:5].lower() == "data:":
             return FileFacts("data_url", _UNREADABLE, _UNREADABLE, _UNREADABLE), _UNREADABLE
@@ -198,11 +209,11 @@ class Meter(NamedTuple):
 
     def _url(self, url: str) -> tuple[FileFacts, AudioFacts | Unknown]:
         listed = self.world.files if self.world else None
-        file = self.fetch(url) if listed is None else listed.get(url, _NO_SUCH_ID)
+        file = self.fetch(url) if listed is None else listed.get(url, NO_SUCH_ID)
         if type(file) is Absent:
-            return FileFacts("url", False, _UNREACHABLE, _UNREACHABLE), _UNREACHABLE
+            return FileFacts("url", False, UNREACHABLE, UNREACHABLE), UNREACHABLE
         if isinstance(file, Unknown):
-            return FileFacts("url", file, _named_format(url) or file, file), file
+            return FileFacts("url", file, named_format(url) or file, file), file
         return FileFacts("url", True, file.format, file.size_bytes), self._sound(file)
 
     def _base64(self, text: str) -> tuple[FileFacts, AudioFacts | Unknown]:
@@ -222,10 +233,16 @@ class Meter(NamedTuple):
         return AudioFacts(file.duration_ms, file.duration_ms - slack, _unless_none(file.decodes), file.flagged)
 
     def _age(self, created_ms: int | None) -> int:
-        if created_ms is None:
-            return self.advanced_ms
-        now_ms = self.world.now_ms if self.world and self.now_ms is None else self.now_ms
-        return (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - created_ms
+        return age_ms(created_ms, self.world, self.now_ms, self.advanced_ms)
+
+
+def age_ms(created_ms: int | None, world: World | None, now_ms: int | None, advanced_ms: int) -> int:
+    """Return how old something is: as old as the clock was advanced, where it has no time of its own."""
+    if created_ms is None:
+        return advanced_ms
+    if now_ms is None and world:
+        now_ms = world.now_ms
+    return (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - created_ms
 
 
 def base64_bytes(text: str) -> bytes | None:
@@ -256,14 +273,18 @@ def measure(data: bytes) -> File:
         return File(name, len(data), None, False)
 
 
-_URL = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
+URL: Final = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
+"""How an http(s) URL begins."""
 _EXTENSION = re.compile(r"^[^?#]*/[^/?#]*\.([A-Za-z0-9]+)(?:[?#]|$)")
-_NAMED = {name: name for name in ("mp3", "wav", "m4a", "ogg", "flac", "aac", "amr", "aiff", "webm", "wma", "mp4")}
+_NAMED = {
+    name: name
+    for name in ("mp3", "wav", "m4a", "ogg", "flac", "aac", "amr", "aiff", "webm", "wma", "mp4", "avi", "mkv")
+}
 _NAMED |= {"oga": "ogg", "opus": "ogg", "aif": "aiff", "wave": "wav", "mov": "mp4"}
 
 
-def _named_format(url: str) -> str | None:
-    """The extension of the path: the only evidence there is about a file that was not fetched."""
+def named_format(url: str) -> str | None:
+    """Return the format that a path's extension names: the only evidence about a file that was not fetched."""
     match = _EXTENSION.match(url.partition("://")[2])
     return _NAMED.get(match[1].lower()) if match else None
 

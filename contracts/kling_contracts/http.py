@@ -15,6 +15,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     query: str = ""
+    origin: str = ""
+    """What stands before the path in its URL: scheme, host, and a prefix if there is one; empty where unknown."""
 
 
 @dataclass(frozen=True, slots=True)

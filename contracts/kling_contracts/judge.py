@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.cel import Condition, Expression, Judge, all_hold
 from kling_contracts.errors import RuleError
-from kling_contracts.facts import Facts, Meter, NotKnown
+from kling_contracts.facts import Facts, Measures, NotKnown
 from kling_contracts.keywords import MOST_ITEMS, Checker, Fault, Path, Place, pointer
 from kling_contracts.rules import KEYWORDS, Compiler, Rule
 from kling_contracts.violations import Note, Report, Unverified, Violation
@@ -67,7 +67,7 @@ class Tree(NamedTuple):
         root = grower.node(schema, "", (), ())
         return cls(root, Checker(schema), grower.keywords, grower.orders, tuple(grower.rules))
 
-    def report(self, payload: Any, meter: Meter) -> Report:
+    def report(self, payload: Any, meter: Measures) -> Report:
         """Judge one payload by the facts that `meter` measures."""
         faults = self.checker.broken(payload)
         walk = _Walk(payload, meter, frozenset(fault.pointer for fault in faults) if faults else _ALL_SOUND)
@@ -151,7 +151,7 @@ _ITSELF: Final = frozenset([""])
 class _Walk:
     """One payload's walk. `unsound` holds the pointers of fields that broke a keyword."""
 
-    def __init__(self, payload: Any, meter: Meter, unsound: frozenset[str]) -> None:
+    def __init__(self, payload: Any, meter: Measures, unsound: frozenset[str]) -> None:
         self.payload = payload
         self.meter = meter
         self.unsound = unsound

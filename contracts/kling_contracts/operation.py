@@ -12,14 +12,28 @@ Document = Mapping[str, Any]
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
+class Parameter(NamedTuple):
+    """One parameter: `place` is path or query, `type` the JSON type that its text is read as."""
+
+    place: str
+    type: str
+    default: Any
+    """What it is where it is not given; None where the document says nothing."""
+
+
 class Operation(NamedTuple):
     """One method on one path, with the rules of its payload in document order."""
 
     id: str
+    name: str
+    """One word: create, query, list, identify, tts."""
     method: str
     paths: tuple[str, ...]
     """The documented path first, then the others that it also answers at."""
     media_types: tuple[str, ...]
+    """Of its body; empty where it has none."""
+    parameters: Mapping[str, Parameter]
+    """What an operation without a body takes instead, by name: together they are its payload."""
     secured: bool
     """Whether it needs a bearer token."""
     example: Any
@@ -39,27 +53,55 @@ class Operation(NamedTuple):
         """Every rule on the payload."""
         return self.tree.rules
 
+    def limit_on(self, fact: str) -> int | None:
+        """Return the most that a rule allows a fact, as in `facts.file.size_bytes`; None where no rule does."""
+        return max(self._limits_on(fact), default=None)
+
+    def _limits_on(self, fact: str) -> Iterator[int]:
+        for rule in self.rules:
+            for condition in rule.expression.conditions if rule.expression else ():
+                if fact in condition.reads:
+                    yield from condition.limits
+
 
 def operations_of(document: Document) -> Iterator[Operation]:
     """Yield every operation of an effective document. Raises `RuleError` where a rule is wrong."""
     for path, item in document["paths"].items():
-        for method in filter(item.__contains__, _METHODS):
+        for method in filter(_METHODS.__contains__, item):
             yield _operation(document, path, method, item[method])
 
 
 def _operation(document: Document, path: str, method: str, body: Document) -> Operation:
     components = document["components"]
     statuses = Statuses.of(body["responses"], components.get("responses", {}))
-    (media_type, content), *_ = body["requestBody"]["content"].items()
-    compiler = Compiler(components["schemas"]["Facts"], body["x-violation-code"], statuses)
+    facts = components["schemas"][body.get("x-facts", "Facts")]
+    contents: Document = body.get("requestBody", {}).get("content", {})
+    content: Document = next(iter(contents.values()), {})
+    parameters = {} if contents else {one["name"]: one for one in body.get("parameters", ())}
     return Operation(
         id=body["operationId"],
+        name=body["x-name"],
         method=method.upper(),
         paths=(path, *body.get("x-also-at", ())),
-        media_types=(media_type,),
+        media_types=tuple(contents),
+        parameters={name: _parameter(one) for name, one in parameters.items()},
         secured=bool(body.get("security", document.get("security"))),
         example=content.get("example"),
         example_world_json=content.get("x-world", {}),
         statuses=statuses,
-        tree=Tree.grow(content["schema"], compiler),
+        tree=Tree.grow(
+            content["schema"] if contents else _as_object(parameters),
+            Compiler(facts, body["x-violation-code"], statuses, body.get("x-source", "schema")),
+        ),
     )
+
+
+def _parameter(declared: Document) -> Parameter:
+    return Parameter(declared["in"], declared["schema"]["type"], declared["schema"].get("default"))
+
+
+def _as_object(parameters: Mapping[str, Document]) -> Document:
+    """Parameters are judged like the fields of a payload; those of a path are never missing."""
+    required = [name for name, one in parameters.items() if one.get("required") and one["in"] != "path"]
+    properties = {name: one["schema"] for name, one in parameters.items()}
+    return {"properties": properties, **({"required": required} if required else {})}

@@ -33,6 +33,22 @@ def apply(document: Node, overlay: Node, name: str = "overlay") -> Node:
     return result
 
 
+def merged(document: Node, companion: Node, name: str) -> Node:
+    """Return `document` with the paths, components and extensions of another OpenAPI document merged in.
+
+    Neither argument is changed; raises `OverlayError`, naming `name`, where the two do not fit.
+    """
+    result = deepcopy(document)
+    try:
+        _merge(result, {key: value for key, value in companion.items() if key not in _OF_ONE_DOCUMENT})
+    except OverlayError as error:
+        raise OverlayError(f"{name}: {error}") from None
+    return result
+
+
+_OF_ONE_DOCUMENT = {"openapi", "info", "servers"}
+
+
 def _refuse_malformed(overlay: Node, name: str) -> None:
     if not isinstance(overlay, Mapping) or not _VERSION.match(str(overlay.get("overlay"))):
         raise OverlayError(f"{name}: not an OpenAPI Overlay 1.0 or 1.1 document")

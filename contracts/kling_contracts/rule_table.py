@@ -1,7 +1,7 @@
 """The rule table: every rule with the vendor's sentences, as data, as text and as Markdown."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts.contract import Contract
 from kling_contracts.rules import Rule
@@ -9,25 +9,55 @@ from kling_contracts.violations import SOURCES
 
 
 def rule_rows(contract: Contract) -> list[dict[str, Any]]:
-    """Return one JSON object a rule, in the order in which they are judged."""
-    return [rule_row(rule) for rule in contract.rules.values()]
+    """Return one JSON object a rule, in the order in which they are judged.
+
+    `operation` is the short name of the one it belongs to; empty for the rules on any request.
+    """
+    return [_row(part.name, rule) for part in _parts(contract) for rule in part.rules]
 
 
 def rule_text(contract: Contract) -> str:
-    """Return the table for a terminal."""
-    return "\n\n".join("\n".join(_lines(rule)) for rule in contract.rules.values())
+    """Return the table for a terminal, each operation under its name."""
+    return "\n\n".join(block for part in _parts(contract) for block in _blocks(part))
 
 
 def rule_markdown(contract: Contract) -> str:
-    """Return the table as Markdown."""
-    head = ["| rule | holds when | refusal | the vendor's sentence |", "| --- | --- | --- | --- |"]
-    return "\n".join([*head, *map(_markdown, contract.rules.values())])
+    """Return one table of Markdown for each operation."""
+    return "\n\n".join("\n".join(_table(part)) for part in _parts(contract))
 
 
-def rule_row(rule: Rule) -> dict[str, Any]:
-    """Return one rule as JSON."""
+class _Part(NamedTuple):
+    """The rules on any request, or those on the payload of one operation."""
+
+    name: str
+    heading: str
+    rules: tuple[Rule, ...]
+
+
+def _parts(contract: Contract) -> Iterator[_Part]:
+    yield _Part("", "any request", tuple(contract.gate.rules.values()))
+    for operation in contract.operations:
+        heading = f"{operation.name}: {operation.method} {operation.paths[0]}"
+        account = contract.account_rules.values() if operation is contract.operation else ()
+        yield _Part(operation.name, heading, (*operation.rules, *account))
+
+
+def _blocks(part: _Part) -> Iterator[str]:
+    yield part.heading
+    yield from ("\n".join(_lines(rule)) for rule in part.rules)
+
+
+def _table(part: _Part) -> Iterator[str]:
+    yield f"## {part.heading}\n"
+    yield "| rule | holds when | refusal | the vendor's sentence |"
+    yield "| --- | --- | --- | --- |"
+    yield from map(_markdown, part.rules)
+
+
+def _row(operation: str, rule: Rule) -> dict[str, Any]:
     return {
         "id": rule.id,
+        "operation": operation,
         "kind": rule.kind,
         "node": rule.node,
         "statement": rule.statement,

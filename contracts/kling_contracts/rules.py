@@ -126,6 +126,8 @@ class Compiler(NamedTuple):
     """The JSON Schema of the facts that a rule may name."""
     default_code: int
     statuses: Statuses
+    source: str = "schema"
+    """Where a keyword without a quote comes from, as in `Rule.source`."""
 
     def request_rules(self, entries: list[Mapping[str, Any]]) -> Iterator[Rule]:
         """Yield the rules that are judged before there is a payload."""
@@ -176,7 +178,7 @@ class Compiler(NamedTuple):
             message=says,
             code=self.default_code,
             status=self._status(self.default_code, rule_id),
-            source="prose" if quotes else "schema",
+            source="prose" if quotes else self.source,
             quotes=quotes,
             node=node,
         )
