@@ -1,0 +1,1226 @@
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+import store_child
+from kling_mock_server import sqlite_file, store_sqlite, store_text
+from kling_mock_server.store import MemoryStore, StoreBusy, StoreDown, Table
+from kling_mock_server.store_sqlite import SqliteStore
+from kling_mock_server.stores import open_store
+from redis_server import redis_server
+from serving import PATIENCE_S, environment
+
+DAY_MS = 24 * 3_600_000
+NOW_MS = 1_750_000_000_000
+
+
+class Row(NamedTuple):
+    number: int
+    text: str = ""
+    data: bytes = b""
+
+
+def row_json(row):
+    return [row.number, row.text, row.data.hex()]
+
+
+def row_from_json(value):
+    number, text, data = value
+    return Row(number, text, bytes.fromhex(data))
+
+
+MANY = Table("many", 1000, row_json, row_from_json)
+OTHERS = Table("others", 1000, row_json, row_from_json)
+FEW = Table("few", 3, row_json, row_from_json)
+NUMBERS = store_child.NUMBERS
+
+
+class Place:
+    """Where stores lie that see the same rows."""
+
+    def __init__(self, url, server=None):
+        self.url = url
+        self.server = server
+        self._opened = []
+
+    def open(self):
+        store = open_store(self.url)
+        self._opened.append(store)
+        return store
+
+    def close(self):
+        while self._opened:
+            self._opened.pop().close()
+
+    def run(self, task):
+        """Start another process at the same place."""
+        command = [sys.executable, store_child.__file__, self.url, task]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
+
+
+@pytest.fixture(scope="session")
+def redis():
+    with redis_server() as server:
+        yield server
+
+
+def place_of(kind, request):
+    if kind == "memory":
+        return Place("memory:")
+    if kind == "sqlite":
+        path = request.getfixturevalue("tmp_path") / "kept.db"
+        return Place(f"sqlite:///{path}")
+    server = request.getfixturevalue("redis")
+    server.ask("FLUSHALL")
+    return Place(server.url, server)
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def store(request):
+    place = place_of(request.param, request)
+    yield place.open()
+    place.close()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def lasting(request):
+    """A place whose rows outlive the store that wrote them."""
+    place = place_of(request.param, request)
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch, lasting):
+    """The same, but nobody waits for long."""
+    monkeypatch.setattr(sqlite_file, "BUSY_S", 0.05)
+    monkeypatch.setattr(store_sqlite, "BUSY_S", 0.05)
+    if lasting.server:
+        from kling_mock_server import store_redis
+
+        monkeypatch.setattr(store_redis, "BUSY_S", 0.05)
+    return lasting
+
+
+def put(store, table, *keys, account="account"):
+    """Put rows numbered from 0 in one change; returns those that made room."""
+
+    def work(rows):
+        return [gone for number, key in enumerate(keys) for gone in rows.put(table, key, Row(number))]
+
+    return store.change(account, work)
+
+
+def items(store, table, account="account"):
+    return store.change(account, lambda rows: rows.items(table))
+
+
+def keys(store, table, account="account"):
+    return [key for key, _ in items(store, table, account)]
+
+
+def wake(store, at_ms, account="account"):
+    store.change(account, lambda rows: rows.wake(at_ms))
+
+
+# What a change does
+
+
+def test_a_row_comes_back_as_it_was_put(store):
+    row = Row(-(2**70), 'ein "Satz"\n一句话 😀 \ud800 \x00', bytes(range(256)))
+
+    store.change("account", lambda rows: rows.put(MANY, "key", row))
+
+    found = store.change("account", lambda rows: rows.get(MANY, "key"))
+    assert found == row
+    assert type(found) is Row
+
+
+def test_a_change_returns_what_its_work_returns(store):
+    assert store.change("account", lambda rows: ("anything", 1)) == ("anything", 1)
+
+
+def test_a_row_that_is_not_there_is_none(store):
+    assert store.change("account", lambda rows: rows.get(MANY, "key")) is None
+
+
+def test_rows_come_in_the_order_in_which_they_were_added(store):
+    put(store, MANY, "c", "a")
+    put(store, MANY, "b")
+
+    assert keys(store, MANY) == ["c", "a", "b"]
+
+
+def test_a_row_is_replaced_in_its_place(store):
+    put(store, MANY, "a", "b", "c")
+
+    store.change("account", lambda rows: rows.put(MANY, "a", Row(7)))
+
+    assert items(store, MANY) == [("a", Row(7)), ("b", Row(1)), ("c", Row(2))]
+
+
+def test_a_row_that_was_deleted_comes_back_as_the_newest(store):
+    put(store, MANY, "a", "b")
+
+    def work(rows):
+        rows.delete(MANY, "a")
+        rows.put(MANY, "a", Row(7))
+        return rows.items(MANY)
+
+    assert store.change("account", work) == [("b", Row(1)), ("a", Row(7))]
+    assert items(store, MANY) == [("b", Row(1)), ("a", Row(7))]
+
+
+def test_deleting_what_is_not_there_does_nothing(store):
+    put(store, MANY, "a")
+
+    store.change("account", lambda rows: rows.delete(MANY, "b"))
+
+    assert keys(store, MANY) == ["a"]
+
+
+def test_a_change_reads_what_it_wrote(store):
+    put(store, MANY, "a", "b", "c")
+
+    def work(rows):
+        rows.put(MANY, "d", Row(3))
+        rows.put(MANY, "b", Row(9))
+        rows.delete(MANY, "a")
+        return rows.get(MANY, "a"), rows.get(MANY, "b"), rows.get(MANY, "d"), rows.items(MANY)
+
+    expected = [("b", Row(9)), ("c", Row(2)), ("d", Row(3))]
+    assert store.change("account", work) == (None, Row(9), Row(3), expected)
+    assert items(store, MANY) == expected
+
+
+def test_a_cleared_table_is_empty_at_once_and_can_be_filled_again(store):
+    put(store, MANY, "a", "b")
+
+    def work(rows):
+        rows.clear(MANY)
+        emptied = rows.get(MANY, "a"), rows.items(MANY)
+        rows.put(MANY, "b", Row(5))
+        return emptied
+
+    assert store.change("account", work) == (None, [])
+    assert items(store, MANY) == [("b", Row(5))]
+
+
+def test_tables_do_not_meet(store):
+    put(store, MANY, "a", "b")
+    put(store, OTHERS, "a")
+
+    store.change("account", lambda rows: rows.clear(OTHERS))
+
+    assert keys(store, MANY) == ["a", "b"]
+
+
+def test_accounts_do_not_meet(store):
+    put(store, MANY, "a", account="one")
+    put(store, MANY, "b", account="two")
+
+    assert keys(store, MANY, "one") == ["a"]
+    assert keys(store, MANY, "two") == ["b"]
+    assert keys(store, MANY, "three") == []
+
+
+ODD_NAMES = ["", " ", "}", "{x}", "a}b", "*", "a:rows:many", "名前", "\x00", "\ud800", "%7D", "x" * 9000, "'; --"]
+
+
+def test_any_text_is_the_name_of_an_account(store):
+    for number, name in enumerate(ODD_NAMES):
+        put(store, MANY, f"key {number}", account=name)
+        wake(store, number, account=name)
+
+    assert [keys(store, MANY, name) for name in ODD_NAMES] == [[f"key {number}"] for number in range(len(ODD_NAMES))]
+    assert set(store.due(len(ODD_NAMES))) == set(ODD_NAMES)
+
+
+def test_any_text_is_the_key_of_a_row(store):
+    put(store, MANY, *ODD_NAMES)
+
+    assert keys(store, MANY) == ODD_NAMES
+    assert list(store.view("account", MANY)) == ODD_NAMES
+    assert [store.view("account", MANY)[name].number for name in ODD_NAMES] == list(range(len(ODD_NAMES)))
+
+
+# Room
+
+
+def test_the_oldest_row_makes_room_and_is_returned(store):
+    assert put(store, FEW, "a", "b", "c") == []
+    assert put(store, FEW, "d") == [Row(0)]
+    assert keys(store, FEW) == ["b", "c", "d"]
+
+
+def test_a_row_without_a_name_makes_room_like_any_other(store):
+    put(store, FEW, "", "b", "c")
+
+    assert put(store, FEW, "d") == [Row(0)]
+    assert keys(store, FEW) == ["b", "c", "d"]
+
+
+def test_replacing_a_row_of_a_full_table_makes_no_room(store):
+    put(store, FEW, "a", "b", "c")
+
+    assert put(store, FEW, "b") == []
+    assert store.dropped("account", FEW) == 0
+
+
+def test_rows_of_the_same_change_make_room_too(store):
+    assert put(store, FEW, "a", "b", "c", "d", "e") == [Row(0), Row(1)]
+    assert keys(store, FEW) == ["c", "d", "e"]
+
+
+def test_a_deleted_row_leaves_room(store):
+    put(store, FEW, "a", "b", "c")
+
+    def work(rows):
+        rows.delete(FEW, "b")
+        return rows.put(FEW, "d", Row(3)) + rows.put(FEW, "e", Row(4))
+
+    assert store.change("account", work) == [Row(0)]
+    assert keys(store, FEW) == ["c", "d", "e"]
+
+
+def test_a_row_that_was_moved_to_the_end_makes_room_last(store):
+    put(store, FEW, "a", "b", "c")
+
+    def work(rows):
+        rows.delete(FEW, "a")
+        rows.put(FEW, "a", Row(7))
+        return rows.put(FEW, "d", Row(3)) + rows.put(FEW, "e", Row(4)) + rows.put(FEW, "f", Row(5))
+
+    assert store.change("account", work) == [Row(1), Row(2), Row(7)]
+
+
+def test_what_made_room_is_counted_until_the_table_is_cleared(store):
+    put(store, FEW, *"abcde")
+    put(store, FEW, "f")
+    assert store.dropped("account", FEW) == 3
+
+    store.change("account", lambda rows: rows.clear(FEW))
+    assert store.dropped("account", FEW) == 0
+
+
+def test_what_was_deleted_has_not_made_room(store):
+    put(store, FEW, "a")
+    store.change("account", lambda rows: rows.delete(FEW, "a"))
+
+    assert store.dropped("account", FEW) == 0
+
+
+def test_a_change_that_clears_counts_anew(store):
+    put(store, FEW, *"abcde")
+
+    def work(rows):
+        rows.clear(FEW)
+        for key in "wxyz":
+            rows.put(FEW, key, Row(0))
+
+    store.change("account", work)
+
+    assert store.dropped("account", FEW) == 1
+    assert keys(store, FEW) == ["x", "y", "z"]
+
+
+def test_a_table_that_may_hold_fewer_rows_than_before_is_cut(store):
+    put(store, MANY, "a", "b", "c", "d", "e")
+    smaller = Table("many", 2, row_json, row_from_json)
+
+    assert put(store, smaller, "f") == [Row(0), Row(1), Row(2), Row(3)]
+    assert keys(store, smaller) == ["e", "f"]
+    assert store.dropped("account", smaller) == 4
+
+
+# All or nothing
+
+
+def test_work_that_raises_before_it_writes_changes_nothing(store):
+    put(store, MANY, "a")
+
+    def work(rows):
+        rows.get(MANY, "a")
+        raise LookupError("of the caller")
+
+    with pytest.raises(LookupError, match="of the caller"):
+        store.change("account", work)
+    assert keys(store, MANY) == ["a"]
+    assert put(store, MANY, "b") == []
+
+
+def test_work_that_raises_after_it_wrote_changes_nothing_where_rows_last(lasting):
+    store = lasting.open()
+    put(store, FEW, "a", "b", "c")
+    wake(store, 5)
+
+    def work(rows):
+        rows.put(FEW, "d", Row(3))
+        rows.delete(FEW, "c")
+        rows.clear(MANY)
+        rows.wake(None)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        store.change("account", work)
+    assert keys(store, FEW) == ["a", "b", "c"]
+    assert store.dropped("account", FEW) == 0
+    assert store.next_wake_ms() == 5
+
+
+def test_a_change_shows_to_others_once_it_is_done(lasting):
+    store, other = lasting.open(), lasting.open()
+    seen = []
+
+    def work(rows):
+        rows.put(MANY, "a", Row(0))
+        rows.put(MANY, "b", Row(1))
+        seen.extend(other.view("account", MANY))
+
+    store.change("account", work)
+
+    assert seen == []
+    assert list(other.view("account", MANY)) == ["a", "b"]
+
+
+# Looking
+
+
+def test_a_view_is_a_mapping(store):
+    put(store, MANY, "b", "a")
+
+    view = store.view("account", MANY)
+
+    assert (len(view), list(view), "a" in view, "x" in view) == (2, ["b", "a"], True, False)
+    assert (view["a"], view.get("b"), view.get("x"), view.get("x", 5)) == (Row(1), Row(0), None, 5)
+    assert dict(view) == dict(view.items()) == {"b": Row(0), "a": Row(1)}
+    assert list(view.values()) == [Row(0), Row(1)]
+    names = view.keys()
+    assert "a" in names
+    with pytest.raises(KeyError):
+        view["x"]
+
+
+def test_a_view_is_always_as_the_table_is(store):
+    view = store.view("account", MANY)
+    assert (len(view), list(view), view.get("a")) == (0, [], None)
+
+    put(store, MANY, "a")
+    assert (len(view), list(view), view.get("a")) == (1, ["a"], Row(0))
+
+    store.change("account", lambda rows: rows.clear(MANY))
+    assert (len(view), list(view), "a" in view) == (0, [], False)
+
+
+def test_looking_makes_no_account_and_wakes_none(store):
+    assert "a" not in store.view("nobody", MANY)
+    assert store.newest("nobody", MANY, 0, 10) == []
+    assert store.dropped("nobody", MANY) == 0
+    assert store.next_wake_ms() is None
+
+
+def test_a_view_can_be_walked_through_while_the_table_changes(store):
+    view, stop = store.view("account", FEW), threading.Event()
+
+    def keep_changing():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            put(store, FEW, str(number))
+
+    writer = threading.Thread(target=keep_changing)
+    writer.start()
+    try:
+        for _ in range(100):
+            assert len(list(view)) <= FEW.most
+            assert len(view.items()) <= FEW.most
+            assert all(isinstance(row, Row) for row in view.values())
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_the_newest_rows_come_first_and_in_pages(store):
+    put(store, MANY, *"abcde")
+
+    def numbers(skip, count):
+        return [row.number for row in store.newest("account", MANY, skip, count)]
+
+    assert numbers(0, 2) == [4, 3]
+    assert numbers(2, 2) == [2, 1]
+    assert numbers(4, 2) == [0]
+    assert numbers(5, 2) == []
+    assert numbers(0, 0) == []
+    assert numbers(2**70, 2**70) == []
+    assert numbers(0, 2**70) == [4, 3, 2, 1, 0]
+
+
+# Waking
+
+
+def test_an_account_is_due_from_the_time_on_that_it_named(store):
+    wake(store, NOW_MS)
+
+    assert store.due(NOW_MS - 1) == []
+    assert store.due(NOW_MS) == ["account"]
+    assert store.due(NOW_MS + 1) == ["account"]
+
+
+def test_the_earliest_time_is_the_next(store):
+    for account, at_ms in (("b", NOW_MS + 5), ("a", NOW_MS), ("c", NOW_MS + 9)):
+        wake(store, at_ms, account)
+
+    assert store.next_wake_ms() == NOW_MS
+    assert sorted(store.due(NOW_MS + 5)) == ["a", "b"]
+
+
+def test_an_account_can_name_another_time_or_none(store):
+    wake(store, NOW_MS)
+    wake(store, NOW_MS + 5)
+    assert (store.next_wake_ms(), store.due(NOW_MS)) == (NOW_MS + 5, [])
+
+    wake(store, None)
+    assert (store.next_wake_ms(), store.due(NOW_MS + 9)) == (None, [])
+
+
+def test_a_change_that_says_nothing_leaves_the_time_as_it_is(store):
+    wake(store, NOW_MS)
+
+    put(store, MANY, "a")
+
+    assert store.next_wake_ms() == NOW_MS
+
+
+@pytest.mark.parametrize("at_ms", [0, -5, 2**70])
+def test_any_time_will_do(store, at_ms):
+    wake(store, at_ms)
+
+    assert store.due(2**71) == ["account"]
+    assert store.due(at_ms - 1) == [] or at_ms > 2**60
+
+
+# Many at once
+
+
+def test_threads_that_increment_a_row_lose_nothing(store):
+    store_child.increment_often(store, 8, 200)
+
+    assert store.view("account", NUMBERS)["n"] == 1600
+
+
+def test_processes_that_increment_a_row_and_start_at_once_lose_nothing(lasting):
+    children = [lasting.run("increment") for _ in range(3)]
+
+    ended = [(child.communicate(timeout=PATIENCE_S * 3), child.returncode)[1] for child in children]
+
+    assert ended == [0, 0, 0]
+    assert lasting.open().view("account", NUMBERS)["n"] == 1200
+
+
+def test_two_stores_at_one_place_behave_as_one(lasting):
+    one, two = lasting.open(), lasting.open()
+    put(one, FEW, "a", "b")
+    assert put(two, FEW, "c", "d") == [Row(0)]
+
+    wake(one, NOW_MS)
+    wake(two, None)
+
+    assert keys(one, FEW) == ["b", "c", "d"]
+    assert one.dropped("account", FEW) == 1
+    assert (one.next_wake_ms(), two.next_wake_ms()) == (None, None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_store_can_be_used_on_both_sides_of_a_fork(lasting):
+    with lasting.run("fork") as child:
+        child.communicate(timeout=PATIENCE_S * 3)
+
+    assert child.returncode == 0
+    assert lasting.open().view("account", NUMBERS)["n"] == 201
+
+
+def test_who_waits_too_long_for_others_is_told(impatient):
+    one, two = impatient.open(), impatient.open()
+
+    def work(rows):
+        rows.put(MANY, "a", Row(0))
+        with pytest.raises(StoreBusy) as caught:
+            put(two, MANY, "b")
+        return str(caught.value)
+
+    assert "\n" not in one.change("account", work)
+    put(two, MANY, "c")
+    assert keys(one, MANY) == ["a", "c"]
+
+
+def test_who_waits_too_long_for_another_thread_is_told(impatient):
+    store, is_writing, may_end = impatient.open(), threading.Event(), threading.Event()
+
+    def work(rows):
+        is_writing.set()
+        assert may_end.wait(PATIENCE_S)
+
+    writer = threading.Thread(target=store.change, args=("account", work))
+    writer.start()
+    try:
+        assert is_writing.wait(PATIENCE_S)
+        with pytest.raises(StoreBusy):
+            put(store, MANY, "a")
+    finally:
+        may_end.set()
+        writer.join()
+    put(store, MANY, "b")
+    assert keys(store, MANY) == ["b"]
+
+
+# What lasts
+
+
+def test_everything_is_there_when_the_place_is_opened_again(lasting):
+    store = lasting.open()
+    put(store, FEW, *"cabd")
+    put(store, MANY, "x")
+    wake(store, NOW_MS)
+    lasting.close()
+
+    store = lasting.open()
+
+    assert items(store, FEW) == [("a", Row(1)), ("b", Row(2)), ("d", Row(3))]
+    assert keys(store, MANY) == ["x"]
+    assert store.dropped("account", FEW) == 1
+    assert (store.next_wake_ms(), store.due(NOW_MS)) == (NOW_MS, ["account"])
+    assert put(store, FEW, "e") == [Row(1)]
+
+
+def test_a_process_that_is_killed_loses_no_row_it_told_of(lasting):
+    with lasting.run("write") as child:
+        told = [int(child.stdout.readline()) for _ in range(150)]
+        child.send_signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+        told += [int(line) for line in child.stdout if line.endswith("\n")]
+
+    store = lasting.open()
+    kept = store.view("account", NUMBERS)
+    assert [kept.get(str(number)) for number in told] == told
+    # Whole, and one can go on from there.
+    assert len(kept) == len(list(kept)) <= len(told) + 1
+    store.change("account", store_child.increment)
+    assert kept["n"] == 1
+
+
+def test_a_process_that_is_killed_in_a_change_leaves_nothing_of_it_and_stops_nobody(lasting):
+    with lasting.run("halfway") as child:
+        assert child.stdout.readline() == "writing\n"
+        child.kill()
+
+    store = lasting.open()
+    store.change("account", store_child.increment)
+    assert keys(store, NUMBERS) == ["n"]
+    assert store.next_wake_ms() is None
+
+
+def test_a_store_that_lasts_forgets_nobody_on_demand(lasting):
+    store = lasting.open()
+    put(store, MANY, "a")
+
+    store.forget("account")
+
+    assert keys(store, MANY) == ["a"]
+
+
+def test_memory_forgets_an_account_on_demand():
+    store = open_store("")
+    view = store.view("account", MANY)
+    put(store, MANY, "a")
+    wake(store, 5)
+
+    store.forget("account")
+
+    assert (len(view), store.next_wake_ms()) == (0, None)
+
+
+# SQLite alone
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "kept.db"
+
+
+def test_an_account_that_nobody_used_for_35_days_is_forgotten(path):
+    def at(day):
+        return closing(SqliteStore(str(path), now_ms=lambda: NOW_MS + day * DAY_MS))
+
+    with at(0) as store:
+        # More rows than are deleted at a time.
+        put(store, NUMBERS_AS_ROWS, *map(str, range(12_000)), account="idle")
+        wake(store, 5, account="idle")
+        put(store, MANY, "a", account="busy")
+    with at(20) as store:
+        put(store, MANY, "b", account="busy")
+    with at(34) as store:
+        assert len(store.view("idle", NUMBERS_AS_ROWS)) == 12_000
+
+    with at(36) as store:
+        assert (len(store.view("idle", NUMBERS_AS_ROWS)), store.next_wake_ms()) == (0, None)
+        put(store, NUMBERS_AS_ROWS, "x", account="idle")
+    with at(37) as store:
+        assert keys(store, NUMBERS_AS_ROWS, "idle") == ["x"]
+        assert keys(store, MANY, "busy") == ["a", "b"]
+
+
+NUMBERS_AS_ROWS = Table("rows", 100_000, row_json, row_from_json)
+
+
+def test_a_store_that_stays_open_forgets_too(path):
+    now_ms = NOW_MS
+    with closing(SqliteStore(str(path), now_ms=lambda: now_ms)) as store:
+        put(store, MANY, "a", account="idle")
+        now_ms += 36 * DAY_MS
+        put(store, MANY, "a", account="busy")
+
+        assert len(store.view("idle", MANY)) == 0
+        assert len(store.view("busy", MANY)) == 1
+
+
+def test_reading_keeps_an_account_in_use(path):
+    now_ms = NOW_MS
+    with closing(SqliteStore(str(path), now_ms=lambda: now_ms)) as store:
+        put(store, MANY, "a")
+        for _ in range(3):
+            now_ms += 20 * DAY_MS
+            assert keys(store, MANY) == ["a"]
+
+
+def test_a_file_that_was_closed_says_so(path):
+    store = SqliteStore(str(path))
+    put(store, MANY, "a")
+    store.close()
+
+    with pytest.raises(StoreDown, match="closed"):
+        put(store, MANY, "b")
+    with pytest.raises(StoreDown, match="closed"):
+        store.view("account", MANY).get("a")
+
+
+def test_a_new_file_can_be_opened_by_many_at_once(path):
+    together, failed = threading.Barrier(8), []
+
+    def run(number):
+        together.wait(PATIENCE_S)
+        try:
+            with closing(SqliteStore(str(path))) as store:
+                put(store, MANY, str(number))
+        except BaseException as error:
+            failed.append(error)
+
+    openers = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+    for opener in openers:
+        opener.start()
+    for opener in openers:
+        opener.join()
+
+    assert failed == []
+    with closing(SqliteStore(str(path))) as store:
+        assert sorted(keys(store, MANY)) == list("01234567")
+
+
+def test_a_relative_file_stays_where_it_was_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with closing(open_store("sqlite:///kept.db")) as store:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        monkeypatch.chdir(elsewhere)
+        put(store, MANY, "a")
+
+    assert list(elsewhere.iterdir()) == []
+    with closing(open_store(f"sqlite:///{tmp_path}/kept.db")) as store:
+        assert keys(store, MANY) == ["a"]
+
+
+def test_a_file_that_another_program_holds_is_busy(path, monkeypatch):
+    monkeypatch.setattr(sqlite_file, "BUSY_S", 0.05)
+    with closing(SqliteStore(str(path))) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(StoreBusy) as caught:
+            put(store, MANY, "a")
+
+        assert "locked" in str(caught.value)
+        other.execute("ROLLBACK")
+        put(store, MANY, "b")
+        assert keys(store, MANY) == ["b"]
+
+
+def damaged_database(path):
+    with closing(SqliteStore(str(path))) as store:
+        put(store, MANY, *map(str, range(500)))
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+
+
+def test_a_damaged_file_is_down_not_a_crash(path):
+    damaged_database(path)
+    with pytest.raises((StoreDown, ValueError)) as caught, closing(SqliteStore(str(path))) as store:
+        put(store, MANY, "a")
+
+    assert "malformed" in str(caught.value)
+
+
+# Redis alone
+
+
+@pytest.fixture
+def replicas(redis):
+    redis.ask("FLUSHALL")
+    place = Place(redis.url, redis)
+    yield place.open(), place.open()
+    place.close()
+
+
+def test_a_change_that_took_too_long_begins_again(replicas, monkeypatch):
+    from kling_mock_server import redis_rows
+
+    one, two = replicas
+    monkeypatch.setattr(redis_rows, "LOCK_MS", 50)
+    calls = []
+
+    def work(rows):
+        number = rows.get(NUMBERS, "n") or 0
+        calls.append(number)
+        if len(calls) == 1:
+            # Waits until the time of the first is up.
+            two.change("account", store_child.increment)
+        rows.put(NUMBERS, "n", number + 1)
+
+    one.change("account", work)
+
+    assert calls == [0, 1]
+    assert one.view("account", NUMBERS)["n"] == 2
+
+
+def test_a_change_that_took_too_long_and_stumbled_begins_again(replicas, monkeypatch):
+    from kling_mock_server import redis_rows
+
+    one, two = replicas
+    monkeypatch.setattr(redis_rows, "LOCK_MS", 50)
+    calls = []
+
+    def work(rows):
+        calls.append(rows.get(NUMBERS, "n"))
+        if len(calls) == 1:
+            two.change("account", store_child.increment)
+            raise LookupError
+
+    one.change("account", work)
+
+    assert calls == [None, 1]
+
+
+def test_a_change_that_had_to_wait_is_done_once(replicas, redis):
+    one, two = replicas
+    calls = []
+
+    def work(rows):
+        calls.append(1)
+        store_child.increment(rows)
+
+    waiting = threading.Thread(target=two.change, args=("account", work))
+
+    def hold(rows):
+        before = asked(redis, "set")
+        waiting.start()
+        deadline = time.monotonic() + PATIENCE_S
+        while asked(redis, "set") < before + 3 and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    one.change("account", hold)
+    waiting.join()
+
+    assert calls == [1]
+
+
+def asked(redis, command):
+    """Return how often the server was asked to carry out a command."""
+    line = redis.ask("INFO", "commandstats").get(f"cmdstat_{command}", {})
+    return line.get("calls", 0)
+
+
+def test_a_change_that_loses_its_connection_before_it_writes_begins_again(replicas, redis):
+    store, _ = replicas
+    calls = []
+
+    def work(rows):
+        calls.append(1)
+        if len(calls) == 1:
+            redis.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        rows.put(NUMBERS, "n", (rows.get(NUMBERS, "n") or 0) + 1)
+
+    store.change("account", store_child.increment)
+    store.change("account", work)
+
+    assert len(calls) == 2
+    assert store.view("account", NUMBERS)["n"] == 2
+
+
+def test_a_change_that_loses_its_connection_as_it_is_written_is_not_repeated(replicas, redis):
+    store, _ = replicas
+    calls = []
+
+    def work(rows):
+        calls.append(1)
+        rows.put(NUMBERS, "n", (rows.get(NUMBERS, "n") or 0) + 1)
+        redis.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    with pytest.raises(StoreDown):
+        store.change("account", work)
+    assert len(calls) == 1
+
+
+def test_a_server_that_is_gone_is_down_and_found_again():
+    with redis_server() as server, closing(open_store(server.url)) as store:
+        put(store, MANY, "a")
+        server.stop()
+        for attempt in (
+            lambda: put(store, MANY, "b"),
+            lambda: store.view("account", MANY).get("a"),
+            lambda: store.newest("account", MANY, 0, 1),
+            store.next_wake_ms,
+            lambda: store.due(0),
+        ):
+            with pytest.raises(StoreDown) as caught:
+                attempt()
+            assert "\n" not in str(caught.value)
+
+        server.start()
+
+        # It has forgotten everything, and that is all that happened.
+        put(store, MANY, "c")
+        assert keys(store, MANY) == ["c"]
+
+
+def ends_ms(redis):
+    """Return in how many ms each key of the account ends."""
+    return {key: redis.ask("PTTL", key) for key in redis.ask("KEYS", "klingkit:{account}:*")}
+
+
+def test_all_of_an_account_ends_35_days_after_it_was_used(replicas, redis, monkeypatch):
+    from kling_mock_server import redis_rows
+
+    store, _ = replicas
+    real_ms = redis_rows.real_ms
+    put(store, MANY, "a", "b")
+    put(store, OTHERS, "a")
+    wake(store, NOW_MS)
+    left = ends_ms(redis)
+    assert len(left) == 5
+    assert all(34 * DAY_MS < one <= 35 * DAY_MS for one in left.values())
+
+    # Refreshed, once the day is over: all of it, whatever is used.
+    monkeypatch.setattr(redis_rows, "real_ms", lambda: real_ms() + 2 * DAY_MS)
+    store.change("account", lambda rows: rows.get(MANY, "a"))
+    left = ends_ms(redis)
+    assert len(left) == 5
+    assert all(36 * DAY_MS < one <= 37 * DAY_MS for one in left.values())
+    assert max(left.values()) - min(left.values()) < 5000
+
+
+def test_a_table_that_was_emptied_and_filled_again_ends_with_its_account(replicas, redis):
+    store, _ = replicas
+    put(store, MANY, "a")
+
+    def refill(rows):
+        rows.delete(MANY, "a")
+        rows.put(MANY, "b", Row(0))
+        rows.clear(OTHERS)
+        rows.put(OTHERS, "c", Row(0))
+
+    store.change("account", refill)
+    store.change("account", lambda rows: rows.delete(MANY, "b"))
+    put(store, MANY, "d")
+
+    assert len(ends_ms(redis)) == 5
+    assert min(ends_ms(redis).values()) > 34 * DAY_MS
+
+
+def test_an_account_that_ended_is_woken_no_longer_once_it_says_so(replicas, redis):
+    store, _ = replicas
+    wake(store, 5)
+    for key in redis.ask("KEYS", "klingkit:{account}:*"):
+        redis.ask("DEL", key)
+    assert store.due(5) == ["account"]
+
+    wake(store, None)
+
+    assert store.due(5) == []
+
+
+def test_databases_of_one_server_do_not_meet(redis):
+    redis.ask("FLUSHALL")
+    with closing(open_store(f"{redis.url}?db=1")) as one, closing(open_store(f"{redis.url}?db=2")) as two:
+        put(one, MANY, "a")
+
+        assert keys(two, MANY) == []
+
+
+@pytest.mark.parametrize("option", ["protocol=3", "decode_responses=true", "max_connections=1"])
+def test_options_of_the_url_do_no_harm(redis, option):
+    redis.ask("FLUSHALL")
+    with closing(open_store(f"{redis.url}?{option}")) as store:
+        put(store, FEW, *"abcd")
+        wake(store, 5)
+
+        assert (keys(store, FEW), store.due(5)) == (["b", "c", "d"], ["account"])
+
+
+# Opening
+
+
+def refusal(url):
+    """Return why a store cannot be opened: one line."""
+    with pytest.raises(ValueError, match="store") as caught:
+        open_store(url).close()
+    said = str(caught.value)
+    assert "\n" not in said
+    return said
+
+
+@pytest.mark.parametrize("url", ["", "memory:"])
+def test_without_a_url_a_store_is_in_memory(url):
+    assert isinstance(open_store(url), MemoryStore)
+
+
+@pytest.mark.parametrize("url", ["kept.db", "memory", "postgres://u:hunter2@host/db", "redis:", "hunter2"])
+def test_another_kind_of_store_is_refused_with_those_there_are(url):
+    said = refusal(url)
+
+    assert "sqlite:///" in said
+    assert "redis://" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:", "sqlite://", "sqlite:///", "sqlite:kept.db", "sqlite://kept.db", "sqlite:///:memory:"]
+)
+def test_a_sqlite_url_that_names_no_file_is_refused_with_how_it_is_written(url):
+    assert "sqlite:////absolute/path.db" in refusal(url)
+
+
+def test_a_file_in_no_directory_is_refused(tmp_path):
+    said = refusal(f"sqlite:///{tmp_path}/none/kept.db")
+
+    assert f"{tmp_path}/none/kept.db" in said
+    assert "directory that exists" in said
+
+
+def test_a_directory_is_refused(tmp_path):
+    assert "directory that exists" in refusal(f"sqlite:///{tmp_path}")
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(path):
+    path.write_text("Dear diary, " * 100, encoding="utf-8")
+
+    assert "not a database" in refusal(f"sqlite:///{path}")
+    assert path.read_text(encoding="utf-8") == "Dear diary, " * 100
+
+
+def test_the_database_of_another_program_is_refused_and_left_alone(path):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE recipes (name)")
+    content = path.read_bytes()
+
+    assert "another program" in refusal(f"sqlite:///{path}")
+    assert path.read_bytes() == content
+
+
+def test_a_file_of_another_schema_is_refused(path):
+    open_store(f"sqlite:///{path}").close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+    said = refusal(f"sqlite:///{path}")
+
+    assert "another version of klingkit" in said
+    assert "name another file" in said
+
+
+def test_an_empty_file_becomes_a_store(path):
+    path.touch()
+
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        put(store, MANY, "a")
+        assert keys(store, MANY) == ["a"]
+
+
+def test_without_redis_py_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    for module in ("redis_link", "redis_rows", "store_redis"):
+        monkeypatch.delitem(sys.modules, f"kling_mock_server.{module}", raising=False)
+
+    assert "pip install 'klingkit[redis]'" in refusal("redis://localhost")
+
+
+NO_SERVER = [
+    "redis://:hunter2@127.0.0.1:1/0",
+    "redis://somebody:hunter2@127.0.0.1:1/0",
+    "redis://127.0.0.1:1/0?password=hunter2",
+    "rediss://:hunter2@127.0.0.1:1",
+    "valkey://:hunter2@127.0.0.1:1",
+    "unix://:hunter2@/no/such/socket",
+    "unix:///no/such/socket?password=hunter2",
+    # Not as a URL would have it.
+    "redis://:hunter2/x@127.0.0.1:1/0",
+    "redis://:hunter2?x@127.0.0.1:1/0",
+    "redis://:hunter2#x@127.0.0.1:1/0",
+    "redis://:x/hunter2@127.0.0.1:1/0",
+    "redis://:12/hunter2@127.0.0.1:1/0",
+    "redis://:hunter2",
+    "redis://[hunter2",
+    "redis://127.0.0.1:1/0?hunter2=1",
+    "redis://127.0.0.1:1/0?socket_timeout=hunter2",
+]
+
+
+@pytest.mark.parametrize("url", NO_SERVER)
+def test_a_server_that_cannot_be_reached_is_refused_and_no_password_told(url):
+    pytest.importorskip("redis")
+
+    said = refusal(url)
+
+    assert "running server" in said
+    assert url.partition("://")[0] in said
+    assert "hunter2" not in said
+
+
+def test_a_server_that_cannot_be_reached_is_named():
+    pytest.importorskip("redis")
+
+    assert "redis://127.0.0.1:1/3" in refusal("redis://:secret@127.0.0.1:1/3")
+
+
+def test_a_wrong_password_is_refused():
+    with redis_server("--requirepass", "right") as server:
+        said = refusal(server.url.replace("unix://", "unix://:hunter2@"))
+
+    assert "WRONGPASS" in said or "password" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("options", [("--cluster-enabled", "yes"), ("--replicaof", "127.0.0.1 1")])
+def test_a_cluster_and_a_replica_are_refused(options):
+    with redis_server(*options) as server:
+        assert "neither replica nor cluster" in refusal(server.url)
+
+
+def test_a_server_in_use_by_another_version_is_refused(redis):
+    redis.ask("FLUSHALL")
+    redis.ask("SET", "klingkit:format", "2")
+
+    assert "another version of klingkit" in refusal(redis.url)
+
+
+# Against memory, as a model
+
+MODEL_EXAMPLES = min(settings.default.max_examples // 3, 1000)
+
+ACCOUNTS = st.sampled_from(["one", "two"])
+TABLES = st.sampled_from([FEW, MANY])
+KEYS = st.sampled_from(["", "a", "b", "c", "d", "}é\ud800"])
+ROWS = st.builds(Row, st.integers(), st.text(max_size=5), st.binary(max_size=5))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), TABLES, KEYS, ROWS),
+        st.tuples(st.just("put"), TABLES, KEYS, ROWS),
+        st.tuples(st.sampled_from(["get", "delete"]), TABLES, KEYS),
+        st.tuples(st.sampled_from(["items", "clear"]), TABLES),
+        st.tuples(st.just("wake"), st.none() | st.integers(0, 5)),
+    ),
+    max_size=8,
+)
+
+
+class AsInMemory(RuleBasedStateMachine):
+    """Does the same to a store and to one in memory, and looks at both."""
+
+    def __init__(self, place):
+        super().__init__()
+        self.place = place
+        self.model, self.store = MemoryStore(), place.open()
+
+    @rule(account=ACCOUNTS, steps=STEPS)
+    def change(self, account, steps):
+        assert self.store.change(account, taking(steps)) == self.model.change(account, taking(steps))
+
+    @rule(account=ACCOUNTS, steps=STEPS)
+    def fail(self, account, steps):
+        def work(rows):
+            taking(steps)(rows)
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            self.store.change(account, work)
+
+    @rule()
+    def open_again(self):
+        self.place.close()
+        self.store = self.place.open()
+
+    @invariant()
+    def looks_the_same(self):
+        assert seen(self.store) == seen(self.model)
+
+    def teardown(self):
+        self.place.close()
+
+
+def taking(steps):
+    return lambda rows: [getattr(rows, name)(*arguments) for name, *arguments in steps]
+
+
+def seen(store):
+    tables = [(account, table) for account in ("one", "two") for table in (FEW, MANY)]
+    return (
+        [list(store.view(*at).items()) for at in tables],
+        [len(store.view(*at)) for at in tables],
+        [store.newest(*at, 1, 2) for at in tables],
+        [store.dropped(*at) for at in tables],
+        [sorted(store.due(now_ms)) for now_ms in (0, 2, 5)],
+        store.next_wake_ms(),
+    )
+
+
+def test_a_file_behaves_as_memory_does(tmp_path):
+    files = (tmp_path / f"{number}.db" for number in range(1_000_000))
+
+    run_state_machine_as_test(
+        lambda: AsInMemory(Place(f"sqlite:///{next(files)}")),
+        settings=settings(max_examples=MODEL_EXAMPLES, stateful_step_count=12, suppress_health_check=list(HealthCheck)),
+    )
+
+
+def test_a_server_behaves_as_memory_does(redis):
+    def fresh():
+        redis.ask("FLUSHALL")
+        return AsInMemory(Place(redis.url))
+
+    run_state_machine_as_test(
+        fresh,
+        settings=settings(max_examples=MODEL_EXAMPLES, stateful_step_count=12, suppress_health_check=list(HealthCheck)),
+    )
+
+
+def test_the_text_of_a_row_is_ascii_json():
+    text = store_text.text_of(MANY, Row(1, "é\ud800"))
+
+    assert text.isascii()
+    assert json.loads(text) == [1, "é\ud800", ""]
