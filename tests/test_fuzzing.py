@@ -15,10 +15,10 @@ import serving
 from kling_contracts import Contract, Response, World
 from kling_contracts.auditing import Kind
 from kling_contracts.cases import Case, catalogue
-from kling_mock_server import fuzz_target
 from kling_mock_server.fuzz_cli import fuzz
-from kling_mock_server.fuzz_target import TargetError
 from kling_mock_server.fuzzing import MOST_LOST, MOST_PAID, Options, fuzz_server
+from kling_mock_server.fuzzing import target as fuzz_target
+from kling_mock_server.fuzzing.target import TargetError
 from kling_mock_server.live import LiveServer
 from serving import documented
 
@@ -301,7 +301,7 @@ def test_the_accounts_it_used_are_fresh_afterwards(whole):
         options = QUICK._replace(rules=["authorization-expired"], token="")
         fuzz_server(running.url, options, contract=documented())
 
-        worlds = [account.world for account in running.responder.accounts._by_name.values()]
+        worlds = [account.world for account in running.responder.accounts._by_key.values()]
     assert len(worlds) == 2
     assert {tuple(world.sessions) for world in worlds} == {(serving.SESSION,)}
 
@@ -351,7 +351,7 @@ def test_a_finding_is_seen_again_from_its_row(findings):
 @pytest.mark.parametrize("body", [b"{'\"}", b"\xef\xbb\xbf{}", b"\x00\xff%s\\", '"声"'.encode(), b"a\nb"])
 def test_a_curl_command_sends_the_very_bytes(body):
     from kling_contracts import Request
-    from kling_mock_server.fuzz_report import curl
+    from kling_mock_server.fuzzing.report import curl
 
     command = curl("http://127.0.0.1:1", Request("POST", "/", {"authorization": "Bearer klingkit"}, body))
     shown = command.replace("curl ", "shown ", 1)

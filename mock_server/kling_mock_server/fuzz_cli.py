@@ -160,7 +160,7 @@ def _check_reports(reports: tuple[str, ...]) -> None:
 def _write(reports: tuple[str, ...], audit: "Audit") -> None:
     from pathlib import Path
 
-    from kling_mock_server.fuzz_report import write
+    from kling_mock_server.fuzzing.report import write
 
     for name in reports:
         try:

@@ -14,10 +14,10 @@ from kling_contracts.auditing.validators import refuse_unknown
 from kling_contracts.cases import Case, catalogue, server_catalogue
 from kling_contracts.generation.transport import TOKEN
 from kling_contracts.generator import generate
-from kling_mock_server.fuzz_judging import Judging
-from kling_mock_server.fuzz_report import server_ways
-from kling_mock_server.fuzz_target import Answer, Target, TargetError, is_loopback
-from kling_mock_server.fuzz_trials import (
+from kling_mock_server.fuzzing.judging import Judging
+from kling_mock_server.fuzzing.report import server_ways
+from kling_mock_server.fuzzing.target import Answer, Target, TargetError
+from kling_mock_server.fuzzing.trials import (
     Fit,
     Trial,
     as_it_is,
@@ -27,6 +27,7 @@ from kling_mock_server.fuzz_trials import (
     within,
     without_world,
 )
+from kling_mock_server.hosts import is_loopback
 
 TIMEOUT_S: Final = 10.0
 MOST_LOST: Final = 10

@@ -8,8 +8,8 @@ from kling_contracts import Contract
 from kling_contracts.auditing.audits import Audit, Kind
 from kling_contracts.auditing.tally import Tally, Verdict
 from kling_contracts.cases import Case
-from kling_mock_server.fuzz_target import Answer
-from kling_mock_server.fuzz_trials import Trial
+from kling_mock_server.fuzzing.target import Answer
+from kling_mock_server.fuzzing.trials import Trial
 
 KINDS: Final = tuple(Kind)
 TOO_MANY: Final = 429

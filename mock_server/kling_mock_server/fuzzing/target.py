@@ -4,12 +4,12 @@ import json
 import ssl
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from kling_contracts import Request, World
 from kling_mock_server.control import PREFIX
+from kling_mock_server.hosts import is_loopback
 from kling_mock_server.responder import VIOLATIONS_HEADER
 
 LARGEST_ANSWER: Final = 1024 * 1024
@@ -158,14 +158,6 @@ def read(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     named = headers.get(VIOLATIONS_HEADER.lower())
     rules = None if named is None else tuple(filter(None, (one.strip() for one in named.split(","))))
     return Answer(status, envelope["code"], envelope["message"], rules)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine, without asking anybody."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _is_envelope(value: Any) -> bool:
