@@ -1,13 +1,13 @@
-"""The only place that opens a URL: bounded in size and time, no redirects, no proxy."""
+"""The only place that downloads: bounded in size and time, no redirects, no proxy."""
 
-import socket
-from contextlib import suppress
-from threading import Timer
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from kling_contracts.facts import Absent, Fetch, Unknown, measure, unfetched
 from kling_contracts.world import File
+from kling_mock_server.hosts import leads_to_loopback
+from kling_mock_server.outgoing import connected, target_of
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -18,103 +18,72 @@ TIMEOUT_S: Final = 5.0
 POLICIES: Final = ("loopback", "any", "none")
 """Whose URLs are fetched: those of this machine, all, none."""
 
+Download = Callable[[str, int | None], "bytes | Unknown"]
+"""Takes a URL and a size in bytes; of a longer file it returns a little more than that. `Absent` where the URL does
+not answer, `Unknown` where it may not be fetched."""
+
+LONGEST_URL: Final = 64 * 1024
+"""Characters of a URL; no server takes a longer one."""
 _CHUNK: Final = 64 * 1024
 _REFUSED: Final = Unknown("the fetch policy does not allow its host")
 _UNREACHABLE: Final = Absent("the URL does not answer")
 
 
 def fetcher(policy: str, largest: int | None) -> Fetch:
-    """Return how URLs are resolved under a policy of `POLICIES`; raises `ValueError` for another.
+    """Return how URLs of audio are resolved under a policy of `POLICIES`; raises `ValueError` for another.
 
     `largest` (bytes): a file that is longer is not read to its end.
     """
+    download = downloader(policy)
+    return unfetched if policy == "none" else lambda url: audio_file(download(url, largest), largest)
+
+
+def downloader(policy: str) -> Download:
+    """Return how URLs are downloaded under a policy of `POLICIES`; raises `ValueError` for another."""
     if policy not in POLICIES:
         raise ValueError(f"unknown fetch policy {policy!r}; there are: {', '.join(POLICIES)}")
     if policy == "none":
-        return unfetched
-    return Fetcher(policy == "loopback", largest)
+        return lambda url, largest: unfetched(url)
+    return lambda url, largest: _fetched(url, largest, loopback_only=policy == "loopback")
 
 
-class Fetcher:
-    """Downloads and measures audio files."""
-
-    def __init__(self, loopback_only: bool, largest: int | None) -> None:
-        self.loopback_only = loopback_only
-        self.largest = largest
-
-    def __call__(self, url: str) -> File | Unknown:
-        """Return what the URL holds, `Absent` where it does not answer, `Unknown` where it may not be fetched."""
-        # At first use: most mocks and checks never open a URL.
-        from http.client import HTTPException
-
-        try:
-            parts = urlsplit(url)
-            if self.loopback_only and not _is_loopback(parts.hostname or ""):
-                return _REFUSED
-            return self._download(parts)
-        except (OSError, ValueError, HTTPException):
-            return _UNREACHABLE
-
-    def _download(self, parts: SplitResult) -> File | Unknown:
-        from http.client import HTTPConnection, HTTPSConnection
-
-        secure = parts.scheme.lower() == "https"
-        kind = HTTPSConnection if secure else HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
-        connection.connect()
-        deadline = _Deadline(connection.sock)
-        try:
-            connection.request("GET", _target(parts), headers={"User-Agent": "klingkit"})
-            response = connection.getresponse()
-            file = self._measured(response) if response.status == 200 else _UNREACHABLE
-            return _UNREACHABLE if deadline.passed else file
-        finally:
-            deadline.cancel()
-            connection.close()
-
-    def _measured(self, response: "HTTPResponse") -> File | Unknown:
+def audio_file(data: bytes | Unknown, largest: int | None) -> File | Unknown:
+    """Return what the bytes of a download are as audio; of more than `largest` bytes no more than their format."""
+    if isinstance(data, Unknown):
+        return data
+    if largest is not None and len(data) > largest:
         from kling_contracts import audio
 
-        data = bytearray()
-        while chunk := response.read1(_CHUNK):
-            data += chunk
-            if self.largest is not None and len(data) > self.largest:
-                return File(audio.identify(bytes(data)) or "unknown", len(data), None, None)
-        return _UNREACHABLE if response.length else measure(bytes(data))
+        return File(audio.identify(data) or "unknown", len(data), None, None)
+    return measure(data)
 
 
-class _Deadline(Timer):
-    """Hangs up in time: a server that sends a byte now and then never runs into the socket's own timeout."""
+def _fetched(url: str, largest: int | None, *, loopback_only: bool) -> bytes | Unknown:
+    # At first use: most mocks and checks never open a URL.
+    from http.client import HTTPException
 
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__(TIMEOUT_S, self._hang_up)
-        self.daemon = True
-        self.passed = False
-        self._sock = sock
-        self.start()
-
-    def _hang_up(self) -> None:
-        self.passed = True
-        with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-
-
-def _target(parts: SplitResult) -> str:
-    path = quote(parts.path or "/", safe=_SAFE)
-    return f"{path}?{quote(parts.query, safe=_SAFE)}" if parts.query else path
-
-
-_SAFE: Final = "/?%:@!$&'()*+,;=~"
-
-
-def _is_loopback(host: str) -> bool:
-    """Judged before anything is sent; a name is looked up only where it says that it is this machine."""
-    import ipaddress
-
+    if len(url) > LONGEST_URL:
+        return _UNREACHABLE
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        if host != "localhost" and not host.endswith(".localhost"):
-            return False
-    addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
-    return all(ipaddress.ip_address(address).is_loopback for address in addresses)
+        parts = urlsplit(url)
+        if loopback_only and not leads_to_loopback(parts.hostname or ""):
+            return _REFUSED
+        return _downloaded(parts, largest)
+    except (OSError, ValueError, HTTPException):
+        return _UNREACHABLE
+
+
+def _downloaded(parts: SplitResult, largest: int | None) -> bytes | Unknown:
+    with connected(parts, TIMEOUT_S) as connection:
+        connection.request("GET", target_of(parts), headers={"User-Agent": "klingkit"})
+        response = connection.getresponse()
+        return _content(response, largest) if response.status == 200 else _UNREACHABLE
+
+
+def _content(response: "HTTPResponse", largest: int | None) -> bytes | Unknown:
+    data = bytearray()
+    while chunk := response.read1(_CHUNK):
+        data += chunk
+        if largest is not None and len(data) > largest:
+            return bytes(data)
+    return _UNREACHABLE if response.length else bytes(data)
