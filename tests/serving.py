@@ -90,6 +90,11 @@ def _listed(header):
     return header.split(", ") if header else []
 
 
+def encoded(body):
+    """Return a body as it is sent: bytes as they are, anything else as JSON."""
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
 def new_app(**options):
     """Return `create_app(**options)` without compiling the default contract once more."""
     if not {"profile", "upstream_state", "contract"} & options.keys():
@@ -105,9 +110,8 @@ class Mock:
 
     def ask(self, method, path, body=b"", token="key", **headers):
         """Send one request. A body that is not bytes goes out as JSON; no token, no Authorization."""
-        encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
         bearer = {"authorization": f"Bearer {token}"} if token else {}
-        answer = self.responder.respond(Request(method, path, {**bearer, **headers}, encoded))
+        answer = self.responder.respond(Request(method, path, {**bearer, **headers}, encoded(body)))
         return Answer(answer.status, answer.headers, answer.body)
 
     def post(self, body, token="key", path=PATH, **headers):

@@ -4,9 +4,9 @@ import json
 import jwt
 import pytest
 
-from kling_contracts import World
-from kling_mock_server.accounts import MOST_ACCOUNTS, Account
-from kling_mock_server.tasks import MOST_TASKS, TaskIds
+from kling_mock_server.accounts import MOST_ACCOUNTS
+from kling_mock_server.journal import digest_of
+from kling_mock_server.tables import MOST_TASKS, Task
 from serving import AUDIO, NOW_MS, SESSION, Mock, payload
 
 SECRET = "the secret of this account, 32 bytes"
@@ -228,12 +228,22 @@ def test_the_account_longest_unused_is_forgotten_first(mock):
     assert mock.post(MINE, "second").status == 200
 
 
-def test_an_account_keeps_so_many_tasks_and_forgets_the_oldest_with_its_external_id():
-    account = Account(World(), TaskIds())
+def numbered(number):
+    return Task(str(number), f"id-{number}", NOW_MS, NOW_MS, NOW_MS, True, "", "", "", 10_000, SESSION, "")
+
+
+def test_an_account_keeps_so_many_tasks_and_forgets_the_oldest_with_its_external_id(mock):
+    mock.put_world()
+    tasks = mock.responder.accounts.of(digest_of("key")).tasks
     for number in range(MOST_TASKS):
-        account.tasks.claim(f"id-{number}")
-        account.create_task(f"id-{number}")
-    assert not account.tasks.claim("id-0")
-    account.create_task("one more")
-    assert len(account.tasks) == MOST_TASKS
-    assert account.tasks.claim("id-0")
+        tasks.create(numbered(number))
+    assert mock.post({**payload(), "external_task_id": "id-0"}).broken == ["external-task-id-duplicate"]
+    tasks.create(numbered(MOST_TASKS))
+    assert len(tasks) == MOST_TASKS
+    assert mock.post({**payload(), "external_task_id": "id-0"}).status == 200
+
+
+def test_a_token_may_hold_anything_that_a_string_may(mock):
+    # In process only: no header that arrives over HTTP holds half a character.
+    assert [mock.post(MINE, token).status for token in ("\ud800", "\ud801", signed(iss="a"))] == [200, 200, 200]
+    assert mock.post(MINE, "\ud800").broken == ["external-task-id-duplicate"]

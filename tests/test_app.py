@@ -239,11 +239,11 @@ def test_a_query_changes_nothing(client):
     assert client.post(f"{PATH}?a=b&a=%ff", json=payload(), headers=KEY).status_code == 200
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW", "post"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW", "post"])
 def test_a_method_that_is_not_documented_is_refused(client, method):
     answer = client.open(PATH, method="POST", environ_overrides={"REQUEST_METHOD": method}, headers=KEY)
     assert (answer.status_code, answer.json["code"], first_broken(answer)) == (404, 1202, "method")
-    assert answer.headers["Allow"] == "POST"
+    assert answer.headers["Allow"] == "POST, GET"
 
 
 def test_a_head_is_refused_without_a_body(client):

@@ -237,23 +237,42 @@ def test_a_file_is_fetched_and_measured_when_told_to(around, policy):
     assert report["unverified"] == []
 
 
+def rule_ids():
+    """The ids of the table: those on any request, then each operation's own, what an account refuses last."""
+    contract = documented()
+    yield from contract.gate.rules
+    for operation in contract.operations:
+        yield from (rule.id for rule in operation.rules)
+        yield from contract.account_rules if operation is contract.operation else ()
+
+
 def test_the_rules_as_text_show_each_with_sentence_or_source():
     blocks = klingkit("rules").output.strip().split("\n\n")
-    assert [block.split()[0] for block in blocks] == list(documented().rules)
-    assert all("  vendor: " in block or "  source: " in block for block in blocks)
+    rules = [block for block in blocks if "\n" in block]
+    assert [block.split()[0] for block in rules] == list(rule_ids())
+    assert all("  vendor: " in block or "  source: " in block for block in rules)
+
+
+def test_the_rules_as_text_stand_below_their_operation():
+    blocks = klingkit("rules").output.strip().split("\n\n")
+    operations = [f"{one.name}: {one.method} {one.paths[0]}" for one in documented().operations]
+    assert [block for block in blocks if "\n" not in block] == ["any request", *operations]
 
 
 def test_the_rules_as_json_are_rows():
     rows = json.loads(klingkit("rules", "--format", "json").stdout)
-    assert [row["id"] for row in rows] == list(documented().rules)
-    assert {"id", "kind", "node", "statement", "message", "status", "code", "source", "quotes"} == rows[0].keys()
+    assert [row["id"] for row in rows] == list(rule_ids())
+    members = {"id", "operation", "kind", "node", "statement", "message", "status", "code", "source", "quotes"}
+    assert members == rows[0].keys()
 
 
-def test_the_rules_as_markdown_are_one_table():
-    head, rule, *rows = klingkit("rules", "--format", "markdown").output.splitlines()
-    assert [row.split("`")[1] for row in rows] == list(documented().rules)
+def test_the_rules_as_markdown_are_a_table_for_each_operation():
+    lines = klingkit("rules", "--format", "markdown").output.splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert [line.split("`")[1] for line in table if line.startswith("| `")] == list(rule_ids())
+    assert len([line for line in lines if line.startswith("## ")]) == 1 + len(documented().operations)
     # A bar that belongs to a rule is escaped.
-    assert {line.replace("\\|", "").count("|") for line in (head, rule, *rows)} == {5}
+    assert {line.replace("\\|", "").count("|") for line in table} == {5}
 
 
 def test_the_rules_are_those_of_the_profile():

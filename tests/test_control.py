@@ -5,6 +5,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from kling_contracts import __version__
+from kling_mock_server.scenarios import library
 from serving import AUDIO, NOW_MS, SESSION, Mock, documented, new_app, payload, world
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -195,14 +196,112 @@ def test_a_reset_forgets_the_external_ids_of_tasks(mock):
     assert mock.post(MINE).status == 200
 
 
+def test_without_a_limit_the_running_tasks_are_told(mock):
+    mock.put_world()
+    mock.post(payload())
+    assert mock.control("GET", "/limits") == {"concurrency": None, "running": 1}
+
+
+@pytest.mark.parametrize("concurrency", [0, 1, 10_000, None, 2.0])
+def test_a_limit_that_is_put_is_the_limit_that_is_got(mock, concurrency):
+    assert mock.control("PUT", "/limits", {"concurrency": concurrency}) == {"concurrency": concurrency, "running": 0}
+    assert mock.control("GET", "/limits")["concurrency"] == concurrency
+    assert mock.control("GET", "/limits", token="another")["concurrency"] is None
+
+
+def test_a_reset_goes_back_to_no_limit_and_no_scenario(mock):
+    mock.control("PUT", "/limits", {"concurrency": 0})
+    mock.control("PUT", "/scenario", {"name": "rate-limited"})
+    mock.control("POST", "/reset")
+    assert mock.control("GET", "/limits") == {"concurrency": None, "running": 0}
+    assert mock.control("GET", "/scenario")["scenario"] is None
+    assert mock.post(payload()).status == 200
+
+
+def test_the_scenarios_that_come_with_the_mock_are_listed(mock):
+    rows = mock.control("GET", "/scenarios", token="")
+    assert [row["name"] for row in rows] == list(library())
+    assert {key for row in rows for key in row} >= {"name", "about", "steps", "expects"}
+
+
+def test_every_scenario_that_is_listed_can_be_played_by_its_name_or_as_it_is_listed(mock):
+    for row in mock.control("GET", "/scenarios", token=""):
+        played = mock.control("PUT", "/scenario", {"name": row["name"]})
+        assert played == mock.control("PUT", "/scenario", row)
+        assert played["scenario"]["name"] == row["name"]
+
+
+RATE_LIMITED = {"name": "mine", "about": "Too fast, once.", "steps": [{"call": "create", "refuse": 1302}]}
+
+
+def test_a_scenario_is_played_from_its_first_step_on(mock):
+    assert mock.control("PUT", "/scenario", RATE_LIMITED)["scenario"]["name"] == "mine"
+    for _ in range(2):
+        mock.control("PUT", "/scenario", RATE_LIMITED)
+        assert [mock.post(payload()).code for _ in range(2)] == [1302, 0]
+
+
+def test_a_scenario_is_the_accounts_own(mock):
+    mock.control("PUT", "/scenario", RATE_LIMITED, "a")
+    assert [mock.post(payload(), token).code for token in ("b", "a")] == [0, 1302]
+    assert mock.control("GET", "/scenario", token="b") == {"scenario": None, "progress": None}
+
+
+def test_a_scenario_that_is_stopped_is_played_no_more(mock):
+    mock.control("PUT", "/scenario", RATE_LIMITED)
+    assert mock.control("DELETE", "/scenario")["scenario"] is None
+    assert mock.post(payload()).code == 0
+
+
+def test_how_far_a_scenario_has_come_can_be_seen(mock):
+    begun = mock.control("PUT", "/scenario", RATE_LIMITED)["progress"]
+    mock.post(payload())
+    assert mock.control("GET", "/scenario")["progress"] != begun
+
+
+def test_a_world_that_is_put_keeps_the_scenario_where_it_is(mock):
+    mock.control("PUT", "/scenario", {**RATE_LIMITED, "steps": [{"call": "create", "refuse": 1302, "times": 2}]})
+    codes = [mock.post(payload()).code]
+    mock.put_world()
+    codes += [mock.post(payload()).code for _ in range(2)]
+    assert codes == [1302, 1302, 0]
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        pytest.param(b'{"a": 1}', {"a": 1}, id="JSON"),
+        pytest.param(b"", "", id="nothing"),
+        pytest.param(b"<html>", "<html>", id="HTML"),
+        pytest.param(b'{"a": NaN}', '{"a": NaN}', id="what is not quite JSON"),
+        pytest.param(b'"\\ud800"', '"\\ud800"', id="half a character"),
+        pytest.param(b"[" * 50_000, "[" * 50_000, id="deep nesting"),
+        pytest.param(b"1" * 5000, "1" * 5000, id="a number of 5,000 digits"),
+        pytest.param(b"\xff", "\\xff", id="another encoding"),
+    ],
+)
+def test_whatever_is_posted_to_the_inbox_can_be_read(mock, body, kept):
+    mock.control("POST", "/inbox/mine", body, token="")
+    assert [post["body"] for post in mock.control("GET", "/inbox/mine", token="")] == [kept]
+
+
 def test_the_rules_are_those_of_the_contract(mock):
+    contract = documented()
+    expected = [("", rule_id) for rule_id in contract.gate.rules]
+    for operation in contract.operations:
+        expected += [(operation.name, rule.id) for rule in operation.rules]
+        expected += [("create", rule_id) for rule_id in contract.account_rules if operation.name == "create"]
     rows = mock.control("GET", "/rules", token="")
-    assert [row["id"] for row in rows] == list(documented().rules)
+    assert [(row["operation"], row["id"]) for row in rows] == expected
+    assert {row["id"] for row in rows} == set(contract.every_rule)
 
 
 def test_a_rule_can_be_asked_for_by_its_id(mock):
-    rows = mock.control("GET", "/rules", token="")
-    assert [mock.control("GET", f"/rules/{row['id']}", token="") for row in rows] == rows
+    rows = {}
+    for row in mock.control("GET", "/rules", token=""):
+        # An id that several operations share stands for the first one's.
+        rows.setdefault(row["id"], row)
+    assert {rule_id: mock.control("GET", f"/rules/{rule_id}", token="") for rule_id in rows} == rows
 
 
 def test_a_row_holds_all_that_a_refusal_stands_on(mock):
@@ -233,7 +332,13 @@ def test_the_health_says_what_is_running(mock):
     assert mock.control("GET", "/health", token="") == {
         "status": "ok",
         "version": __version__,
-        "operations": ["createAdvancedLipSync"],
+        "operations": [
+            "createAdvancedLipSync",
+            "listAdvancedLipSync",
+            "getAdvancedLipSync",
+            "identifyFace",
+            "createSpeech",
+        ],
     }
 
 
@@ -254,6 +359,8 @@ def test_a_slash_at_the_end_changes_nothing(mock, path):
 
 WORLD = ("PUT", "/world")
 CLOCK = ("POST", "/clock")
+LIMITS = ("PUT", "/limits")
+SCENARIO = ("PUT", "/scenario")
 MISTAKES = [
     pytest.param(WORLD, b"", "not JSON", id="no body"),
     pytest.param(WORLD, b"{", "line 1, column 2", id="half an object"),
@@ -301,6 +408,22 @@ MISTAKES = [
     pytest.param(CLOCK, {"advance_ms": 1.5}, "/advance_ms: ", id="an advance by a fraction"),
     pytest.param(CLOCK, {"advance_ms": 2**53 + 1}, "/advance_ms: ", id="an advance beyond all time"),
     pytest.param(CLOCK, {"advance_ms": 1, "advanced_ms": 1}, "/advanced_ms: ", id="an unknown member of an advance"),
+    pytest.param(LIMITS, b"", "not JSON", id="a limit without a body"),
+    pytest.param(LIMITS, {}, "/concurrency: ", id="a limit of nothing"),
+    pytest.param(LIMITS, 1, "/: ", id="a limit that is only a number"),
+    pytest.param(LIMITS, {"concurrency": -1}, "/concurrency: ", id="less than no task"),
+    pytest.param(LIMITS, {"concurrency": 10_001}, "/concurrency: ", id="more tasks than are kept"),
+    pytest.param(LIMITS, {"concurrency": 1.5}, "/concurrency: ", id="half a task"),
+    pytest.param(LIMITS, {"concurrency": "1"}, "/concurrency: ", id="a limit in words"),
+    pytest.param(LIMITS, {"concurrency": True}, "/concurrency: ", id="a limit that is true"),
+    pytest.param(LIMITS, {"concurrency": 1, "rate": 1}, "/rate: ", id="an unknown limit"),
+    pytest.param(SCENARIO, b"", "not JSON", id="a scenario without a body"),
+    pytest.param(SCENARIO, "rate-limited", "/: ", id="only the name of a scenario"),
+    pytest.param(SCENARIO, None, "/: ", id="a scenario that is null"),
+    pytest.param(SCENARIO, {"name": "rate-limitd"}, "did you mean rate-limited", id="a scenario that there is not"),
+    pytest.param(SCENARIO, {"name": 1}, "/name: ", id="a scenario by number"),
+    pytest.param(SCENARIO, {"name": "mine", "steps": []}, "/steps: ", id="a scenario of no step"),
+    pytest.param(SCENARIO, {"name": "mine", "steps": [{"call": "poll"}]}, "/steps/0/call: ", id="an unknown operation"),
 ]
 
 
@@ -317,9 +440,10 @@ def test_a_mistake_changes_nothing(mock, call, body, said):
     method, path = call
     mock.put_world()
     mock.post(MINE)
-    before = mock.control("GET", "/world"), mock.control("GET", "/clock")
+    looks = ("/world", "/clock", "/limits", "/scenario")
+    before = [mock.control("GET", look) for look in looks]
     mock.ask(method, f"/_mock{path}", body)
-    assert (mock.control("GET", "/world"), mock.control("GET", "/clock")) == before
+    assert [mock.control("GET", look) for look in looks] == before
 
 
 def test_every_mistake_of_a_world_is_named(mock):
@@ -367,6 +491,10 @@ def test_a_path_that_only_begins_like_the_control_surface_is_none_of_it(mock):
         ("GET", "/sessions/a", "PUT"),
         ("POST", "/audios/a", "PUT"),
         ("PUT", "/clock", "GET, POST"),
+        ("POST", "/limits", "GET, PUT"),
+        ("POST", "/scenario", "GET, PUT, DELETE"),
+        ("PUT", "/scenarios", "GET"),
+        ("DELETE", "/inbox/a", "GET, POST"),
         ("GET", "/reset", "POST"),
         ("DELETE", "/journal", "GET"),
     ],

@@ -41,13 +41,21 @@ def test_an_entry_tells_what_was_asked_and_answered(mock):
     (entry,) = mock.journal()["entries"]
     assert entry == {
         "at_ms": NOW_MS,
+        "operation": "create",
+        "fault": "",
         "request": {
             "method": "POST",
             "path": PATH,
             "token_sha256": hashlib.sha256(b"key").hexdigest()[:16],
             "body": payload(),
         },
-        "response": {"status": 200, "code": 0, "message": "SUCCEED", "request_id": answer.json["request_id"]},
+        "response": {
+            "status": 200,
+            "code": 0,
+            "message": "SUCCEED",
+            "request_id": answer.json["request_id"],
+            "told": {"task_status": "submitted"},
+        },
         "violations": [],
         "unverified": [],
         "notes": [],
@@ -225,7 +233,7 @@ def test_a_body_beyond_the_limit_is_kept_as_a_digest(mock):
 def test_the_memory_of_a_journal_holds_no_large_body(mock):
     for _ in range(3):
         mock.post(payload(audio_id="", sound_file=LARGE_AUDIO))
-    texts = [one for one in reachable(mock.responder) if isinstance(one, str | bytes)]
+    texts = [one for one in reachable(mock.responder.accounts) if isinstance(one, str | bytes)]
     # What is looked for can be found: the digests of these very bodies.
     assert any("sha256:" in str(text) for text in texts)
     assert max(map(len, texts)) < len(LARGE_AUDIO)

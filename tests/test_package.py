@@ -22,9 +22,12 @@ DATA = (
     "kling_openapi/advanced-lip-sync.overlay.yaml",
     "kling_openapi/upstream.overlay.yaml",
     "kling_openapi/stateless.overlay.yaml",
+    "kling_openapi/companions.openapi.yaml",
     "kling_contracts/world.schema.json",
     "kling_contracts/case.schema.json",
     "kling_contracts/cases.ndjson",
+    "kling_mock_server/scenarios/library.yaml",
+    "kling_mock_server/scenarios/scenario.schema.json",
     "kling_mock_server/schemathesis_files/schemathesis.toml",
     "kling_mock_server/schemathesis_files/klingkit_hooks.py",
 )

@@ -9,8 +9,10 @@ import pytest
 from kling_contracts import Contract, silence
 from kling_contracts.facts import unfetched
 from kling_contracts.world import File
+from kling_mock_server.account import Beginning
 from kling_mock_server.accounts import Accounts
 from kling_mock_server.responder import Responder
+from kling_mock_server.store import StoreDown, real_ms
 from serving import AUDIO, NOW_MS, PATH, SESSION, SHORT_PATH, Mock, documented, payload, world
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -98,7 +100,7 @@ PAYLOADS = {
 
 REQUESTS = {
     "path": (404, 1202, {"path": PATH + "s"}),
-    "method": (404, 1202, {"method": "GET"}),
+    "method": (404, 1202, {"method": "PUT"}),
     "authorization-missing": (401, 1001, {"token": ""}),
     "authorization-invalid": (401, 1002, {"token": "", "authorization": "Basic a2V5"}),
     "authorization-not-yet-valid": (401, 1003, {"token": signed(nbf=2**40)}),
@@ -217,8 +219,8 @@ def test_every_answer_has_a_request_id_of_its_own(mock):
     assert len(set(ids)) == len(ids)
 
 
-def test_a_wrong_method_is_told_the_right_one(mock):
-    assert mock.ask("DELETE", PATH).headers["Allow"] == "POST"
+def test_a_wrong_method_is_told_the_right_ones(mock):
+    assert mock.ask("DELETE", PATH).headers["Allow"] == "POST, GET"
 
 
 def test_an_unknown_path_is_told_no_method(mock):
@@ -311,7 +313,7 @@ class Measured:
 
 
 def mock_over(contract, fetch=unfetched):
-    return Mock(Responder(contract, Accounts(contract.operation.example_world), fetch))
+    return Mock(Responder(contract, Accounts(contract, Beginning(contract.operation.example_world)), fetch))
 
 
 def test_of_two_requests_at_once_with_one_external_id_exactly_one_is_accepted():
@@ -337,6 +339,36 @@ def test_without_upstreams_state_an_external_id_may_be_used_again():
     mock = mock_over(Contract.load(upstream_state=False), Measured(give_up))
     body = {**file_payload(URL), "external_task_id": "mine"}
     assert [mock.post(body).status for _ in range(2)] == [200, 200]
+
+
+def test_a_session_that_is_taken_away_while_a_request_is_judged_does_not_exist():
+    mock = mock_over(documented(), Measured(lambda count: mock.put_world(sessions={})))
+    answer = mock.post(file_payload(URL))
+    assert (answer.status, answer.broken[0]) == (400, "session-unknown")
+
+
+def test_a_task_is_created_when_its_sound_was_downloaded_not_when_it_was_asked_for():
+    def take_a_while(count):
+        asked_at = real_ms()
+        while real_ms() == asked_at:
+            pass
+        downloaded_at.append(real_ms())
+
+    downloaded_at = []
+    mock = mock_over(documented(), Measured(take_a_while))
+    assert mock.post(file_payload(URL)).data["created_at"] >= downloaded_at[0]
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", PATH), ("GET", PATH), ("GET", "/_mock/world")])
+def test_a_store_that_is_down_is_a_503_that_says_so(mock, monkeypatch, method, path):
+    def down(account, work):
+        raise StoreDown("the disk is full")
+
+    monkeypatch.setattr(mock.responder.accounts.store, "change", down)
+    answer = mock.ask(method, path, payload(), token="someone-new")
+    assert (answer.status, answer.code) == (503, 5001)
+    assert "the disk is full" in answer.message
+    assert path.startswith("/_mock") or schema_of(503).is_valid(answer.json)
 
 
 def test_an_empty_external_id_is_not_taken_even_where_a_world_says_so():

@@ -99,7 +99,9 @@ REQUESTS = {
     "a path in Chinese": ("GET", "/对口型", {}),
     "the root": ("GET", "/", {}),
     "the control surface": ("GET", "/_mock/world", {}),
-    **{f"the method {method}": (method, PATH, {}) for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")},
+    "a page of tasks": ("GET", f"{PATH}?pageNum=1000&pageSize=1", {}),
+    "a page that there is not": ("GET", f"{PATH}?pageNum=0", {}),
+    **{f"the method {method}": (method, PATH, {}) for method in ("HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")},
 }
 
 

@@ -52,7 +52,7 @@ def test_a_refused_request_holds_the_rules_that_it_did_not_break(mock):
 
 def test_what_is_refused_before_it_has_a_payload_holds_nothing(mock):
     mock.post(b"{")
-    mock.ask("GET", PATH)
+    mock.ask("PUT", PATH)
     mock.ask("POST", "/")
     mock.post(payload(), token="")
     assert mock.broken == {"body-json", "method", "path", "authorization-missing"}

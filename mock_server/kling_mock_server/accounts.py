@@ -5,10 +5,12 @@ import threading
 from collections import OrderedDict
 from typing import Final
 
-from kling_contracts import World
+from kling_contracts import Contract
 from kling_contracts.gate import Gate
-from kling_mock_server.account import Account
-from kling_mock_server.tasks import TaskIds
+from kling_mock_server.account import Account, Beginning
+from kling_mock_server.journal import digest_of, journal_table
+from kling_mock_server.store import MemoryStore, Store
+from kling_mock_server.tables import ONE, STATE
 from kling_mock_server.tokens import Claims, claims_of, signed_with
 
 MOST_ACCOUNTS: Final = 1000
@@ -23,14 +25,23 @@ class Accounts:
     list: only these, or a JWT of one of these issuers, are let in.
     """
 
-    def __init__(self, fresh: World, *, tokens: tuple[str, ...] = (), secret: str = "") -> None:
-        self._fresh = fresh
-        self._ids = TaskIds()
+    def __init__(
+        self,
+        contract: Contract,
+        beginning: Beginning,
+        *,
+        tokens: tuple[str, ...] = (),
+        secret: str = "",
+        store: Store | None = None,
+    ) -> None:
+        self.store: Store = MemoryStore() if store is None else store
+        self._beginning = beginning
+        self._journal = journal_table(contract)
         self._tokens = frozenset(tokens)
         self._secret = secret
-        self._by_name: OrderedDict[str, Account] = OrderedDict()
+        self._by_key: OrderedDict[str, Account] = OrderedDict()
         self._lock = threading.Lock()
-        self.nobody = Account(fresh, self._ids)
+        self.nobody = Account(_NOBODY, self.store, Beginning(beginning.world), self._journal)
         """The account of requests that are refused before theirs is known."""
 
     def admit(self, token: str, gate: Gate) -> Account:
@@ -41,7 +52,7 @@ class Accounts:
         name = str(claims["iss"]) if claims else token
         if self._tokens and not self._is_welcome(name):
             gate.refuse("authorization-invalid", remedy="one of the tokens the mock was started with")
-        account = self._account(name)
+        account = self.of(digest_of(name))
         if claims:
             _refuse_outside(claims, account.clock.now_ms(), gate)
         return account
@@ -49,16 +60,24 @@ class Accounts:
     def _is_welcome(self, name: str) -> bool:
         return any(hmac.compare_digest(_bytes(name), _bytes(known)) for known in self._tokens)
 
-    def _account(self, name: str) -> Account:
+    def of(self, key: str) -> Account:
+        """Return the account of a key, the digest of a token or issuer."""
         with self._lock:
-            account = self._by_name.get(name)
+            account = self._by_key.get(key)
             if account is None:
-                account = self._by_name[name] = Account(self._fresh, self._ids)
-                if len(self._by_name) > MOST_ACCOUNTS:
-                    self._by_name.popitem(last=False)
+                account = self._by_key[key] = Account(key, self.store, self._beginning, self._journal)
+                if len(self._by_key) > MOST_ACCOUNTS:
+                    self.store.forget(self._by_key.popitem(last=False)[0])
             else:
-                self._by_name.move_to_end(name)
+                self._by_key.move_to_end(key)
             return account
+
+    def knows(self, key: str) -> bool:
+        """Return whether an account of that key was ever used, without making one."""
+        return key in self._by_key or ONE in self.store.view(key, STATE)
+
+
+_NOBODY: Final = "nobody"
 
 
 def _bytes(name: str) -> bytes:

@@ -14,7 +14,13 @@ FORMATS = ("text", "json")
 class Group(click.Group):
     """Imports the larger commands when they are asked for; shows a mistake in our documents as one line."""
 
-    _late: Final = {"fuzz": "kling_mock_server.fuzz_cli", "schemathesis": "kling_mock_server.schemathesis_cli"}
+    _late: Final = {
+        "drill": "kling_mock_server.drill_cli",
+        "fuzz": "kling_mock_server.fuzz_cli",
+        "scenarios": "kling_mock_server.serve_cli",
+        "schemathesis": "kling_mock_server.schemathesis_cli",
+        "serve": "kling_mock_server.serve_cli",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -45,6 +51,8 @@ def cli() -> None:
 
     \b
     klingkit serve                       a mock on http://127.0.0.1:8080
+    klingkit scenarios                   failures that it can play, by name
+    klingkit drill "my-client --once"    what does a client do when things fail?
     klingkit check payload.json          would this payload be accepted?
     klingkit rules                       every rule, with the vendor's sentence
     klingkit spec --coverage             which sentence is enforced by which rule
@@ -52,61 +60,6 @@ def cli() -> None:
     klingkit fuzz http://127.0.0.1:8080  does a server, or a function, keep the rules?
     klingkit schemathesis init           files for a Schemathesis run
     """
-
-
-@cli.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
-@profile_options
-@click.option("--token", "tokens", multiple=True, help="Welcome only this bearer token (or JWT issuer); repeatable.")
-@click.option("--secret", default="", help="Verify the signature of JWTs with this secret (HS256).")
-@click.option(
-    "--fetch",
-    type=click.Choice(["loopback", "any", "none"]),
-    default="loopback",
-    show_default=True,
-    help="Whose sound_file URLs are downloaded and measured.",
-)
-@click.option(
-    "--audio-slack-ms",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0),
-    help="Refuse clips that end within so many ms of the audio's end, as integrators see upstream do.",
-)
-def serve(
-    host: str,
-    port: int,
-    profile: str,
-    upstream_state: bool,
-    tokens: tuple[str, ...],
-    secret: str,
-    fetch: str,
-    audio_slack_ms: int,
-) -> None:
-    """Serve the mock until Ctrl-C.
-
-    Example: klingkit serve --port 0 --profile upstream
-    """
-    from kling_mock_server.app import create_app
-    from kling_mock_server.serve import listen, run
-
-    app = create_app(
-        profile=profile,
-        upstream_state=upstream_state,
-        tokens=tokens,
-        secret=secret,
-        fetch=fetch,
-        audio_slack_ms=audio_slack_ms,
-    )
-    try:
-        server = listen(app, host, port)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise click.ClickException(
-            f"cannot listen on {host}:{port}: {reason}; try another --host, or --port 0"
-        ) from None
-    run(server, app, host, profile)
 
 
 @cli.command()

@@ -1,20 +1,42 @@
 """The clock of an account: real time or standing still, plus what it was advanced by."""
 
-import time
+from typing import TYPE_CHECKING
+
+from kling_mock_server.store import Rows
+from kling_mock_server.tables import ONE, STATE
+
+if TYPE_CHECKING:
+    from kling_mock_server.account import Account
 
 
 class Clock:
-    """`standing_ms`: the instant (Unix time in ms) at which it stands still; None: it follows real time."""
+    """Every time of an account is on its clock."""
 
-    def __init__(self, standing_ms: int | None = None) -> None:
-        self.standing_ms = standing_ms
-        self.advanced_ms = 0
+    def __init__(self, account: "Account") -> None:
+        self._account = account
+
+    @property
+    def standing_ms(self) -> int | None:
+        """The instant (Unix time in ms) at which it stands still; None: it follows real time."""
+        return self._account.state.standing_ms
+
+    @property
+    def advanced_ms(self) -> int:
+        """How far it was advanced, in ms."""
+        return self._account.state.advanced_ms
 
     def now_ms(self) -> int:
         """Return the account's time, Unix time in ms."""
-        base = time.time_ns() // 1_000_000 if self.standing_ms is None else self.standing_ms
-        return base + self.advanced_ms
+        return self._account.state.now_ms()
 
     def advance(self, by_ms: int) -> None:
-        """Move forward; what is due becomes due."""
-        self.advanced_ms += by_ms
+        """Move forward; what is due becomes due, callbacks included."""
+        account = self._account
+        began = account.state
+
+        def work(rows: Rows) -> None:
+            state = rows.get(STATE, ONE) or began
+            rows.put(STATE, ONE, state._replace(advanced_ms=state.advanced_ms + by_ms))
+
+        account.store.change(account.key, work)
+        account.tasks.reschedule()

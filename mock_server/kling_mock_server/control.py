@@ -7,11 +7,14 @@ from typing import Any, Final, NamedTuple
 from kling_contracts import Contract, Request, Response, __version__, body
 from kling_contracts.gate import Refusal
 from kling_contracts.keywords import Checker
-from kling_contracts.rule_table import rule_row, rule_rows
+from kling_contracts.rule_table import rule_rows
 from kling_contracts.world import audio_from_json, session_from_json
+from kling_mock_server import inbox
 from kling_mock_server.account import Account
 from kling_mock_server.accounts import Accounts
 from kling_mock_server.envelope import SUCCEED, answer, new_request_id, plain
+from kling_mock_server.resources import Resources
+from kling_mock_server.stage import Stage
 
 PREFIX: Final = "/_mock"
 
@@ -50,14 +53,17 @@ class Call(NamedTuple):
 class Control:
     """The control surface of one mock."""
 
-    def __init__(self, contract: Contract, accounts: Accounts) -> None:
+    def __init__(self, contract: Contract, accounts: Accounts, resources: Resources, stage: Stage) -> None:
         self._contract = contract
         self._accounts = accounts
+        self._resources = resources
+        self._stage = stage
         self._open: Mapping[tuple[str, str], Callable[[str], Any]] = {
             ("GET", ""): self._index,
             ("GET", "/health"): self._health,
             ("GET", "/rules"): lambda _: rule_rows(self._contract),
             ("GET", "/rules/{id}"): self._rule,
+            ("GET", "/scenarios"): _scenarios,
         }
         self._calls: Mapping[tuple[str, str], Callable[[Call], Any]] = {
             ("GET", "/world"): lambda call: call.account.world_json(),
@@ -65,7 +71,14 @@ class Control:
             ("PUT", "/sessions/{id}"): _put_session,
             ("PUT", "/audios/{id}"): _put_audio,
             ("GET", "/clock"): _clock,
-            ("POST", "/clock"): _advance,
+            ("POST", "/clock"): self._advance,
+            ("GET", "/limits"): _limits,
+            ("PUT", "/limits"): _limit,
+            ("GET", "/scenario"): _scenario,
+            ("PUT", "/scenario"): self._play,
+            ("DELETE", "/scenario"): self._stop_playing,
+            ("GET", "/inbox/{id}"): lambda call: inbox.posts_json(call.account, call.id),
+            ("POST", "/inbox/{id}"): lambda call: inbox.put(call.account, call.id, call.request),
             ("POST", "/reset"): _reset,
             ("GET", "/journal"): lambda call: call.account.journal.to_json(),
         }
@@ -100,6 +113,9 @@ class Control:
         # Requests that carried no usable token are journalled too; only here can they be read.
         if template == "/journal" and not request.headers.get("authorization"):
             return self._accounts.nobody
+        # Callbacks carry no token either.
+        if template == _INBOX:
+            return self._accounts.nobody
         return self._accounts.admit(gate.token(request), gate)
 
     def _refuse_unknown(self, path: str) -> None:
@@ -116,15 +132,33 @@ class Control:
         return [_DOCUMENT, *self._open, *self._calls]
 
     def _rule(self, rule_id: str) -> dict[str, Any]:
-        if rule_id not in self._contract.rules:
+        rows = [row for row in rule_rows(self._contract) if row["id"] == rule_id]
+        if not rows:
             raise Misuse(404, f"there is no rule {rule_id!r}; GET {PREFIX}/rules lists them")
-        return rule_row(self._contract.rules[rule_id])
+        # Where two operations share an id, they share what the rule says.
+        return rows[0]
+
+    def _advance(self, call: Call) -> dict[str, Any]:
+        call.account.clock.advance(int(_checked(call, _ADVANCE)["advance_ms"]))
+        self._resources.courier.nudge()
+        return _clock(call)
+
+    def _play(self, call: Call) -> dict[str, Any]:
+        from kling_mock_server.scenarios import chosen
+
+        self._stage.begin(call.account, call.parsed(chosen))
+        return _scenario(call)
+
+    def _stop_playing(self, call: Call) -> dict[str, Any]:
+        self._stage.begin(call.account, None)
+        return _scenario(call)
 
     def _health(self, _: str) -> dict[str, Any]:
         return {"status": "ok", "version": __version__, "operations": [o.id for o in self._contract.operations]}
 
 
 _DOCUMENT: Final = ("GET", "/openapi.json")
+_INBOX: Final = "/inbox/{id}"
 _CODES: Final = {400: 1200, 404: 1202, 405: 1202}
 _ADVANCE: Final = Checker(
     {
@@ -136,8 +170,18 @@ _ADVANCE: Final = Checker(
 )
 
 
+_LIMITS: Final = Checker(
+    {
+        "type": "object",
+        "required": ["concurrency"],
+        "additionalProperties": False,
+        "properties": {"concurrency": {"type": ["integer", "null"], "minimum": 0, "maximum": 10_000}},
+    }
+)
+
+
 def _template(path: str) -> tuple[str, str]:
-    match = re.fullmatch(r"(/(?:sessions|audios|rules))/([^/]+)", path)
+    match = re.fullmatch(r"(/(?:sessions|audios|rules|inbox))/([^/]+)", path)
     return (f"{match[1]}/{{id}}", match[2]) if match else (path, "")
 
 
@@ -161,13 +205,33 @@ def _clock(call: Call) -> dict[str, Any]:
     return {"now_ms": clock.now_ms(), "standing": clock.standing_ms is not None, "advanced_ms": clock.advanced_ms}
 
 
-def _advance(call: Call) -> dict[str, Any]:
+def _checked(call: Call, checker: Checker) -> Any:
     value = call.json()
-    faults = _ADVANCE.broken(value)
+    faults = checker.broken(value)
     if faults:
         raise Misuse(400, "\n".join(f"{fault.pointer or '/'}: {fault.message}" for fault in faults))
-    call.account.clock.advance(int(value["advance_ms"]))
-    return _clock(call)
+    return value
+
+
+def _limits(call: Call) -> dict[str, Any]:
+    return {"concurrency": call.account.state.concurrency, "running": call.account.tasks.running()}
+
+
+def _limit(call: Call) -> dict[str, Any]:
+    concurrency = _checked(call, _LIMITS)["concurrency"]
+    call.account.tasks.limit(None if concurrency is None else int(concurrency))
+    return _limits(call)
+
+
+def _scenarios(_: str) -> list[dict[str, Any]]:
+    from kling_mock_server.scenarios.listing import scenario_rows
+
+    return scenario_rows()
+
+
+def _scenario(call: Call) -> dict[str, Any]:
+    state = call.account.state
+    return {"scenario": state.scenario, "progress": state.progress}
 
 
 def _reset(call: Call) -> dict[str, Any]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import httpx
 
     from kling_mock_server.app import MockApp
+    from kling_mock_server.scenarios import Scenario
 
 
 class Handle:
@@ -46,6 +47,29 @@ class Handle:
     def clock(self) -> Clock:
         """The account's clock; `clock.advance(ms)` lets sessions and audios expire."""
         return self._account.clock
+
+    def play(self, scenario: "str | Scenario | None") -> None:
+        """Play a scenario, by its name or as a record, from its first step on; None: play none.
+
+        Raises `ValueError` for an unknown name.
+        """
+        from kling_mock_server.scenarios import named
+
+        chosen = named(scenario) if isinstance(scenario, str) else scenario
+        self.responder.stage.begin(self._account, chosen)
+
+    def advance(self, by_ms: int) -> None:
+        """Advance the account's clock; callbacks that become due are on their way."""
+        self.clock.advance(by_ms)
+        self.responder.resources.courier.nudge()
+
+    def limit(self, concurrency: int | None) -> None:
+        """Let so many of the account's tasks run at once; None: any number."""
+        self._account.tasks.limit(concurrency)
+
+    def wait_for_callbacks(self, timeout_s: float = 10.0) -> bool:
+        """Wait until every callback that is due was sent; return False where that took longer."""
+        return self.responder.resources.courier.wait_until_idle(self._account.key, timeout_s)
 
     def reset(self) -> None:
         """Go back to the state of a fresh account; the journal is emptied too."""

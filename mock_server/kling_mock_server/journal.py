@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import threading
-from collections import deque
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from kling_contracts import Report, body
+from kling_contracts import Contract, Note, Report, Rule, Unverified, Violation, body
 from kling_contracts.facts import base64_bytes
+from kling_mock_server.store import Store, Table
 
 MOST_ENTRIES: Final = 1000
 LARGEST_BODY: Final = 16 * 1024
@@ -18,7 +18,11 @@ LONGEST_TEXT: Final = 1024
 
 
 class Entry(NamedTuple):
-    """One exchange. `token` is the digest of the bearer token, empty where there was none."""
+    """One exchange. `token` is the digest of the bearer token, empty where there was none.
+
+    A callback that the mock sent is one too, `operation` "callback": `path` is where it went, `status` what the
+    receiver answered (0: nothing), `answer` what went wrong.
+    """
 
     at_ms: int
     method: str
@@ -30,6 +34,12 @@ class Entry(NamedTuple):
     answer: str
     request_id: str
     report: Report
+    operation: str = ""
+    """The short name of the operation, `download` or `callback`; empty where the request reached none."""
+    fault: str = ""
+    """The scenario whose step was played; empty where none was."""
+    told: Mapping[str, Any] = {}
+    """What else the answer told, and how it left: see `telling`."""
 
     @property
     def payload(self) -> Any:
@@ -40,28 +50,63 @@ class Entry(NamedTuple):
 class Journal:
     """The last `MOST_ENTRIES` exchanges of one account."""
 
-    def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=MOST_ENTRIES)
-        self._recorded = 0
-        self._lock = threading.Lock()
+    def __init__(self, store: Store, account: str, table: Table) -> None:
+        self._store = store
+        self._account = account
+        self._table = table
 
     def record(self, entry: Entry) -> None:
         """Add an exchange; the oldest makes room."""
-        with self._lock:
-            self._recorded += 1
-            self._entries.append(entry)
+        self._store.change(self._account, lambda rows: rows.put(self._table, entry.request_id, entry))
+
+    def clear(self) -> None:
+        """Forget every exchange."""
+        self._store.change(self._account, lambda rows: rows.clear(self._table))
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The entries, oldest first."""
-        with self._lock:
-            return tuple(self._entries)
+        rows = self._store.change(self._account, lambda rows: rows.items(self._table))
+        return tuple(entry for _, entry in rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries, oldest first, and how many were dropped to make room."""
-        with self._lock:
-            entries, recorded = list(self._entries), self._recorded
-        return {"dropped": recorded - len(entries), "entries": [_entry_json(entry) for entry in entries]}
+        entries, dropped = self.entries, self._store.dropped(self._account, self._table)
+        return {"dropped": dropped, "entries": [_entry_json(entry) for entry in entries]}
+
+
+def journal_table(contract: Contract) -> Table:
+    """Return the table of entries; what they say of rules is read back as rules of this contract."""
+    return Table("journal", MOST_ENTRIES, _row, lambda row: _from_row(row, contract.every_rule))
+
+
+def _row(entry: Entry) -> list[Any]:
+    # Never the body as it came: a store on disk keeps no audio.
+    payload = json.dumps(entry.payload, ensure_ascii=False) if entry.body else ""
+    report = entry.report
+    found = [[one.rule.id, one.pointer, one.message, _told_value(one), one.remedy] for one in report.violations]
+    unverified = [[one.rule.id, one.pointer, one.because] for one in report.unverified]
+    told: Any = [found, unverified, report.notes]
+    row: Any = entry._replace(report=told)
+    return list(row._replace(body=payload))
+
+
+def _told_value(violation: Violation) -> str:
+    # Shown, it is cut, but what is left of audio is audio.
+    is_audio = violation.pointer.endswith("/sound_file") and not violation.value.startswith('"http')
+    return "" if is_audio else violation.value
+
+
+def _from_row(row: list[Any], rules: Mapping[str, Rule]) -> Entry:
+    entry = Entry(*row)
+    told: Any = entry.report
+    found, unverified, notes = told
+    report = Report(
+        tuple(Violation(rules[one[0]], *one[1:]) for one in found if one[0] in rules),
+        tuple(Unverified(rules[one[0]], *one[1:]) for one in unverified if one[0] in rules),
+        tuple(Note(*note) for note in notes),
+    )
+    return entry._replace(body=str(entry.body).encode(), report=report)
 
 
 def kept(payload: bytes) -> bytes:
@@ -74,12 +119,15 @@ def kept(payload: bytes) -> bytes:
 @lru_cache
 def digest_of(token: str) -> str:
     """Return the digest under which a token is journalled."""
-    return hashlib.sha256(token.encode()).hexdigest()[:16] if token else ""
+    # In process, a token may hold what no UTF-8 does.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:16] if token else ""
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:
     return {
         "at_ms": entry.at_ms,
+        "operation": entry.operation,
+        "fault": entry.fault,
         "request": {
             "method": entry.method,
             "path": entry.path,
@@ -91,6 +139,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
             "code": entry.code,
             "message": entry.answer,
             "request_id": entry.request_id,
+            "told": dict(entry.told),
         },
         **_without_values(entry.report.to_json()),
     }

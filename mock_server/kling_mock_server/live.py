@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any, Self, Unpack
 
-from waitress.server import create_server
-
-from kling_contracts import __version__
 from kling_mock_server.app import MockApp
 from kling_mock_server.handle import Handle
-from kling_mock_server.serve import BODY_BACKSTOP, THREADS
+from kling_mock_server.serve import listen
 from kling_mock_server.switches import Switches, new_responder, token_for
+from kling_mock_server.wire.slow_lane import SlowLane
 
 HOST = "127.0.0.1"
 
@@ -36,14 +34,8 @@ class LiveServer:
         self._numbers = count(1)
 
     def __enter__(self) -> Self:
-        self._server = create_server(
-            MockApp(self.responder),
-            host=HOST,
-            port=0,
-            threads=THREADS,
-            max_request_body_size=BODY_BACKSTOP,
-            ident=f"klingkit/{__version__}",
-        )
+        self._lane = SlowLane()
+        self._server = listen(MockApp(self.responder), HOST, 0, self._lane)
         self.url = f"http://{HOST}:{self._server.effective_port}"
         self._thread = threading.Thread(target=self._server.run, name=f"klingkit at {self.url}", daemon=True)
         self._thread.start()
@@ -54,6 +46,9 @@ class LiveServer:
         self._server.task_dispatcher.shutdown()
         self._server.trigger.pull_trigger(self._hang_up)
         self._thread.join()
+        # Up to here, the loop may still hand a connection over.
+        self._lane.close()
+        self.responder.close()
 
     def new_handle(self) -> Handle:
         """Return a handle on an account of its own; where `tokens` closes the list, on the first one's, reset."""

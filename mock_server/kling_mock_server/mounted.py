@@ -6,6 +6,8 @@ import httpx
 
 from kling_contracts import Request
 from kling_mock_server.responder import Responder
+from kling_mock_server.wire import WiredResponse
+from kling_mock_server.wire.in_httpx import played
 
 
 class Mounted:
@@ -16,6 +18,7 @@ class Mounted:
         if self.base.scheme not in ("http", "https") or not self.base.host:
             raise ValueError(f"not an http(s) URL: {base_url!r}")
         self.prefix = self.base.path.rstrip("/")
+        self._origin = str(self.base).rstrip("/")
         self._responder = responder
 
     def answer(self, request: httpx.Request) -> httpx.Response:
@@ -25,14 +28,17 @@ class Mounted:
             answer = self._responder.refuse(asked, "body-too-large")
         else:
             answer = self._responder.respond(asked)
+        if isinstance(answer, WiredResponse):
+            return played(answer, request)
         headers = {**answer.headers, "Content-Length": str(len(answer.body))}
         return httpx.Response(answer.status, headers=headers, content=b"" if request.method == "HEAD" else answer.body)
 
     def _asked(self, request: httpx.Request) -> Request:
         path = request.url.path.removeprefix(self.prefix)
         headers = {name: request.headers[name] for name in _HEADERS if name in request.headers}
-        return Request(request.method, path, headers, request.content, request.url.query.decode("ascii"))
+        query = request.url.query.decode("ascii")
+        return Request(request.method, path, headers, request.content, query, self._origin)
 
 
-_HEADERS: Final = ("authorization", "content-type")
-"""The headers that a rule reads."""
+_HEADERS: Final = ("authorization", "content-type", "range")
+"""The headers that an answer may depend on."""

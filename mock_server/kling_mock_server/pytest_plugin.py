@@ -4,12 +4,13 @@ Every pytest start in the environment loads this module, so it imports pytest al
 """
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from kling_mock_server.drill import Drill
     from kling_mock_server.handle import Handle, InProcess
     from kling_mock_server.journal import Entry
     from kling_mock_server.responder import Responder
@@ -49,7 +50,7 @@ def kling_mock(request: pytest.FixtureRequest, kling_options: "Switches", kling_
     from kling_mock_server.switches import token_for
 
     handle = InProcess(create_app(**kling_options), kling_base_url, token_for(kling_options))
-    with _witnessed(request, handle.responder):
+    with closing(handle.responder), _witnessed(request, handle.responder):
         yield handle
 
 
@@ -74,8 +75,17 @@ def kling_respx(request: pytest.FixtureRequest, kling_options: "Switches", kling
 
     with respx.mock(assert_all_called=False) as router:
         handle = mount(router, kling_base_url, **kling_options)
-        with _witnessed(request, handle.responder):
+        with closing(handle.responder), _witnessed(request, handle.responder):
             yield handle
+
+
+@pytest.fixture
+def kling_drill(kling_options: "Switches") -> Iterator["Drill"]:
+    """Judges a client under a scenario: `kling_drill(client, "flaky").check()`; the client takes URL and token."""
+    from kling_mock_server.drill import Drill
+
+    with Drill(**kling_options) as drill:
+        yield drill
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +103,7 @@ def _witnessed(
     """Let the test answer for what the mock refuses meanwhile."""
     from kling_mock_server.witness import Witness
 
-    witness = request.node.stash.setdefault(WITNESS, Witness(responder.contract.rules))
+    witness = request.node.stash.setdefault(WITNESS, Witness(responder.contract.every_rule))
     coverage = request.config.stash.get(COVERAGE, None)
 
     def watch(entry: "Entry") -> None:

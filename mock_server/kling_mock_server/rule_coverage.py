@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kling_contracts import Contract, Request, Rule, body
+from kling_contracts import Contract, Rule, body
 from kling_mock_server.journal import Entry
 
 Counts = dict[str, list[int]]
@@ -19,7 +19,12 @@ class RuleCoverage:
         self._lock = threading.Lock()
 
     def see(self, entry: Entry, contract: Contract) -> None:
-        """Count one exchange with a mock of that contract; the entry's body must be whole."""
+        """Count one exchange with a mock of that contract; the entry's body must be whole.
+
+        Only the vendor's operation is counted: a client may have no use for the others.
+        """
+        if entry.operation not in ("", contract.operation.name) or entry.fault:
+            return
         counts = {rule_id: [0, 0] for rule_id in contract.rules}
         for rule in _held(entry, contract):
             counts[rule.id][0] = 1
@@ -68,7 +73,7 @@ def _held(entry: Entry, contract: Contract) -> Iterator[Rule]:
     yield from contract.gate.rules.values()
     payload = body.decode(entry.body) if entry.body else None
     undecided = {*report.broken, *(unverified.rule.id for unverified in report.unverified)}
-    for rule in contract.gate.route(Request(entry.method, entry.path)).rules:
+    for rule in contract.operation.rules:
         if rule.id not in undecided and _given(payload, rule.node):
             yield rule
 

@@ -15,26 +15,45 @@ from kling_mock_server.app import MockApp
 from kling_mock_server.explaining import explain
 from kling_mock_server.journal import Entry
 from kling_mock_server.responder import Responder
+from kling_mock_server.wire.hand_over import install
+from kling_mock_server.wire.slow_lane import SlowLane
 
 BODY_BACKSTOP = 64 * 1024 * 1024
 """Bytes beyond which the server hangs up; below it the application answers 413 in the envelope."""
 THREADS = 8
 
 
-def listen(app: MockApp, host: str, port: int) -> Any:
-    """Return a server that is bound but not serving. Raises `OSError` or `ValueError` where it cannot be."""
-    ident = f"klingkit/{__version__}"
-    return create_server(app, host=host, port=port, threads=THREADS, max_request_body_size=BODY_BACKSTOP, ident=ident)
+def listen(app: MockApp, host: str, port: int, lane: SlowLane | None = None) -> Any:
+    """Return a server that is bound but not serving. Raises `OSError` or `ValueError` where it cannot be.
+
+    `lane` plays its wired answers, for the caller to close; without one, they end with the process.
+    """
+    listening: dict[int, Any] = {}
+    server = create_server(
+        app,
+        listening,
+        host=host,
+        port=port,
+        threads=THREADS,
+        max_request_body_size=BODY_BACKSTOP,
+        ident=f"klingkit/{__version__}",
+    )
+    install(listening.values(), lane or SlowLane())
+    return server
 
 
 def run(server: Any, app: MockApp, host: str, profile: str) -> None:
     """Serve until SIGINT or SIGTERM; what is in flight then is finished."""
     app.responder.watch = _log
+    app.responder.resources.courier.watch = _log_callback
     signal.signal(signal.SIGTERM, _stop)
     # What was made up to here is never garbage; looking through it again and again would cost every request.
     gc.freeze()
     _print(_welcome(app.responder, f"http://{_host(host)}:{_port(server)}", profile))
-    server.run()
+    try:
+        server.run()
+    finally:
+        app.responder.close()
     _print("stopped")
 
 
@@ -61,8 +80,11 @@ def _welcome(responder: Responder, url: str, profile: str) -> str:
 The vendor's own example; any bearer token is an account of its own:
   curl -i {url}{operation.paths[0]} -H 'Authorization: Bearer test' -H 'Content-Type: application/json' -d '{example}'
 
+It answers identify-face, tts, queries, lists, callbacks and downloads, too; docs/offline.md walks through them.
+
 The rules it enforces:  {url}/_mock/rules  (or: klingkit rules)
 What it was asked:      {url}/_mock/journal  (with the same Authorization)
+Failures to play:       {url}/_mock/scenarios  (or: klingkit scenarios)
 What it refuses, and why, is printed below. Stop it with Ctrl-C.
 """
 
@@ -71,6 +93,11 @@ def _log(entry: Entry) -> None:
     # Only what deserves a look; a line for every accepted request would cost a tenth of it. The journal has all.
     if entry.report.violations or entry.report.notes:
         _print(printable(explain(entry)))
+
+
+def _log_callback(entry: Entry) -> None:
+    if not 200 <= entry.status < 300:
+        _print(printable(f"callback to {entry.path} -> {entry.status or 'no answer'} {entry.answer}".rstrip()))
 
 
 def _print(text: str) -> None:

@@ -5,9 +5,14 @@ from functools import cache
 from typing import TypedDict
 
 from kling_contracts import Contract
+from kling_mock_server.account import Beginning
 from kling_mock_server.accounts import Accounts
-from kling_mock_server.fetch import fetcher
+from kling_mock_server.fetch import downloader, fetcher
+from kling_mock_server.pace import pace_of
+from kling_mock_server.resources import resources_of
 from kling_mock_server.responder import Responder
+from kling_mock_server.store import MemoryStore, Store
+from kling_mock_server.webhooks import Targets, key_of
 
 
 class Switches(TypedDict, total=False):
@@ -19,6 +24,12 @@ class Switches(TypedDict, total=False):
     secret: str
     fetch: str
     audio_slack_ms: int
+    pace: str
+    concurrency: int | None
+    scenario: str
+    webhook_secrets: tuple[str, ...]
+    callback_hosts: tuple[str, ...]
+    store: str
     contract: Contract | None
 
 
@@ -30,19 +41,54 @@ def new_responder(
     secret: str = "",
     fetch: str = "loopback",
     audio_slack_ms: int = 0,
+    pace: str = "fast",
+    concurrency: int | None = None,
+    scenario: str = "",
+    webhook_secrets: tuple[str, ...] = (),
+    callback_hosts: tuple[str, ...] = (),
+    store: str = "",
     contract: Contract | None = None,
 ) -> Responder:
     """Return a mock below any HTTP library; switches and errors are those of `create_app`."""
     contract = contract or _loaded(profile, upstream_state)
+    for webhook_secret in webhook_secrets:
+        key_of(webhook_secret)
     fresh = replace(contract.operation.example_world, audio_slack_ms=audio_slack_ms)
-    accounts = Accounts(fresh, tokens=tokens, secret=secret)
-    return Responder(contract, accounts, fetcher(fetch, contract.largest_file))
+    beginning = Beginning(fresh, pace_of(pace), concurrency, _scenario(scenario))
+    fetching, download = fetcher(fetch, contract.largest_file), downloader(fetch)
+    accounts = Accounts(contract, beginning, tokens=tokens, secret=secret, store=_store(store))
+    resources = resources_of(
+        contract,
+        accounts,
+        fetch=fetching,
+        download=download,
+        targets=Targets(callback_hosts),
+        secrets=webhook_secrets,
+    )
+    return Responder(contract, accounts, resources=resources)
 
 
 def token_for(switches: Switches, otherwise: str = "key") -> str:
     """Return a key that such a mock lets in: the first of its `tokens`, `otherwise` where any is welcome."""
     tokens = switches.get("tokens", ())
     return tokens[0] if tokens else otherwise
+
+
+def _scenario(name: str) -> object:
+    if not name:
+        return None
+    # At first use: most mocks play none.
+    from kling_mock_server.scenarios import named
+
+    return named(name).to_json()
+
+
+def _store(url: str) -> Store:
+    if not url:
+        return MemoryStore()
+    from kling_mock_server.stores import open_store
+
+    return open_store(url)
 
 
 @cache

@@ -1,74 +1,231 @@
-"""Tasks, and the ids they get."""
+"""The tasks of one account: created, looked up, and their callbacks one after the other."""
 
-import threading
-import time
-from collections import deque
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-MOST_TASKS: Final = 10_000
-"""Tasks an account keeps; the oldest is forgotten, with its external id."""
+from kling_mock_server.store import Rows, real_ms
+from kling_mock_server.tables import (
+    EXTERNAL_IDS,
+    LEASE,
+    ONE,
+    OUTBOXES,
+    RESULTS,
+    RUNNING,
+    STATE,
+    TASKS,
+    Message,
+    Outbox,
+    State,
+    Task,
+    maker_of,
+)
 
-_EPOCH_MS: Final = 1_564_617_600_000
+if TYPE_CHECKING:
+    from kling_mock_server.account import Account
+
+GAPS_MS: Final = (1_000, 2_000, 4_000, 8_000)
+"""Milliseconds on the account's clock between one attempt at a callback and the next; after the last it is given up."""
+LEASE_MS: Final = 8_000
+"""So long one process alone may send an account's callbacks; it is renewed with every attempt."""
+NEVER_MS: Final = 2**62
 
 
-class Task(NamedTuple):
-    """One accepted request."""
+class Taken(Exception):
+    """A task cannot be created as things stand; `rule_id` says why."""
 
-    id: str
-    external_id: str
-    """The caller's own id; empty when none was given."""
-    created_ms: int
-    status: str = "submitted"
+    def __init__(self, rule_id: str) -> None:
+        super().__init__(rule_id)
+        self.rule_id = rule_id
 
 
-class TaskIds:
-    """Ever growing ids of 18 decimal digits, as observed upstream: milliseconds and a counter."""
+class Due(NamedTuple):
+    """One callback to be sent now, and the task it is about."""
 
-    def __init__(self) -> None:
-        self._last = 0
-        self._lock = threading.Lock()
+    outbox: Outbox
+    task: Task
+    leased_until_ms: int
+    """Until when nobody else sends the account's callbacks (real time, Unix ms)."""
 
-    def next(self) -> str:
-        """Return an id that was never returned before."""
-        with self._lock:
-            self._last = max(self._last + 1, (time.time_ns() // 1_000_000 - _EPOCH_MS) << 22)
-            return str(self._last)
+    @property
+    def message(self) -> Message:
+        """What is to be sent."""
+        return self.outbox.messages[0]
 
 
 class Tasks:
     """The tasks of one account, the oldest first."""
 
-    def __init__(self, ids: TaskIds, external_ids: set[str]) -> None:
-        self._ids = ids
-        self._by_id: dict[str, Task] = {}
-        self._oldest_first: deque[Task] = deque()
-        self._lock = threading.Lock()
-        self.external_ids = external_ids
-        """Every external id that is taken, by a task or beforehand."""
+    def __init__(self, account: "Account") -> None:
+        self._account = account
+        self._tasks = account.store.view(account.key, TASKS)
+        self._external_ids = account.store.view(account.key, EXTERNAL_IDS)
+        self._outboxes = account.store.view(account.key, OUTBOXES)
 
-    def claim(self, external_id: str) -> bool:
-        """Take an external id; False where it is taken. An empty one takes nothing."""
-        with self._lock:
-            if external_id and external_id in self.external_ids:
-                return False
-            if external_id:
-                self.external_ids.add(external_id)
-            return True
+    def create(self, task: Task, outbox: Outbox | None = None, *, unique: bool = True) -> Task:
+        """Store a new task and its callbacks; return it as created at the instant at which it was stored.
 
-    def create(self, external_id: str, now_ms: int) -> Task:
-        """Store a new task."""
-        with self._lock:
-            task = Task(self._ids.next(), external_id, now_ms)
-            self._by_id[task.id] = task
-            self._oldest_first.append(task)
-            self._forget_oldest()
-            return task
+        Raises `Taken` where as many tasks are running as may or, if it has to be `unique`, its external id was used
+        before.
+        """
+        account = self._account
+        stored = account.store.change(account.key, lambda rows: self._create(rows, task, outbox, unique=unique))
+        if isinstance(stored, str):
+            raise Taken(stored)
+        return stored
 
-    def _forget_oldest(self) -> None:
-        if len(self._by_id) > MOST_TASKS:
-            oldest = self._oldest_first.popleft()
-            del self._by_id[oldest.id]
-            self.external_ids.discard(oldest.external_id)
+    def find(self, name: str) -> Task | None:
+        """Return the task of that id or, where none has it, of that external id."""
+        task: Task | None = self._tasks.get(name)
+        return self._tasks.get(self._external_ids.get(name, "")) if task is None else task
+
+    def making(self, video_id: str) -> Task | None:
+        """Return the task whose result has that id, whether it has made it yet or not."""
+        task: Task | None = self._tasks.get(maker_of(video_id))
+        return task
+
+    def page(self, number: int, size: int) -> list[Task]:
+        """Return one page of tasks, the newest first; the first page is 1."""
+        account = self._account
+        return account.store.newest(account.key, TASKS, (number - 1) * size, size)
+
+    def limit(self, concurrency: int | None) -> None:
+        """Let so many tasks run at once, those that run already among them; None: any number."""
+        state = self._account.state
+
+        def work(rows: Rows) -> None:
+            now_ms = self._now_ms(rows)
+            rows.put(STATE, ONE, (rows.get(STATE, ONE) or state)._replace(concurrency=concurrency))
+            rows.clear(RUNNING)
+            for _, task in rows.items(TASKS) if concurrency is not None else ():
+                if task.status(now_ms) in _RUNNING:
+                    rows.put(RUNNING, task.id, _end(task))
+
+        self._account.store.change(self._account.key, work)
+
+    def running(self) -> int:
+        """Return how many tasks run now."""
+        now_ms = self._account.clock.now_ms()
+        tasks = self._account.store.newest(self._account.key, TASKS, 0, len(self._tasks))
+        return sum(task.status(now_ms) in _RUNNING for task in tasks)
+
+    def take_due(self) -> Due | None:
+        """Return the callback that is due first, for this process alone to send; None where none is."""
+        return self._account.store.change(self._account.key, self._take)
+
+    def settle(self, due: Due, *, done: bool) -> bool:
+        """Note how an attempt went: the task's next callback follows where it is `done`, else the same one, later.
+
+        Returns False where a world that was put meanwhile has forgotten the task.
+        """
+
+        def work(rows: Rows) -> bool:
+            # Who sent it took so long that another process has settled it, where they differ.
+            if rows.get(OUTBOXES, due.task.id) == due.outbox:
+                self._proceed(rows, due.outbox, done=done)
+            if rows.get(LEASE, ONE) == due.leased_until_ms:
+                rows.clear(LEASE)
+            self._wake(rows)
+            return rows.get(TASKS, due.task.id) is not None
+
+        return self._account.store.change(self._account.key, work)
+
+    def has_due(self) -> bool:
+        """Return whether a callback is due or, by whichever process, being sent."""
+        now_ms = self._account.clock.now_ms()
+        return any(outbox.due_ms <= now_ms for outbox in self._outboxes.values())
+
+    def reschedule(self) -> None:
+        """Find out anew when the next callback is due, after the clock was changed."""
+        self._account.store.change(self._account.key, self._wake)
+
+    def _create(self, rows: Rows, task: Task, outbox: Outbox | None, *, unique: bool) -> Task | str:
+        # It may have waited for others: created before they ended, it would seem to have run beside them.
+        waited_ms = self._now_ms(rows) - task.created_ms
+        task, external_id = task.moved(waited_ms), task.external_id
+        if unique and external_id and rows.get(EXTERNAL_IDS, external_id) is not None:
+            return "external-task-id-duplicate"
+        state = _state(rows)
+        if state.concurrency is not None and not self._takes_slot(rows, task, state.concurrency):
+            return "tasks-in-parallel"
+        if external_id:
+            rows.put(EXTERNAL_IDS, external_id, task.id)
+        for forgotten in rows.put(TASKS, task.id, task):
+            _forget(rows, forgotten)
+        if outbox:
+            rows.put(OUTBOXES, task.id, outbox.moved(waited_ms))
+            self._wake(rows)
+        return task
+
+    def _takes_slot(self, rows: Rows, task: Task, concurrency: int) -> bool:
+        ended = [task_id for task_id, ends_ms in rows.items(RUNNING) if ends_ms <= task.created_ms]
+        if len(rows.items(RUNNING)) - len(ended) >= concurrency:
+            return False
+        for task_id in ended:
+            rows.delete(RUNNING, task_id)
+        rows.put(RUNNING, task.id, _end(task))
+        return True
+
+    def _take(self, rows: Rows) -> Due | None:
+        now_ms, leased_until_ms = real_ms(), rows.get(LEASE, ONE)
+        if leased_until_ms is not None and leased_until_ms > now_ms:
+            return None
+        waiting = sorted((outbox for _, outbox in rows.items(OUTBOXES)), key=lambda one: one.due_ms)
+        if not waiting or waiting[0].due_ms > self._now_ms(rows):
+            self._wake(rows)
+            return None
+        leased_until_ms = now_ms + LEASE_MS
+        rows.put(LEASE, ONE, leased_until_ms)
+        rows.wake(leased_until_ms)
+        return Due(waiting[0], rows.get(TASKS, waiting[0].task_id), leased_until_ms)
+
+    def _proceed(self, rows: Rows, outbox: Outbox, *, done: bool) -> None:
+        left = outbox.messages[1:]
+        if not done and outbox.attempt < len(GAPS_MS):
+            due_ms = self._now_ms(rows) + GAPS_MS[outbox.attempt]
+            rows.put(OUTBOXES, outbox.task_id, outbox._replace(attempt=outbox.attempt + 1, due_ms=due_ms))
+        elif left:
+            rows.put(OUTBOXES, outbox.task_id, outbox._replace(messages=left, attempt=0, due_ms=left[0].at_ms))
+        else:
+            rows.delete(OUTBOXES, outbox.task_id)
+
+    def _wake(self, rows: Rows) -> None:
+        """Tell the store when, in real time, the next callback is to be sent, not before the present one is settled."""
+        wake_ms = self._next_due_ms(rows)
+        rows.wake(None if wake_ms is None else max(wake_ms, rows.get(LEASE, ONE) or 0))
+
+    def _next_due_ms(self, rows: Rows) -> int | None:
+        state: State | None = rows.get(STATE, ONE)
+        due_ms: int | None = min((outbox.due_ms for _, outbox in rows.items(OUTBOXES)), default=None)
+        if due_ms is None or state is None:
+            return None
+        if state.standing_ms is None:
+            # No further back than 1970: a clock may be advanced by more than a store can count.
+            return max(due_ms - state.advanced_ms, 0)
+        # A clock that stands still waits for nobody.
+        return 0 if due_ms <= state.standing_ms + state.advanced_ms else None
+
+    def _now_ms(self, rows: Rows) -> int:
+        state = _state(rows)
+        return (real_ms() if state.standing_ms is None else state.standing_ms) + state.advanced_ms
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._tasks)
+
+
+_RUNNING: Final = ("submitted", "processing")
+
+
+def _state(rows: Rows) -> State:
+    # A server that was restarted may have forgotten the account in the middle of a request.
+    return rows.get(STATE, ONE) or State()
+
+
+def _forget(rows: Rows, task: Task) -> None:
+    """Drop what hangs on a task that made room; another task may have its external id by now."""
+    if rows.get(EXTERNAL_IDS, task.external_id) == task.id:
+        rows.delete(EXTERNAL_IDS, task.external_id)
+    for table in (RUNNING, OUTBOXES, RESULTS):
+        rows.delete(table, task.id)
+
+
+def _end(task: Task) -> int:
+    return NEVER_MS if task.ends_ms is None else task.ends_ms

@@ -1,0 +1,40 @@
+"""Where the mock's own files are: results, voices, source videos, pictures of faces."""
+
+import re
+from typing import Final, NamedTuple
+from urllib.parse import quote, unquote
+
+PREFIX: Final = "/_mock/files"
+_PATH: Final = re.compile(
+    rf"{PREFIX}/(?P<account>[0-9a-z]+)/(?P<kind>results|audios|videos|faces)/(?P<name>.+)", re.DOTALL
+)
+_EXTENSIONS: Final = {"results": "mp4", "audios": "wav", "videos": "mp4", "faces": "png"}
+
+
+class Address(NamedTuple):
+    """One file: the key of its account, its kind, and the id that it is known by."""
+
+    account: str
+    kind: str
+    name: str
+
+    def url(self, origin: str) -> str:
+        """Return its URL below the origin under which a caller reached the mock."""
+        name = quote(self.name, safe="", errors="replace")
+        return f"{origin}{PREFIX}/{self.account}/{self.kind}/{name}.{_EXTENSIONS[self.kind]}"
+
+
+def address_of(path: str) -> Address | None:
+    """Return the file that a decoded path leads to; None for any other path."""
+    match = _PATH.fullmatch(path)
+    if not match:
+        return None
+    name, _, extension = match["name"].rpartition(".")
+    return Address(match["account"], match["kind"], name) if extension == _EXTENSIONS[match["kind"]] else None
+
+
+def own_address(url: str) -> Address | None:
+    """Return the file that a URL leads to if its host is this mock, under whatever name its caller knows it."""
+    path = url.partition("#")[0].partition("?")[0]
+    start = path.find(f"{PREFIX}/")
+    return address_of(unquote(path[start:])) if start >= 0 else None
