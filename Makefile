@@ -11,7 +11,7 @@ help:
 	@echo "make test        the test suite"
 	@echo "make check       ruff and mypy --strict"
 	@echo "make bench       what it costs, as ratios; exits 1 past a target"
-	@echo "make wheel-test  the test suite against the installed wheel"
+	@echo "make wheel-test  what packing can lose, against the installed wheel"
 	@echo "make schemathesis  the mock under schemathesis, in an environment of its own"
 
 PORT ?= 8080
@@ -31,13 +31,17 @@ check: $(VENV)/test
 bench: $(VENV)/test
 	cd tests && ../$(BIN)/python -m bench
 
+# What packing can lose: files, entry points, commands, and what only an installed package has. `make test` has the rest.
+WHEEL_TESTS := $(addprefix tests/test_,package.py document.py prose.py contract.py cases.py companions.py cli.py \
+	serve.py app.py scenarios.py pytest_plugin.py example_project.py example_clients.py)
+
 wheel-test: $(VENV)/test
 	rm -rf build/wheel && mkdir -p build/wheel
 	$(BIN)/python -m build --wheel --outdir build/wheel .
 	$(PYTHON) -m venv --clear build/venv
 	build/venv/bin/python -m pip install --quiet --upgrade pip
 	build/venv/bin/python -m pip install --quiet build/wheel/*.whl --group test
-	KLINGKIT_INSTALLED=1 build/venv/bin/python -m pytest -n auto -o pythonpath=tests
+	KLINGKIT_INSTALLED=1 build/venv/bin/python -m pytest -n auto -o pythonpath=tests $(WHEEL_TESTS)
 
 # The catalogue as a file of the wheel; a test holds that it is what the contract says.
 cases: $(VENV)/product
