@@ -52,7 +52,7 @@ class Client(Handle):
 
     def deliver(self, by_ms=0):
         """Advance the clock, and wait until what is due was tried."""
-        self.advance(by_ms)
+        self.clock.advance(by_ms)
         assert self.wait_for_callbacks(PATIENCE_S)
 
     @property
@@ -609,7 +609,7 @@ def test_what_became_due_in_between_is_sent_without_anybody_asking(store_of, rec
         kling.create(receiver.url)
         kling.deliver()
         before.resources.courier.close()
-        kling.advance(HOUR_MS)
+        kling.clock.advance(HOUR_MS)
     assert receiver.statuses == ["submitted"]
     with responder_on(store_of()):
         receiver.wait_for(3)
@@ -705,7 +705,7 @@ def test_who_was_only_slow_does_not_disturb_who_took_over(receiver, later):
         its_tasks.settle(due, done=True)
         assert its_tasks.take_due() is None
         kling = Client(alive, "", "key")
-        kling.advance(HOUR_MS)
+        kling.clock.advance(HOUR_MS)
         assert its_tasks.take_due() is None
         hanging.release()
         kling.deliver()

@@ -70,7 +70,7 @@ class Client:
         self._port = int(server.url.rpartition(":")[2])
         mock = Mock(server.responder)
         self.task_id = mock.post(payload(), self.kling.token).data["task_id"]
-        self.kling.advance(ENDS_MS)
+        self.kling.clock.advance(ENDS_MS)
         task = mock.ask("GET", f"{PATH}/{self.task_id}", token=self.kling.token).data
         self.file = urlsplit(task["task_result"]["videos"][0]["url"]).path
 
@@ -310,7 +310,7 @@ def is_silent(connection):
 
 
 def passing(by_ms):
-    return lambda client: client.kling.advance(by_ms)
+    return lambda client: client.kling.clock.advance(by_ms)
 
 
 def always(call, check):
@@ -330,7 +330,7 @@ def told(*statuses, first=0):
             good(client.ask("create", callback_url=receiver.url))
             assert len(receiver.received) >= first
             for by_ms in (0, BEGINS_MS, ENDS_MS):
-                client.kling.advance(by_ms)
+                client.kling.clock.advance(by_ms)
                 assert client.kling.wait_for_callbacks(PATIENCE_S)
             assert tuple(receiver.statuses) == statuses
 
@@ -606,7 +606,7 @@ def test_no_scenario_makes_the_mock_stumble(server, steps, calls):
     mock.post({**payload(), "external_task_id": "order-17"}, kling.token)
     for call in calls:
         if call == "an hour":
-            kling.advance(3_600_000)
+            kling.clock.advance(3_600_000)
         elif call == "badly made":
             mock.post(b"{", kling.token)
         else:

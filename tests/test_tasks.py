@@ -486,7 +486,7 @@ def test_an_account_keeps_so_many_tasks_and_forgets_the_oldest_with_all_that_han
     assert mock.create(external_task_id="first").status == 200
     assert len(mock.list().data) == 3
     # Its callback is gone, too: nobody stumbles over it.
-    handle_of(mock).advance(ENDS_MS)
+    handle_of(mock).clock.advance(ENDS_MS)
     assert handle_of(mock).wait_for_callbacks()
     assert [entry for entry in mock.journal()["entries"] if entry["operation"] == "callback"] == []
 
@@ -547,7 +547,7 @@ def test_every_callback_fits_the_schema_that_the_document_declares():
         for scenario in (None, "failed-task"):
             handle.play(scenario)
             created(mock, callback_url=CALLBACK_URL)
-            handle.advance(ENDS_MS)
+            handle.clock.advance(ENDS_MS)
             assert handle.wait_for_callbacks()
     assert [body["task_status"] for body in receiver.bodies] == [
         "submitted",
@@ -568,7 +568,7 @@ def test_a_callback_tells_what_a_query_told_at_that_time():
         mock.put_world()
         task_id = created(mock, callback_url=CALLBACK_URL, external_task_id="mine")
         for advance_ms in (0, BEGINS_MS, ENDS_MS - BEGINS_MS):
-            handle.advance(advance_ms)
+            handle.clock.advance(advance_ms)
             told.append(mock.query(task_id).data)
             assert handle.wait_for_callbacks()
     assert receiver.bodies == told
@@ -580,7 +580,7 @@ def test_without_a_url_nobody_is_called(callback_url):
     with calling_back(receiver) as (mock, handle):
         body = {name: value for name, value in {**payload(), "callback_url": callback_url}.items() if value is not None}
         assert mock.post(body).status == 200
-        handle.advance(ENDS_MS)
+        handle.clock.advance(ENDS_MS)
         assert handle.wait_for_callbacks()
     assert receiver.bodies == []
 

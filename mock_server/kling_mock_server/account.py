@@ -1,6 +1,6 @@
 """One account: everything the mock knows hangs on one, and lies in a store."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from kling_contracts import World
@@ -35,14 +35,22 @@ class Beginning(NamedTuple):
     scenario: Any = None
 
 
+def _nobody_cares() -> None:
+    """Send no callbacks."""
+
+
 class Account:
     """World, clock, tasks and journal of one caller.
 
     The world's `now_ms` is where its clock began; its external ids are those of the tasks, growing with them.
     """
 
-    def __init__(self, key: str, store: Store, beginning: Beginning, journal: Table) -> None:
+    def __init__(
+        self, key: str, store: Store, beginning: Beginning, journal: Table, alarm: Callable[[], None] = _nobody_cares
+    ) -> None:
         self.key = key
+        self.alarm = alarm
+        """Called when something may have become due."""
         self.store = store
         self.pace = beginning.pace
         self.journal = Journal(store, key, journal)

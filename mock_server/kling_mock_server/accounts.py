@@ -3,6 +3,7 @@
 import hmac
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from kling_contracts import Contract
@@ -41,6 +42,8 @@ class Accounts:
         self._secret = secret
         self._by_key: OrderedDict[str, Account] = OrderedDict()
         self._lock = threading.Lock()
+        self.alarm: Callable[[], None] | None = None
+        """Called when callbacks of an account may have become due."""
         self.nobody = Account(_NOBODY, self.store, Beginning(beginning.world), self._journal)
         """The account of requests that are refused before theirs is known."""
 
@@ -65,12 +68,18 @@ class Accounts:
         with self._lock:
             account = self._by_key.get(key)
             if account is None:
-                account = self._by_key[key] = Account(key, self.store, self._beginning, self._journal)
+                account = self._by_key[key] = Account(
+                    key, self.store, self._beginning, self._journal, self._raise_alarm
+                )
                 if len(self._by_key) > MOST_ACCOUNTS:
                     self.store.forget(self._by_key.popitem(last=False)[0])
             else:
                 self._by_key.move_to_end(key)
             return account
+
+    def _raise_alarm(self) -> None:
+        if self.alarm:
+            self.alarm()
 
     def knows(self, key: str) -> bool:
         """Return whether an account of that key was ever used, without making one."""

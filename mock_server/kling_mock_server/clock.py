@@ -1,12 +1,16 @@
 """The clock of an account: real time or standing still, plus what it was advanced by."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kling_mock_server.store import Rows
 from kling_mock_server.tables import ONE, STATE
 
 if TYPE_CHECKING:
     from kling_mock_server.account import Account
+
+
+LATEST_MS: Final = 2**52
+"""How far a clock is advanced at most: what is made from then on still has a time that a world can hold."""
 
 
 class Clock:
@@ -30,13 +34,16 @@ class Clock:
         return self._account.state.now_ms()
 
     def advance(self, by_ms: int) -> None:
-        """Move forward; what is due becomes due, callbacks included."""
+        """Move forward, to `LATEST_MS` at most; what is due becomes due, callbacks included."""
         account = self._account
         began = account.state
 
         def work(rows: Rows) -> None:
             state = rows.get(STATE, ONE) or began
-            rows.put(STATE, ONE, state._replace(advanced_ms=state.advanced_ms + by_ms))
+            at_most_ms = LATEST_MS - (state.now_ms() - state.advanced_ms)
+            advanced_ms = max(state.advanced_ms, min(state.advanced_ms + by_ms, at_most_ms))
+            rows.put(STATE, ONE, state._replace(advanced_ms=advanced_ms))
+            account.tasks.reschedule(rows)
 
         account.store.change(account.key, work)
-        account.tasks.reschedule()
+        account.alarm()

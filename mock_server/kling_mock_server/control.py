@@ -140,7 +140,6 @@ class Control:
 
     def _advance(self, call: Call) -> dict[str, Any]:
         call.account.clock.advance(int(_checked(call, _ADVANCE)["advance_ms"]))
-        self._resources.courier.nudge()
         return _clock(call)
 
     def _play(self, call: Call) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Courier:
         """Called with every attempt that is journalled."""
         self._accounts = accounts
         self._store = accounts.store
+        accounts.alarm = self._look_anew
         self._secrets = secrets
         self._send = send
         self._news = threading.Condition()
@@ -72,6 +73,11 @@ class Courier:
             if self._thread is None:
                 self._start()
             self._tell()
+
+    def _look_anew(self) -> None:
+        # Who was never given a callback URL needs no thread.
+        if self._thread:
+            self.nudge()
 
     def send_before_reply(self, account: str) -> None:
         """Return when what is due of an account was sent once, or it takes too long, or too many replies wait."""

@@ -45,7 +45,7 @@ class Handle:
 
     @property
     def clock(self) -> Clock:
-        """The account's clock; `clock.advance(ms)` lets sessions and audios expire."""
+        """The account's clock; `clock.advance(ms)` lets tasks end, callbacks be sent, sessions and audios expire."""
         return self._account.clock
 
     def play(self, scenario: "str | Scenario | None") -> None:
@@ -57,11 +57,6 @@ class Handle:
 
         chosen = named(scenario) if isinstance(scenario, str) else scenario
         self.responder.stage.begin(self._account, chosen)
-
-    def advance(self, by_ms: int) -> None:
-        """Advance the account's clock; callbacks that become due are on their way."""
-        self.clock.advance(by_ms)
-        self.responder.resources.courier.nudge()
 
     def limit(self, concurrency: int | None) -> None:
         """Let so many of the account's tasks run at once; None: any number."""

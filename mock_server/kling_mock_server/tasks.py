@@ -123,7 +123,7 @@ class Tasks:
                 self._proceed(rows, due.outbox, done=done)
             if rows.get(LEASE, ONE) == due.leased_until_ms:
                 rows.clear(LEASE)
-            self._wake(rows)
+            self.reschedule(rows)
             return rows.get(TASKS, due.task.id) is not None
 
         return self._account.store.change(self._account.key, work)
@@ -133,9 +133,10 @@ class Tasks:
         now_ms = self._account.clock.now_ms()
         return any(outbox.due_ms <= now_ms for outbox in self._outboxes.values())
 
-    def reschedule(self) -> None:
-        """Find out anew when the next callback is due, after the clock was changed."""
-        self._account.store.change(self._account.key, self._wake)
+    def reschedule(self, rows: Rows) -> None:
+        """Tell the store when, in real time, the next callback is to be sent, not before the present one is settled."""
+        wake_ms = self._next_due_ms(rows)
+        rows.wake(None if wake_ms is None else max(wake_ms, rows.get(LEASE, ONE) or 0))
 
     def _create(self, rows: Rows, task: Task, outbox: Outbox | None, *, unique: bool) -> Task | str:
         # It may have waited for others: created before they ended, it would seem to have run beside them.
@@ -152,7 +153,7 @@ class Tasks:
             _forget(rows, forgotten)
         if outbox:
             rows.put(OUTBOXES, task.id, outbox.moved(waited_ms))
-            self._wake(rows)
+            self.reschedule(rows)
         return task
 
     def _takes_slot(self, rows: Rows, task: Task, concurrency: int) -> bool:
@@ -170,7 +171,7 @@ class Tasks:
             return None
         waiting = sorted((outbox for _, outbox in rows.items(OUTBOXES)), key=lambda one: one.due_ms)
         if not waiting or waiting[0].due_ms > self._now_ms(rows):
-            self._wake(rows)
+            self.reschedule(rows)
             return None
         leased_until_ms = now_ms + LEASE_MS
         rows.put(LEASE, ONE, leased_until_ms)
@@ -186,11 +187,6 @@ class Tasks:
             rows.put(OUTBOXES, outbox.task_id, outbox._replace(messages=left, attempt=0, due_ms=left[0].at_ms))
         else:
             rows.delete(OUTBOXES, outbox.task_id)
-
-    def _wake(self, rows: Rows) -> None:
-        """Tell the store when, in real time, the next callback is to be sent, not before the present one is settled."""
-        wake_ms = self._next_due_ms(rows)
-        rows.wake(None if wake_ms is None else max(wake_ms, rows.get(LEASE, ONE) or 0))
 
     def _next_due_ms(self, rows: Rows) -> int | None:
         state: State | None = rows.get(STATE, ONE)

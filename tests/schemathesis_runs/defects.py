@@ -46,7 +46,7 @@ def name_another_rule(document):
 
 
 def payload(document):
-    (path,) = document["paths"].values()
+    path = next(iter(document["paths"].values()))
     return path["post"]["requestBody"]["content"]["application/json"]["schema"]
 
 

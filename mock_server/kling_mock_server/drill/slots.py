@@ -33,8 +33,8 @@ class Slots:
             return
         responder = handle.responder
         account = responder.accounts.of(digest_of(handle.token))
-        task = _endless(responder.resources.ids.next(), account.clock.now_ms(), handle.url)
-        account.tasks.create(task)
+        endless = _endless(responder.resources.ids.next(), account.clock.now_ms(), handle.url)
+        task = account.tasks.create(endless)
         with self._lock:
             self._held.append(_Slot(account, task))
 

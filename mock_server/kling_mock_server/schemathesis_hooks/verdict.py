@@ -40,6 +40,13 @@ class Verdict(NamedTuple):
         return bool(self.report.violations) and not self.disagreement
 
     @property
+    def possible_refusal(self) -> bool:
+        """Whether the server refused for rules that the contract finds broken or cannot verify."""
+        named = set(filter(None, self._header(VIOLATIONS_HEADER).split(", ")))
+        unverified = {one.rule.id for one in self.report.unverified}
+        return bool(named) and named <= {*self.report.broken, *unverified}
+
+    @property
     def disputed(self) -> str:
         """The rules that only one side finds broken; where both find the same, the first of them."""
         broken, named = self.report.broken, self._header(VIOLATIONS_HEADER)
