@@ -14,7 +14,7 @@ MOST_ENTRIES: Final = 1000
 LARGEST_BODY: Final = 16 * 1024
 """Bytes of a body that are kept; of a larger one only length and digest."""
 LONGEST_TEXT: Final = 1024
-"""Characters of a string that are shown; a longer one is redacted like audio."""
+"""Characters of a string that are shown; a longer one is redacted like audio, a longer path cut."""
 
 
 class Entry(NamedTuple):
@@ -57,6 +57,8 @@ class Journal:
 
     def record(self, entry: Entry) -> None:
         """Add an exchange; the oldest makes room."""
+        if len(entry.path) > LONGEST_TEXT:
+            entry = entry._replace(path=entry.path[:LONGEST_TEXT])
         self._store.change(self._account, lambda rows: rows.put(self._table, entry.request_id, entry))
 
     def clear(self) -> None:

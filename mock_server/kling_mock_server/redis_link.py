@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from redis import ConnectionError as RedisConnectionError
 from redis import ConnectionPool, RedisError
-from redis import TimeoutError as RedisTimeoutError
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
@@ -29,7 +28,7 @@ _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 
 
 class Lost(StoreDown):
-    """The connection broke, or the server did not answer in time."""
+    """The connection broke: another one may serve. A server that does not answer in time is not asked again."""
 
 
 class Link:
@@ -85,7 +84,7 @@ def _pool(url: str) -> ConnectionPool:
     scheme, _, rest = url.partition("://")
     try:
         options: dict[str, Any] = {
-            "retry": Retry(NoBackoff(), 1),
+            "retry": Retry(NoBackoff(), 0),
             "client_name": "klingkit",
             "socket_timeout": TIMEOUT_S,
             **({} if scheme == "unix" else {"socket_connect_timeout": TIMEOUT_S}),
@@ -123,7 +122,7 @@ def _exchange(connection: Any, *commands: Command) -> list[Any]:
 
 
 def _fail(error: RedisError) -> NoReturn:
-    lost = isinstance(error, RedisConnectionError | RedisTimeoutError)
+    lost = isinstance(error, RedisConnectionError)
     said = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
     raise (Lost if lost else StoreDown)(f"Redis: {said}") from error
 
