@@ -6,8 +6,8 @@ import threading
 from contextlib import suppress
 from itertools import count
 
-from kling_mock_server.store import Table
 from kling_mock_server.stores import open_store
+from kling_mock_server.stores.store import Table
 
 NUMBERS = Table("numbers", 1_000_000, lambda row: row, lambda row: row)
 
@@ -74,7 +74,7 @@ TASKS = {
 
 if __name__ == "__main__":
     with suppress(ModuleNotFoundError):
-        from kling_mock_server import redis_rows
+        from kling_mock_server.stores import redis_rows
 
         # Nobody in a test waits as long for a process that is gone.
         redis_rows.LOCK_MS = 1000

@@ -88,6 +88,7 @@ def test_only_the_packages_themselves_are_imported_by_name(name):
         ("jsonpath", {"kling_contracts/overlay.py"}),
         ("jsonschema_rs", {"kling_contracts/keywords.py"}),
         ("ast", {"kling_contracts/cel.py", "kling_contracts/cel_parser.py"}),
+        ("redis", {"kling_mock_server/stores/redis_link.py"}),
         (
             "schemathesis",
             {
@@ -96,7 +97,7 @@ def test_only_the_packages_themselves_are_imported_by_name(name):
             },
         ),
     ],
-    ids=["jsonpath", "jsonschema_rs", "ast", "schemathesis"],
+    ids=["jsonpath", "jsonschema_rs", "ast", "redis", "schemathesis"],
 )
 def test_few_modules_know_a_package(package, knowing):
     assert {name for name in MODULES if package in imported(name)} == knowing

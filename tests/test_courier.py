@@ -22,8 +22,8 @@ from kling_mock_server.pace import PACES
 from kling_mock_server.resources import resources_of
 from kling_mock_server.responder import Responder
 from kling_mock_server.scenarios import scenario_from_json
-from kling_mock_server.store import MemoryStore, StoreDown, real_ms
-from kling_mock_server.store_sqlite import SqliteStore
+from kling_mock_server.stores.sqlite import SqliteStore
+from kling_mock_server.stores.store import MemoryStore, StoreDown, real_ms
 from kling_mock_server.webhooks import Targets, post
 from receivers import HANG, HANG_UP, receiving
 from serving import NOW_MS, PATH, PATIENCE_S, SESSION, Mock, documented, new_app, payload, world

@@ -416,7 +416,7 @@ UNRELATED = {
     ("contracts/kling_contracts/rules.py", "_UNITS"): "what an age is written in: days, minutes",
     ("contracts/kling_contracts/silence.py", "_LONGEST_MS"): "a day: the longest silence that is made",
     ("contracts/kling_contracts/auditing/audits.py", "LONGEST"): "characters that a report shows of a payload",
-    ("mock_server/kling_mock_server/store_text.py", "DAY_MS"): "a day: what the time that a store keeps is counted in",
+    ("mock_server/kling_mock_server/stores/text.py", "DAY_MS"): "a day: what the time that a store keeps is counted in",
     ("mock_server/kling_mock_server/tasks.py", "GAPS_MS"): "the time between attempts at a callback",
 }
 """Assignments that may hold such a number, and what it is there."""

@@ -32,7 +32,7 @@ from kling_mock_server.cli import cli
 from kling_mock_server.ids import Ids
 from kling_mock_server.live import LiveServer
 from kling_mock_server.scenarios.listing import scenario_rows
-from kling_mock_server.store import MemoryStore, StoreDown
+from kling_mock_server.stores.store import MemoryStore, StoreDown
 from receivers import HANG, receiving
 from redis_server import redis_server
 from serving import (

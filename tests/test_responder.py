@@ -12,7 +12,7 @@ from kling_contracts.world import File
 from kling_mock_server.account import Beginning
 from kling_mock_server.accounts import Accounts
 from kling_mock_server.responder import Responder
-from kling_mock_server.store import StoreDown, real_ms
+from kling_mock_server.stores.store import StoreDown, real_ms
 from serving import AUDIO, NOW_MS, PATH, SESSION, SHORT_PATH, Mock, documented, payload, world
 
 DAY_MS = 24 * 60 * 60 * 1000

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 import store_child
-from kling_mock_server import sqlite_file, store_sqlite, store_text
-from kling_mock_server.store import MemoryStore, StoreBusy, StoreDown, Table
-from kling_mock_server.store_sqlite import SqliteStore
-from kling_mock_server.stores import open_store
+from kling_mock_server.stores import open_store, sqlite_file
+from kling_mock_server.stores import sqlite as store_sqlite
+from kling_mock_server.stores import text as store_text
+from kling_mock_server.stores.sqlite import SqliteStore
+from kling_mock_server.stores.store import MemoryStore, StoreBusy, StoreDown, Table
 from redis_server import redis_server
 from serving import PATIENCE_S, environment
 
@@ -107,7 +108,7 @@ def impatient(monkeypatch, lasting):
     monkeypatch.setattr(sqlite_file, "BUSY_S", 0.05)
     monkeypatch.setattr(store_sqlite, "BUSY_S", 0.05)
     if lasting.server:
-        from kling_mock_server import store_redis
+        from kling_mock_server.stores import redis as store_redis
 
         monkeypatch.setattr(store_redis, "BUSY_S", 0.05)
     return lasting
@@ -789,7 +790,7 @@ def replicas(redis):
 
 
 def test_a_change_that_took_too_long_begins_again(replicas, monkeypatch):
-    from kling_mock_server import redis_rows
+    from kling_mock_server.stores import redis_rows
 
     one, two = replicas
     monkeypatch.setattr(redis_rows, "LOCK_MS", 50)
@@ -810,7 +811,7 @@ def test_a_change_that_took_too_long_begins_again(replicas, monkeypatch):
 
 
 def test_a_change_that_took_too_long_and_stumbled_begins_again(replicas, monkeypatch):
-    from kling_mock_server import redis_rows
+    from kling_mock_server.stores import redis_rows
 
     one, two = replicas
     monkeypatch.setattr(redis_rows, "LOCK_MS", 50)
@@ -915,7 +916,7 @@ def ends_ms(redis):
 
 
 def test_all_of_an_account_ends_35_days_after_it_was_used(replicas, redis, monkeypatch):
-    from kling_mock_server import redis_rows
+    from kling_mock_server.stores import redis_rows
 
     store, _ = replicas
     real_ms = redis_rows.real_ms
@@ -1064,7 +1065,7 @@ def test_an_empty_file_becomes_a_store(path):
 
 def test_without_redis_py_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
-    for module in ("redis_link", "redis_rows", "store_redis"):
+    for module in ("stores.redis_link", "stores.redis_rows", "stores.redis"):
         monkeypatch.delitem(sys.modules, f"kling_mock_server.{module}", raising=False)
 
     assert "pip install 'klingkit[redis]'" in refusal("redis://localhost")

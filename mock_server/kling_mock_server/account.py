@@ -8,7 +8,7 @@ from kling_contracts.world import Audio, Session
 from kling_mock_server.clock import Clock
 from kling_mock_server.journal import Journal
 from kling_mock_server.pace import PACES, Pace
-from kling_mock_server.store import Rows, Store, Table, real_ms
+from kling_mock_server.stores.store import Rows, Store, Table, real_ms
 from kling_mock_server.tables import (
     AUDIOS,
     EXTERNAL_IDS,

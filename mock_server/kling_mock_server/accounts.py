@@ -10,7 +10,7 @@ from kling_contracts import Contract
 from kling_contracts.gate import Gate
 from kling_mock_server.account import Account, Beginning
 from kling_mock_server.journal import digest_of, journal_table
-from kling_mock_server.store import MemoryStore, Store
+from kling_mock_server.stores.store import MemoryStore, Store
 from kling_mock_server.tables import ONE, STATE
 from kling_mock_server.tokens import Claims, claims_of, signed_with
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from kling_mock_server.store import Rows
+from kling_mock_server.stores.store import Rows
 from kling_mock_server.tables import ONE, STATE
 
 if TYPE_CHECKING:

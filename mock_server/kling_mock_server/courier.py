@@ -12,7 +12,7 @@ from kling_mock_server.account import Account
 from kling_mock_server.accounts import Accounts
 from kling_mock_server.envelope import new_request_id
 from kling_mock_server.journal import Entry, kept
-from kling_mock_server.store import StoreDown, real_ms
+from kling_mock_server.stores.store import StoreDown, real_ms
 from kling_mock_server.task_json import state_json
 from kling_mock_server.tasks import Due
 from kling_mock_server.webhooks import Attempt, Targets, post, signature_headers

@@ -4,7 +4,7 @@ import threading
 from os import getpid, urandom
 from typing import Final
 
-from kling_mock_server.store import real_ms
+from kling_mock_server.stores.store import real_ms
 
 _EPOCH_MS: Final = 1_704_067_200_000
 """2024: from then on ids have 18 digits until 2031."""

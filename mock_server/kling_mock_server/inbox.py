@@ -6,7 +6,7 @@ from kling_contracts import Request
 from kling_contracts import body as strict
 from kling_mock_server.account import Account
 from kling_mock_server.envelope import new_request_id
-from kling_mock_server.store import Table
+from kling_mock_server.stores.store import Table
 
 MOST_POSTS: Final = 1000
 """Posts that are kept, of all names together."""

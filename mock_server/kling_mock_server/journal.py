@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Note, Report, Rule, Unverified, Violation, body
 from kling_contracts.facts import base64_bytes
-from kling_mock_server.store import Store, Table
+from kling_mock_server.stores.store import Store, Table
 
 MOST_ENTRIES: Final = 1000
 LARGEST_BODY: Final = 16 * 1024

@@ -10,7 +10,7 @@ from kling_mock_server.account import Account
 from kling_mock_server.accounts import Accounts
 from kling_mock_server.addresses import Address
 from kling_mock_server.ids import made_ms
-from kling_mock_server.store import real_ms
+from kling_mock_server.stores.store import real_ms
 from kling_mock_server.tables import RESULTS, Task
 
 MEDIA_TYPES: Final = {"results": "video/mp4", "videos": "video/mp4", "audios": "audio/wav", "faces": "image/png"}

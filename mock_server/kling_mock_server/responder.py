@@ -14,7 +14,7 @@ from kling_mock_server.journal import Entry, digest_of, kept
 from kling_mock_server.operations import WORKS
 from kling_mock_server.resources import Resources, resources_of
 from kling_mock_server.stage import Stage
-from kling_mock_server.store import StoreDown
+from kling_mock_server.stores.store import StoreDown
 from kling_mock_server.tasks import Taken
 from kling_mock_server.telling import NOTHING, told_by, told_of_task
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kling_contracts import Contract, Response
 from kling_mock_server.exchange import Exchange
-from kling_mock_server.store import Rows
+from kling_mock_server.stores.store import Rows
 from kling_mock_server.tables import ONE, STATE
 
 if TYPE_CHECKING:

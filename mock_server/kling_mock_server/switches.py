@@ -11,7 +11,7 @@ from kling_mock_server.fetch import downloader, fetcher
 from kling_mock_server.pace import pace_of
 from kling_mock_server.resources import resources_of
 from kling_mock_server.responder import Responder
-from kling_mock_server.store import MemoryStore, Store
+from kling_mock_server.stores.store import MemoryStore, Store
 from kling_mock_server.webhooks import Targets, key_of
 
 

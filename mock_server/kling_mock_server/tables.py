@@ -12,7 +12,7 @@ from kling_contracts.world import (
     video_from_json,
     video_json,
 )
-from kling_mock_server.store import Table, real_ms
+from kling_mock_server.stores.store import Table, real_ms
 
 MOST_TASKS: Final = 10_000
 """Tasks an account keeps; the oldest is forgotten, with its external id."""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from kling_mock_server.store import Rows, real_ms
+from kling_mock_server.stores.store import Rows, real_ms
 from kling_mock_server.tables import (
     EXTERNAL_IDS,
     LEASE,

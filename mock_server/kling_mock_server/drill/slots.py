@@ -7,7 +7,7 @@ from kling_mock_server.account import Account
 from kling_mock_server.handle import Handle
 from kling_mock_server.journal import Entry, digest_of
 from kling_mock_server.scenarios import Scenario
-from kling_mock_server.store import Rows
+from kling_mock_server.stores.store import Rows
 from kling_mock_server.tables import TASKS, Task
 
 BUSY_CODE: Final = 1303

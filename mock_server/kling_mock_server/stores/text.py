@@ -5,7 +5,7 @@ from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from kling_mock_server.store import Table
+    from kling_mock_server.stores.store import Table
 
 DAY_MS: Final = 24 * 3_600_000
 KEPT_MS: Final = 35 * DAY_MS

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from kling_mock_server.store import MemoryStore, Store
+from kling_mock_server.stores.store import MemoryStore, Store
 
 FORMS: Final = "memory:, sqlite:///FILE, redis://HOST:PORT/DATABASE"
 """What a URL may look like, for help and messages."""
@@ -35,14 +35,14 @@ def _sqlite(rest: str) -> Store:
             "a sqlite: store is written sqlite:///relative.db or sqlite:////absolute/path.db, without options; "
             "for one that is not in a file, memory:"
         )
-    from kling_mock_server.store_sqlite import SqliteStore
+    from kling_mock_server.stores.sqlite import SqliteStore
 
     return SqliteStore(path)
 
 
 def _redis(url: str) -> Store:
     try:
-        from kling_mock_server.store_redis import RedisStore
+        from kling_mock_server.stores.redis import RedisStore
     except ModuleNotFoundError as error:
         if error.name != "redis":
             raise

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from kling_mock_server.redis_keys import WAKE_KEY, Keys, keys_of
-from kling_mock_server.redis_link import Link, Lost
-from kling_mock_server.redis_rows import RedisRows, Taken, pairs
-from kling_mock_server.store import Rows, StoreBusy, StoreDown, Table
-from kling_mock_server.store_text import FAR, View, bytes_of, name_of, row_of
+from kling_mock_server.stores.redis_keys import WAKE_KEY, Keys, keys_of
+from kling_mock_server.stores.redis_link import Link, Lost
+from kling_mock_server.stores.redis_rows import RedisRows, Taken, pairs
+from kling_mock_server.stores.store import Rows, StoreBusy, StoreDown, Table
+from kling_mock_server.stores.text import FAR, View, bytes_of, name_of, row_of
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
 
-from kling_mock_server.redis_keys import FORMAT_KEY, WAKE_KEY
-from kling_mock_server.store import StoreDown
+from kling_mock_server.stores.redis_keys import FORMAT_KEY, WAKE_KEY
+from kling_mock_server.stores.store import StoreDown
 
 Command = tuple[Any, ...]
 Talk = Callable[..., list[Any]]

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
 
-from kling_mock_server.redis_keys import WAKE_KEY, Keys
-from kling_mock_server.redis_link import Command, Lost, Talk
-from kling_mock_server.store import StoreDown, Table, real_ms
-from kling_mock_server.store_text import DAY_MS, FAR, KEPT_MS, bytes_of, name_of, row_of, text_of
+from kling_mock_server.stores.redis_keys import WAKE_KEY, Keys
+from kling_mock_server.stores.redis_link import Command, Lost, Talk
+from kling_mock_server.stores.store import StoreDown, Table, real_ms
+from kling_mock_server.stores.text import DAY_MS, FAR, KEPT_MS, bytes_of, name_of, row_of, text_of
 
 LOCK_MS: Final = 5000
 """So long one change may take: whoever died in the middle of one holds the others up for as long."""

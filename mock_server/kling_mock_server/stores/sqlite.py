@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from kling_mock_server.sqlite_file import BUSY_S, SqliteFile
-from kling_mock_server.store import Rows, StoreBusy, Table, real_ms
-from kling_mock_server.store_text import DAY_MS, FAR, KEPT_MS, View, bytes_of, name_of, row_of, text_of
+from kling_mock_server.stores.sqlite_file import BUSY_S, SqliteFile
+from kling_mock_server.stores.store import Rows, StoreBusy, Table, real_ms
+from kling_mock_server.stores.text import DAY_MS, FAR, KEPT_MS, View, bytes_of, name_of, row_of, text_of
 
 T = TypeVar("T")
 

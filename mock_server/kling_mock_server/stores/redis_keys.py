@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-from kling_mock_server.store_text import bytes_of
+from kling_mock_server.stores.text import bytes_of
 
 FORMAT_KEY: Final = "klingkit:format"
 """Which version of klingkit writes here."""

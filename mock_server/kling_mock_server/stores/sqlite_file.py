@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Final, NoReturn
 
-from kling_mock_server.store import StoreBusy, StoreDown
+from kling_mock_server.stores.store import StoreBusy, StoreDown
 
 BUSY_S: Final = 10.0
 """How long one change waits for another process to finish its own."""
