@@ -107,12 +107,12 @@ every_contract = pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CON
 @every_contract
 @pytest.mark.parametrize("name", COMPANION_NAMES)
 def test_an_operation_has_exactly_the_rules_of_the_table_whatever_the_profile(contract, name):
-    assert [(rule.id, rule.status, rule.code) for rule in contract.named(name).rules] == TABLE[name]
+    assert [(rule.id, rule.status, rule.code) for rule in contract.by_name[name].rules] == TABLE[name]
 
 
 @pytest.mark.parametrize("name", COMPANION_NAMES)
 def test_no_rule_is_said_to_be_the_vendors(name):
-    assert {rule.source for rule in documented().named(name).rules} == {"upstream"}
+    assert {rule.source for rule in documented().by_name[name].rules} == {"upstream"}
 
 
 @every_contract
@@ -575,7 +575,7 @@ def test_every_example_is_valid_under_its_own_schema():
 
 @pytest.mark.parametrize("name", ["identify", "tts"])
 def test_the_example_of_a_request_breaks_no_rule(name):
-    operation = documented().named(name)
+    operation = documented().by_name[name]
     world = World.from_json({"videos": {VIDEO_URL.replace("talk", "source"): video()}})
     assert broken(request(operation.paths[0], operation.example), world.to_json()) == set()
     assert operation.example
@@ -657,7 +657,7 @@ def test_names_of_operations_are_their_own():
 
 @pytest.mark.parametrize("name", COMPANION_NAMES)
 def test_an_operation_declares_every_status_of_the_vendors_error_table(name):
-    path = documented().named(name).paths[0]
+    path = documented().by_name[name].paths[0]
     (body,) = [body for at, _, body in operations(DOCUMENT) if at == path and body["x-name"] == name]
     takes_body = {"413"} if "requestBody" in body else set()
     assert set(body["responses"]) == {"200", "400", "401", "403", "404", "429", "500", "503", "504", *takes_body}
@@ -775,3 +775,21 @@ def test_a_mistake_in_a_companion_is_found_when_it_is_loaded(folder, old, new):
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(DocumentError):
         Contract.load(folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("/kling/v1/videos/Identify-face", "/kling/v1/videos/identify-face"),
+        ("/v1/videos/advanced-lipsync", "/v1/videos/advanced-lip-sync"),
+    ],
+)
+def test_a_path_that_is_nearly_right_is_told_the_right_one(path, wanted):
+    (violation,) = documented().collect_violations(Request("POST", path, {"authorization": "Bearer key"}))
+    assert (violation.rule_id, violation.remedy) == ("path", wanted)
+
+
+def test_a_path_that_is_like_no_other_is_told_all_of_them():
+    (violation,) = documented().collect_violations(Request("POST", "/", {"authorization": "Bearer key"}))
+    paths = dict.fromkeys(path for one in documented().operations for path in one.paths)
+    assert violation.remedy.split(" or ") == list(paths)

@@ -55,7 +55,7 @@ BEGINS_MS, ENDS_MS = 5_000, 150_000
 HOUR_MS = 3_600_000
 EACH_CHANGE = ["submitted", "processing", "succeed"]
 SECRET = "whsec_dGVzdHNlY3JldHRlc3RzZWNyZXR0ZXN0c2VjcmV0MTI="
-IDENTIFY, TTS = (documented().named(name).paths[0] for name in ("identify", "tts"))
+IDENTIFY, TTS = (documented().by_name[name].paths[0] for name in ("identify", "tts"))
 
 
 def until(find, of="it"):

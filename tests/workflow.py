@@ -15,7 +15,7 @@ SECOND_MS = 1000
 DAY_MS = 24 * 60 * 60 * SECOND_MS
 
 CREATE, LIST, QUERY, IDENTIFY, TTS = (
-    documented().named(name).paths[0] for name in ("create", "list", "query", "identify", "tts")
+    documented().by_name[name].paths[0] for name in ("create", "list", "query", "identify", "tts")
 )
 
 
@@ -79,7 +79,7 @@ def must_fit(request, answer):
 @cache
 def schema_of(name, status):
     """Return the validator of an operation's answers; a member that is not declared is not valid either."""
-    operation = documented().named(name)
+    operation = documented().by_name[name]
     declared = documented().document["paths"][operation.paths[0]][operation.method.lower()]["responses"]
     return validator(resolved(declared[str(status)])["content"]["application/json"]["schema"])
 

@@ -73,9 +73,10 @@ class Contract:
         others = {rule.id: rule for operation in reversed(self.operations) for rule in operation.rules}
         return MappingProxyType({**self.rules, **self.account_rules, **others, **self.rules})
 
-    def named(self, name: str) -> Operation:
-        """Return the operation of that short name. Raises `KeyError` where the document has none."""
-        return {operation.name: operation for operation in self.operations}[name]
+    @cached_property
+    def by_name(self) -> Mapping[str, Operation]:
+        """The operations by their short names."""
+        return MappingProxyType({operation.name: operation for operation in self.operations})
 
     @cached_property
     def largest_file(self) -> int | None:
@@ -84,7 +85,8 @@ class Contract:
 
     def limit_on(self, name: str, fact: str) -> int | None:
         """Return the most that a rule of an operation allows a fact; None where no rule, or no operation, is."""
-        return next((one.limit_on(fact) for one in self.operations if one.name == name), None)
+        operation = self.by_name.get(name)
+        return operation.limit_on(fact) if operation else None
 
     def report(self, request: Request | Any, world: World | None = None, *, fetch: Fetch = unfetched) -> Report:
         """Judge a `Request`, or a payload that is already decoded, against a world.

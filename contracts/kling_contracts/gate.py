@@ -1,7 +1,7 @@
 """What is judged before there is a payload: path, method, bearer token, content type, JSON."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, NoReturn
 from urllib.parse import parse_qsl
@@ -56,6 +56,12 @@ class Routes:
                 return named, match.groupdict()
         return None, _NOTHING
 
+    def near(self, path: str) -> Sequence[str]:
+        """Return the one path that was hardly meant otherwise, `Identify-face` in capitals; all where none is near."""
+        from difflib import get_close_matches
+
+        return get_close_matches(path[:LONGEST_PATH].lower(), self.paths, n=1, cutoff=_ALIKE) or self.paths
+
     def _methods_to_fill(self, path: str) -> dict[str, Operation]:
         if "{" not in path:
             return self._plain.setdefault(path, {})
@@ -75,7 +81,7 @@ class Gate(NamedTuple):
         """Return the operation that the request is for."""
         methods, in_path = self.routes.find(request.path)
         if methods is None:
-            self.refuse("path", value=request.path, remedy=" or ".join(self.routes.paths))
+            self.refuse("path", value=request.path, remedy=" or ".join(self.routes.near(request.path)))
         operation = methods.get(request.method)
         if operation is None:
             self.refuse("method", value=request.method, remedy=", ".join(methods))
@@ -133,6 +139,9 @@ def _read(text: str, parameter: Parameter | None) -> Any:
     return text
 
 
+LONGEST_PATH: Final = 200
+"""Characters of an unknown path that are compared with the known ones."""
+_ALIKE: Final = 0.9
 MOST_PARAMETERS: Final = 1000
 """Parameters of a query that are looked at."""
 _INTEGER: Final = re.compile(r"-?[0-9]{1,1000}")

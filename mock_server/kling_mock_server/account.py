@@ -1,6 +1,7 @@
 """One account: everything the mock knows hangs on one, and lies in a store."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from kling_contracts import World
@@ -75,7 +76,7 @@ class Account:
         """Return the world that belongs to a state of the account, just read."""
         built_from, world = self._built
         if state is not built_from:
-            world = self._view(state)
+            world = _world_of(state, lambda table: self.store.view(self.key, table))
             # Both at once: other threads do the same.
             self._built = state, world
         return world
@@ -104,19 +105,12 @@ class Account:
         born_ms = self.clock.now_ms() - state.advanced_ms if state.advanced_ms else None
 
         def copy(rows: Rows) -> World:
-            return World(
-                now_ms=None if state.standing_ms is None else self.clock.now_ms(),
-                sessions=_made_at(dict(rows.items(SESSIONS)), born_ms),
-                audios=_made_at(dict(rows.items(AUDIOS)), born_ms),
-                files=dict(rows.items(FILES)) if state.lists_files else None,
-                external_task_ids=dict(rows.items(EXTERNAL_IDS)).keys(),
-                audio_slack_ms=state.audio_slack_ms,
-                videos=dict(rows.items(VIDEOS)) if state.lists_videos else None,
-                voices=state.voices,
-                flagged_words=state.flagged_words,
-            )
+            return _world_of(state, lambda table: dict(rows.items(table)))
 
-        return self.store.change(self.key, copy).to_json()
+        world = self.store.change(self.key, copy)
+        now_ms = None if state.standing_ms is None else self.clock.now_ms()
+        sessions, audios = _made_at(world.sessions, born_ms), _made_at(world.audios, born_ms)
+        return replace(world, now_ms=now_ms, sessions=sessions, audios=audios).to_json()
 
     def reset(self) -> None:
         """Go back to the state of a fresh account; the journal is emptied too."""
@@ -169,21 +163,19 @@ class Account:
         standing_ms = real_ms() if self.pace.stands and world.now_ms is None else world.now_ms
         rows.put(STATE, ONE, _state_of(world)._replace(standing_ms=standing_ms, **limits))
 
-    def _view(self, state: State) -> World:
-        def view(table: Table) -> Mapping[str, Any]:
-            return self.store.view(self.key, table)
 
-        return World(
-            now_ms=state.standing_ms,
-            sessions=view(SESSIONS),
-            audios=view(AUDIOS),
-            files=view(FILES) if state.lists_files else None,
-            external_task_ids=view(EXTERNAL_IDS).keys(),
-            audio_slack_ms=state.audio_slack_ms,
-            videos=view(VIDEOS) if state.lists_videos else None,
-            voices=state.voices,
-            flagged_words=state.flagged_words,
-        )
+def _world_of(state: State, entries: Callable[[Table], Mapping[str, Any]]) -> World:
+    return World(
+        now_ms=state.standing_ms,
+        sessions=entries(SESSIONS),
+        audios=entries(AUDIOS),
+        files=entries(FILES) if state.lists_files else None,
+        external_task_ids=entries(EXTERNAL_IDS).keys(),
+        audio_slack_ms=state.audio_slack_ms,
+        videos=entries(VIDEOS) if state.lists_videos else None,
+        voices=state.voices,
+        flagged_words=state.flagged_words,
+    )
 
 
 def _state_of(world: World) -> State:

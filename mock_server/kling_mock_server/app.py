@@ -1,15 +1,15 @@
 """The Flask adapter: one WSGI application over the responder."""
 
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import flask
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from kling_contracts import Contract, Request, Response
+from kling_contracts import Request, Response
 from kling_mock_server.responder import Responder
-from kling_mock_server.switches import new_responder
+from kling_mock_server.switches import Switches, new_responder
 from kling_mock_server.wire import HAND_OVER, WiredResponse
 
 Environ = dict[str, Any]
@@ -19,22 +19,7 @@ NOT_PLAYED_HEADER: Final = "X-Kling-Wire"
 NOT_PLAYED: Final = "not played; only `klingkit serve`, the pytest fixtures and httpx mounts can"
 
 
-def create_app(
-    *,
-    profile: str = "documented",
-    upstream_state: bool = True,
-    tokens: tuple[str, ...] = (),
-    secret: str = "",
-    fetch: str = "loopback",
-    audio_slack_ms: int = 0,
-    pace: str = "fast",
-    concurrency: int | None = None,
-    scenario: str = "",
-    webhook_secrets: tuple[str, ...] = (),
-    callback_hosts: tuple[str, ...] = (),
-    store: str = "",
-    contract: Contract | None = None,
-) -> "MockApp":
+def create_app(**switches: Unpack[Switches]) -> "MockApp":
     """Return the mock as a Flask application.
 
     `profile` and `upstream_state` choose the contract, unless one is given; `tokens` closes the list of welcome
@@ -49,22 +34,7 @@ def create_app(
     Raises `ValueError` for an unknown profile, policy, pace or scenario, for a secret that is not Base64 and for a
     store that cannot be opened, `DocumentError` where the documents are wrong.
     """
-    responder = new_responder(
-        profile=profile,
-        upstream_state=upstream_state,
-        tokens=tokens,
-        secret=secret,
-        fetch=fetch,
-        audio_slack_ms=audio_slack_ms,
-        pace=pace,
-        concurrency=concurrency,
-        scenario=scenario,
-        webhook_secrets=webhook_secrets,
-        callback_hosts=callback_hosts,
-        store=store,
-        contract=contract,
-    )
-    return MockApp(responder)
+    return MockApp(new_responder(**switches))
 
 
 class MockApp(flask.Flask):

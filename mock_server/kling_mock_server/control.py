@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Request, Response, __version__, body
@@ -13,7 +14,6 @@ from kling_mock_server import inbox
 from kling_mock_server.account import Account
 from kling_mock_server.accounts import Accounts
 from kling_mock_server.envelope import SUCCEED, answer, new_request_id, plain
-from kling_mock_server.resources import Resources
 from kling_mock_server.stage import Stage
 
 PREFIX: Final = "/_mock"
@@ -53,15 +53,14 @@ class Call(NamedTuple):
 class Control:
     """The control surface of one mock."""
 
-    def __init__(self, contract: Contract, accounts: Accounts, resources: Resources, stage: Stage) -> None:
+    def __init__(self, contract: Contract, accounts: Accounts, stage: Stage) -> None:
         self._contract = contract
         self._accounts = accounts
-        self._resources = resources
         self._stage = stage
         self._open: Mapping[tuple[str, str], Callable[[str], Any]] = {
             ("GET", ""): self._index,
             ("GET", "/health"): self._health,
-            ("GET", "/rules"): lambda _: rule_rows(self._contract),
+            ("GET", "/rules"): lambda _: self._rows,
             ("GET", "/rules/{id}"): self._rule,
             ("GET", "/scenarios"): _scenarios,
         }
@@ -71,7 +70,7 @@ class Control:
             ("PUT", "/sessions/{id}"): _put_session,
             ("PUT", "/audios/{id}"): _put_audio,
             ("GET", "/clock"): _clock,
-            ("POST", "/clock"): self._advance,
+            ("POST", "/clock"): _advance,
             ("GET", "/limits"): _limits,
             ("PUT", "/limits"): _limit,
             ("GET", "/scenario"): _scenario,
@@ -131,16 +130,16 @@ class Control:
     def _known(self) -> list[tuple[str, str]]:
         return [_DOCUMENT, *self._open, *self._calls]
 
+    @cached_property
+    def _rows(self) -> list[dict[str, Any]]:
+        return rule_rows(self._contract)
+
     def _rule(self, rule_id: str) -> dict[str, Any]:
-        rows = [row for row in rule_rows(self._contract) if row["id"] == rule_id]
+        rows = [row for row in self._rows if row["id"] == rule_id]
         if not rows:
             raise Misuse(404, f"there is no rule {rule_id!r}; GET {PREFIX}/rules lists them")
         # Where two operations share an id, they share what the rule says.
         return rows[0]
-
-    def _advance(self, call: Call) -> dict[str, Any]:
-        call.account.clock.advance(int(_checked(call, _ADVANCE)["advance_ms"]))
-        return _clock(call)
 
     def _play(self, call: Call) -> dict[str, Any]:
         from kling_mock_server.scenarios import chosen
@@ -202,6 +201,11 @@ def _put_audio(call: Call) -> dict[str, Any]:
 def _clock(call: Call) -> dict[str, Any]:
     clock = call.account.clock
     return {"now_ms": clock.now_ms(), "standing": clock.standing_ms is not None, "advanced_ms": clock.advanced_ms}
+
+
+def _advance(call: Call) -> dict[str, Any]:
+    call.account.clock.advance(int(_checked(call, _ADVANCE)["advance_ms"]))
+    return _clock(call)
 
 
 def _checked(call: Call, checker: Checker) -> Any:

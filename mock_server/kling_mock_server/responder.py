@@ -39,7 +39,7 @@ class Responder:
         self.largest_body = (contract.largest_file or 0) * 4 // 3 + SPARE_BYTES
         """Bytes of a body beyond which an adapter need not read it: `refuse` answers for it."""
         self.stage = Stage(contract)
-        self._control = control.Control(contract, accounts, self.resources, self.stage)
+        self._control = control.Control(contract, accounts, self.stage)
         self.watch: Callable[[Entry], None] | None = None
         """Called with every exchange that is journalled, its body whole, a refused one's facts too."""
 
@@ -164,7 +164,7 @@ class Responder:
         if exchange.step:
             return self._played(exchange, response)
         assert response is not None
-        self._record(exchange, response.status, 0, "", Report(), told_by(response, "download"))
+        self._record(exchange, response.status, 0, "", NOTHING_TO_SAY, told_by(response, "download"))
         return response
 
     def _record(

@@ -37,9 +37,7 @@ class Stage:
         """Let the account's scenario take the request, and note how far it has come."""
         from kling_mock_server.scenarios import next_step
 
-        account, played = exchange.account, exchange.account.state.scenario
-        if played is None:
-            return
+        account, played = exchange.account, exchange.state.scenario
         scenario = _scenario(json.dumps(played))
         running = account.tasks.running() if any(step.while_running for step in scenario.steps) else 0
 

@@ -92,7 +92,7 @@ class Tasks:
         state = self._account.state
 
         def work(rows: Rows) -> None:
-            now_ms = self._now_ms(rows)
+            now_ms = _state(rows).now_ms()
             rows.put(STATE, ONE, (rows.get(STATE, ONE) or state)._replace(concurrency=concurrency))
             rows.clear(RUNNING)
             for _, task in rows.items(TASKS) if concurrency is not None else ():
@@ -103,8 +103,9 @@ class Tasks:
 
     def running(self) -> int:
         """Return how many tasks run now."""
-        now_ms = self._account.clock.now_ms()
         tasks = self._account.store.newest(self._account.key, TASKS, 0, len(self._tasks))
+        # Asked afterwards: by an earlier instant one that has just ended would run beside the one in its place.
+        now_ms = self._account.clock.now_ms()
         return sum(task.status(now_ms) in _RUNNING for task in tasks)
 
     def take_due(self) -> Due | None:
@@ -140,11 +141,11 @@ class Tasks:
 
     def _create(self, rows: Rows, task: Task, outbox: Outbox | None, *, unique: bool) -> Task | str:
         # It may have waited for others: created before they ended, it would seem to have run beside them.
-        waited_ms = self._now_ms(rows) - task.created_ms
+        state = _state(rows)
+        waited_ms = state.now_ms() - task.created_ms
         task, external_id = task.moved(waited_ms), task.external_id
         if unique and external_id and rows.get(EXTERNAL_IDS, external_id) is not None:
             return "external-task-id-duplicate"
-        state = _state(rows)
         if state.concurrency is not None and not self._takes_slot(rows, task, state.concurrency):
             return "tasks-in-parallel"
         if external_id:
@@ -153,8 +154,15 @@ class Tasks:
             _forget(rows, forgotten)
         if outbox:
             rows.put(OUTBOXES, task.id, outbox.moved(waited_ms))
-            self.reschedule(rows)
+            self._reschedule_for(rows, outbox.moved(waited_ms), task)
         return task
+
+    def _reschedule_for(self, rows: Rows, outbox: Outbox, task: Task) -> None:
+        if outbox.due_ms <= task.created_ms:
+            # Nothing can be due earlier than at once: the others, thousands perhaps, need not be read.
+            rows.wake(rows.get(LEASE, ONE) or 0)
+        else:
+            self.reschedule(rows)
 
     def _takes_slot(self, rows: Rows, task: Task, concurrency: int) -> bool:
         ended = [task_id for task_id, ends_ms in rows.items(RUNNING) if ends_ms <= task.created_ms]
@@ -170,7 +178,7 @@ class Tasks:
         if leased_until_ms is not None and leased_until_ms > now_ms:
             return None
         waiting = sorted((outbox for _, outbox in rows.items(OUTBOXES)), key=lambda one: one.due_ms)
-        if not waiting or waiting[0].due_ms > self._now_ms(rows):
+        if not waiting or waiting[0].due_ms > _state(rows).now_ms():
             self.reschedule(rows)
             return None
         leased_until_ms = now_ms + LEASE_MS
@@ -181,7 +189,7 @@ class Tasks:
     def _proceed(self, rows: Rows, outbox: Outbox, *, done: bool) -> None:
         left = outbox.messages[1:]
         if not done and outbox.attempt < len(GAPS_MS):
-            due_ms = self._now_ms(rows) + GAPS_MS[outbox.attempt]
+            due_ms = _state(rows).now_ms() + GAPS_MS[outbox.attempt]
             rows.put(OUTBOXES, outbox.task_id, outbox._replace(attempt=outbox.attempt + 1, due_ms=due_ms))
         elif left:
             rows.put(OUTBOXES, outbox.task_id, outbox._replace(messages=left, attempt=0, due_ms=left[0].at_ms))
@@ -197,11 +205,7 @@ class Tasks:
             # No further back than 1970: a clock may be advanced by more than a store can count.
             return max(due_ms - state.advanced_ms, 0)
         # A clock that stands still waits for nobody.
-        return 0 if due_ms <= state.standing_ms + state.advanced_ms else None
-
-    def _now_ms(self, rows: Rows) -> int:
-        state = _state(rows)
-        return (real_ms() if state.standing_ms is None else state.standing_ms) + state.advanced_ms
+        return 0 if due_ms <= state.now_ms() else None
 
     def __len__(self) -> int:
         return len(self._tasks)

@@ -41,7 +41,7 @@ class List:
 
     def __init__(self, exchange: Exchange, resources: Resources) -> None:
         self._account = exchange.account
-        parameters = resources.contract.named("list").parameters
+        parameters = resources.contract.by_name["list"].parameters
         self._defaults = {name: parameter.default for name, parameter in parameters.items()}
 
     def meter(self) -> Measures:
