@@ -12,7 +12,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.core.failures import Failure
 from schemathesis.generation.meta import TestPhase
-from schemathesis.openapi.checks import RejectedPositiveData, UnsupportedMethodResponse
+from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData, UnsupportedMethodResponse
 
 from kling_mock_server.schemathesis_hooks.bench import KEY, TOKEN, Bench
 from kling_mock_server.schemathesis_hooks.carrying import bench_of, carry, has_cases, keep_bench, prepare, verdict_on
@@ -97,6 +97,9 @@ def filter_failure(
     Of a method that is not offered the vendor says 404 / 1202, and Schemathesis expects 405. What the account knows
     of videos, voices and tasks, the contract cannot: there a refusal may name rules that it could not verify.
     """
+    if isinstance(failure, EnsureResourceAvailability):
+        # The world of another request has made the task forgotten.
+        return False
     if not isinstance(failure, RejectedPositiveData | UnsupportedMethodResponse):
         return True
     verdict = verdict_on(case, response)
