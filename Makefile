@@ -45,7 +45,7 @@ wheel-test: $(VENV)/test
 
 # The catalogue as a file of the wheel; a test holds that it is what the contract says.
 cases: $(VENV)/product
-	$(BIN)/klingkit cases > contracts/kling_contracts/cases.ndjson
+	$(BIN)/klingkit cases > contracts/kling_contracts/cases/cases.ndjson
 
 nightly: $(VENV)/test
 	$(BIN)/python -m pytest -n auto --hypothesis-profile nightly tests/test_strategies.py

@@ -4,10 +4,10 @@ import json
 import jwt
 import pytest
 
-from kling_mock_server.accounts import MOST_ACCOUNTS
-from kling_mock_server.journal import digest_of
-from kling_mock_server.tables import MOST_TASKS, Task
-from serving import AUDIO, NOW_MS, SESSION, Mock, payload
+from kling_mock_server.state.accounts import MAX_ACCOUNTS
+from kling_mock_server.state.journal import digest_of
+from kling_mock_server.state.tables import MAX_TASKS, Task
+from support.serving import AUDIO, NOW_MS, SESSION, Mock, payload
 
 SECRET = "the secret of this account, 32 bytes"
 NOW_S = NOW_MS // 1000
@@ -222,7 +222,7 @@ def test_the_account_longest_unused_is_forgotten_first(mock):
     for token in ("first", "second"):
         mock.post(MINE, token)
     mock.control("GET", "/clock", token="first")
-    for number in range(MOST_ACCOUNTS - 1):
+    for number in range(MAX_ACCOUNTS - 1):
         mock.control("GET", "/clock", token=f"other-{number}")
     assert mock.post(MINE, "first").broken == ["external-task-id-duplicate"]
     assert mock.post(MINE, "second").status == 200
@@ -235,11 +235,11 @@ def numbered(number):
 def test_an_account_keeps_so_many_tasks_and_forgets_the_oldest_with_its_external_id(mock):
     mock.put_world()
     tasks = mock.responder.accounts.of(digest_of("key")).tasks
-    for number in range(MOST_TASKS):
+    for number in range(MAX_TASKS):
         tasks.create(numbered(number))
     assert mock.post({**payload(), "external_task_id": "id-0"}).broken == ["external-task-id-duplicate"]
-    tasks.create(numbered(MOST_TASKS))
-    assert len(tasks) == MOST_TASKS
+    tasks.create(numbered(MAX_TASKS))
+    assert len(tasks) == MAX_TASKS
     assert mock.post({**payload(), "external_task_id": "id-0"}).status == 200
 
 

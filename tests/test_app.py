@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts import silence
+from kling_contracts.media import silent_audio
 from kling_mock_server import create_app
-from serving import PATH, SESSION, new_app, payload
+from support.serving import PATH, SESSION, new_app, payload
 
 KEY = {"Authorization": "Bearer key"}
 
@@ -201,7 +201,7 @@ def test_a_body_at_the_limit_is_read(app, client):
 
 def test_the_largest_audio_file_there_may_be_fits_into_a_body(client):
     for size, refusal in ((5 * 1024 * 1024, None), (5 * 1024 * 1024 + 1, "sound-file-too-large")):
-        audio = base64.b64encode(silence.make("mp3", 5000, size)).decode()
+        audio = base64.b64encode(silent_audio.make("mp3", 5000, size)).decode()
         answer = post(client, payload(audio_id="", sound_file=audio))
         assert answer.headers.get("X-Contract-Violations") == refusal
 

@@ -1,12 +1,13 @@
-"""Who may import whom, read from the source and tried in a fresh interpreter."""
+"""The layout: folders in layers, imports in one direction, read from the source and tried in a fresh interpreter."""
 
 import ast
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from support.interpreter import loaded_by
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
@@ -19,10 +20,52 @@ MODULES = {
     for package, root in PACKAGES.items()
     for path in sorted((root / package).rglob("*.py"))
 }
-LONGEST = 400
+MAX_LINES = 400
+
+# The folders and modules of a package, top layer first. A layer imports only layers below it.
+LAYERS = {
+    "kling_contracts": [
+        {"__init__", "strategies"},
+        {"audits"},
+        {"cases"},
+        {"contract", "rule_table"},
+        {"judging"},
+        {"rules"},
+        {"facts"},
+        {"documents"},
+        {"media"},
+        {"jsonio"},
+        {"errors", "http", "unknown"},
+    ],
+    "kling_mock_server": [
+        {"__init__", "__main__", "pytest_plugin"},
+        {"cli"},
+        {"testing"},
+        {"adapters"},
+        {"core"},
+        {"assets"},
+        {"outgoing"},
+        {"failures"},
+        {"protocol"},
+        {"state"},
+        {"reports"},
+    ],
+}
 
 # What a contract may never pull in: it runs in environments that have none of it.
 HEAVY = {"flask", "respx", "httpx", "pytest", "hypothesis", "waitress", "click", "jwt", "schemathesis"}
+
+# The modules that may import a package.
+KNOWING = {
+    "jsonpath": {"kling_contracts/documents/overlay.py"},
+    "jsonschema_rs": {"kling_contracts/jsonio/keywords.py"},
+    "ast": {"kling_contracts/rules/cel_compiler.py", "kling_contracts/rules/cel_parser.py"},
+    "redis": {"kling_mock_server/state/stores/redis_link.py"},
+    "schemathesis": {
+        "kling_mock_server/testing/schemathesis_hooks/__init__.py",
+        "kling_mock_server/testing/schemathesis_hooks/carrying.py",
+    },
+}
 
 
 @cache
@@ -30,14 +73,17 @@ def tree_of(name):
     return ast.parse(MODULES[name].read_text(encoding="utf-8"))
 
 
+@cache
 def imports_of(name):
-    """Every module that a module imports, wherever in it, with all names taken from it."""
+    """Every name that a module imports, wherever in it, written in full."""
+    found = []
     for node in ast.walk(tree_of(name)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name}, line {node.lineno}: imports are written in full"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
 
 
 def imported(name):
@@ -45,68 +91,105 @@ def imported(name):
     return {module.partition(".")[0] for module in imports_of(name)}
 
 
+def files_imported(name):
+    """The files of the three packages that a module imports."""
+    for module in imports_of(name):
+        path = module.replace(".", "/")
+        owner = path.rpartition("/")[0]
+        candidates = (f"{path}.py", f"{path}/__init__.py", f"{owner}.py", f"{owner}/__init__.py")
+        found = next((file for file in candidates if file in MODULES), None)
+        if found and found != name:
+            yield found
+
+
 def modules_of(package):
     return [name for name in MODULES if name.startswith(f"{package}/")]
 
 
-each_module = pytest.mark.parametrize("name", MODULES)
+def part_of(name):
+    """The folder of a package that a file is in, or the file itself where it is in none."""
+    return name.split("/")[1].removesuffix(".py")
+
+
+def layer_of(name):
+    layers = LAYERS[name.split("/")[0]]
+    return next((number for number, parts in enumerate(layers) if part_of(name) in parts), None)
+
+
+def circle_through(name, graph):
+    """The files on a way from a file back to itself; empty where there is none."""
+    ways, seen = [[name]], set()
+    while ways:
+        way = ways.pop()
+        for file in graph[way[-1]]:
+            if file == name:
+                return [*way, name]
+            if file not in seen:
+                seen.add(file)
+                ways.append([*way, file])
+    return []
 
 
 def test_the_modules_are_found():
     # Otherwise every test below would pass for want of a module.
-    assert {"kling_openapi/__init__.py", "kling_contracts/cel.py", "kling_contracts/audio/mp3.py"} <= set(MODULES)
+    assert len(modules_of("kling_contracts")) > 40
+    assert len(modules_of("kling_mock_server")) > 80
+    assert {"kling_openapi/__init__.py", "kling_contracts/media/audio/mp3.py"} <= set(MODULES)
 
 
-@pytest.mark.parametrize("name", modules_of("kling_openapi"))
-def test_the_documents_import_nothing_but_pathlib(name):
-    assert imported(name) <= {"pathlib"}
+@pytest.mark.parametrize("package", LAYERS)
+def test_every_folder_has_its_layer(package):
+    assert {part_of(name) for name in modules_of(package)} == set().union(*LAYERS[package])
 
 
-@pytest.mark.parametrize("name", modules_of("kling_contracts"))
-def test_the_contract_imports_no_server_no_client_and_no_test_tool(name):
-    allowed = {"hypothesis"} if name == "kling_contracts/strategies.py" else set()
+@pytest.mark.parametrize("package", LAYERS)
+def test_a_folder_imports_only_folders_below_it(package):
+    climbing = [
+        f"{name} imports {file}"
+        for name in modules_of(package)
+        for file in files_imported(name)
+        if file.startswith(f"{package}/") and part_of(file) != part_of(name) and layer_of(file) <= layer_of(name)
+    ]
 
-    assert imported(name) & (HEAVY | {"kling_mock_server"}) <= allowed
-
-
-@pytest.mark.parametrize("name", modules_of("kling_contracts"))
-def test_the_contract_imports_few_foreign_packages(name):
-    foreign = imported(name) - set(sys.stdlib_module_names) - set(PACKAGES)
-
-    assert foreign <= {"jsonpath", "jsonschema_rs", "yaml", "hypothesis"}
+    assert climbing == []
 
 
-@each_module
-def test_only_the_packages_themselves_are_imported_by_name(name):
+def test_no_two_files_import_each_other_in_a_circle():
+    graph = {name: sorted(set(files_imported(name))) for name in MODULES}
+
+    assert [" -> ".join(way) for name in MODULES if (way := circle_through(name, graph))] == []
+
+
+def test_the_documents_import_nothing_but_pathlib():
+    assert set().union(*(imported(name) for name in modules_of("kling_openapi"))) <= {"pathlib"}
+
+
+def test_the_contract_imports_few_foreign_packages():
+    foreign = {
+        f"{name} imports {package}"
+        for name in modules_of("kling_contracts")
+        for package in imported(name) - set(sys.stdlib_module_names) - {"kling_openapi", "kling_contracts"}
+        if package not in {"jsonpath", "jsonschema_rs", "yaml"}
+    }
+
+    assert foreign == {"kling_contracts/strategies.py imports hypothesis"}
+
+
+def test_only_the_packages_themselves_are_imported_by_name():
     # `import openapi` would find whatever distribution installs that name.
-    assert not imported(name) & {"openapi", "contracts", "mock_server", "tests"}
+    assert [name for name in MODULES if imported(name) & {"openapi", "contracts", "mock_server", "tests"}] == []
 
 
-@pytest.mark.parametrize(
-    ("package", "knowing"),
-    [
-        ("jsonpath", {"kling_contracts/overlay.py"}),
-        ("jsonschema_rs", {"kling_contracts/keywords.py"}),
-        ("ast", {"kling_contracts/cel.py", "kling_contracts/cel_parser.py"}),
-        ("redis", {"kling_mock_server/stores/redis_link.py"}),
-        (
-            "schemathesis",
-            {
-                "kling_mock_server/schemathesis_hooks/__init__.py",
-                "kling_mock_server/schemathesis_hooks/carrying.py",
-            },
-        ),
-    ],
-    ids=["jsonpath", "jsonschema_rs", "ast", "redis", "schemathesis"],
-)
-def test_few_modules_know_a_package(package, knowing):
-    assert {name for name in MODULES if package in imported(name)} == knowing
+def test_few_modules_know_a_package():
+    knowing = {package: {name for name in MODULES if package in imported(name)} for package in KNOWING}
+
+    assert knowing == KNOWING
 
 
 def test_rules_are_compiled_in_one_place():
-    compiling = {name for name in MODULES if "kling_contracts.cel.compile_rule" in imports_of(name)}
+    compiling = {name for name in MODULES if "kling_contracts.rules.cel_compiler.compile_rule" in imports_of(name)}
 
-    assert compiling == {"kling_contracts/rules.py"}
+    assert compiling == {"kling_contracts/rules/rule.py"}
 
 
 def test_only_the_rule_language_evaluates_code():
@@ -114,22 +197,27 @@ def test_only_the_rule_language_evaluates_code():
         calls = (node for node in ast.walk(tree_of(name)) if isinstance(node, ast.Call))
         return any(isinstance(call.func, ast.Name) and call.func.id in {"eval", "exec"} for call in calls)
 
-    assert {name for name in MODULES if evaluates(name)} == {"kling_contracts/cel.py"}
+    assert {name for name in MODULES if evaluates(name)} == {"kling_contracts/rules/cel_compiler.py"}
 
 
-@each_module
-def test_no_module_is_longer_than_400_lines(name):
-    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= LONGEST
+def test_no_module_is_longer_than_400_lines():
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}
 
 
-def loaded_by(statement):
-    """The top-level packages that a fresh interpreter holds after a statement."""
-    code = f"import sys\n{statement}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
-    # Isolated from the environment of the test run, and leaving no byte code behind.
-    paths = [str(root) for root in PACKAGES.values()]
-    setup = f"import sys; sys.path[:0] = {paths!r}\n"
-    run = subprocess.run([sys.executable, "-I", "-B", "-c", setup + code], capture_output=True, text=True, check=True)
-    return set(run.stdout.split())
+def test_no_test_module_is_imported_by_another():
+    tests = ROOT / "tests"
+    importing = {
+        path.relative_to(tests).as_posix()
+        for path in tests.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for module in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+        if module.rpartition(".")[2].startswith("test_")
+    }
+
+    assert importing == set()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What kling_contracts.audio says of a file is what a decoder would play; FFmpeg is the oracle."""
+"""What kling_contracts.media.audio says of a file is what a decoder would play; FFmpeg is the oracle."""
 
 import ast
 import io
@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio_files import encoded, milliseconds, played, samples
-from hostile_audio import hostile_files
-from kling_contracts import audio
-from kling_contracts.audio import MEASURED_FORMATS, AudioError, identify, measure
+from kling_contracts.media import audio
+from kling_contracts.media.audio import MEASURED_FORMATS, AudioError, identify, measure
+from support.audio_files import encoded, milliseconds, played, samples
+from support.hostile_audio import hostile_files
 
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 

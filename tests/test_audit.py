@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from kling_contracts import World
-from kling_contracts.auditing import Kind, audit, audit_builder, is_builder
-from serving import documented
+from kling_contracts.audits import Kind, audit, audit_builder, is_builder
+from support.serving import documented
 
 
 def perfect(payload):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_contracts.body import DEEPEST, BodyError, decode
+from kling_contracts.jsonio.strict_json import MAX_DEPTH, BodyError, decode
 
 BOM = b"\xef\xbb\xbf"
 
@@ -168,7 +168,7 @@ def test_only_one_byte_order_mark_is_skipped():
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
 def test_nesting_is_accepted_up_to_200_levels(opening, closing):
-    levels = DEEPEST // opening.replace("{", "[").count("[")
+    levels = MAX_DEPTH // opening.replace("{", "[").count("[")
     deepest = opening * levels + "1" + closing * levels
 
     decode(deepest.encode())

@@ -12,16 +12,17 @@ import jsonschema_rs
 import pytest
 
 import kling_contracts
-from kling_contracts import Contract, Request, document
-from kling_contracts.cases import Case, catalogue, server_catalogue
-from kling_contracts.facts import measure
-from kling_contracts.generation.bounds import BOUNDS
-from kling_contracts.generation.faults import SERVER_RULES
-from kling_contracts.generation.maker import Maker
-from kling_contracts.generation.plans import draw_plan
-from kling_contracts.generation.transport import HEADERS, TOKEN
+from kling_contracts import Contract, Request
+from kling_contracts.cases.case import Case, catalogue, server_catalogue
+from kling_contracts.cases.generation.bounds import BOUNDS
+from kling_contracts.cases.generation.faults import SERVER_RULES
+from kling_contracts.cases.generation.maker import Maker
+from kling_contracts.cases.generation.plans import draw_plan
+from kling_contracts.cases.generation.transport import HEADERS, TOKEN
+from kling_contracts.documents import loading
+from kling_contracts.facts.payload_facts import measure
 from kling_mock_server import create_app
-from kling_mock_server.casing import lines
+from kling_mock_server.cli.case_lines import lines
 
 CONTRACT = Contract.load()
 ROWS = catalogue(CONTRACT)
@@ -138,7 +139,7 @@ def test_no_two_rows_send_the_same_into_the_same_world():
 
 
 def test_every_quote_is_the_vendors_to_the_letter():
-    said = json.dumps(document.vendor(), ensure_ascii=False)
+    said = json.dumps(loading.vendor(), ensure_ascii=False)
     assert [row.quote for row in ROWS if row.quote not in said] == []
 
 
@@ -225,7 +226,7 @@ def test_what_is_no_row_is_refused(row):
 
 def changed(rule_id, by):
     """The effective document with every number of one rule raised."""
-    effective = copy.deepcopy(document.effective())
+    effective = copy.deepcopy(loading.effective())
     for node in nodes(payload_schema(effective)):
         for rule in node.get("x-validations", ()):
             if rule["id"] == rule_id:
@@ -259,7 +260,7 @@ def test_a_changed_literal_moves_the_catalogue(rule, by):
 @pytest.mark.parametrize("keyword", ["minimum", "maximum"])
 @pytest.mark.parametrize("field", ["sound_volume", "original_audio_volume"])
 def test_a_changed_keyword_moves_the_catalogue(field, keyword):
-    effective = copy.deepcopy(document.effective())
+    effective = copy.deepcopy(loading.effective())
     for node in nodes(payload_schema(effective)):
         if field in node.get("properties", {}):
             node["properties"][field][keyword] += 1
@@ -269,7 +270,7 @@ def test_a_changed_keyword_moves_the_catalogue(field, keyword):
 
 
 def test_a_format_that_the_document_drops_is_sent_as_a_broken_one():
-    effective = copy.deepcopy(document.effective())
+    effective = copy.deepcopy(loading.effective())
     for node in nodes(payload_schema(effective)):
         for rule in node.get("x-validations", ()):
             rule["rule"] = rule["rule"].replace(" || facts.file.format == 'm4a'", "")
@@ -279,7 +280,7 @@ def test_a_format_that_the_document_drops_is_sent_as_a_broken_one():
 
 
 def test_a_rule_that_nobody_knows_how_to_break_is_named():
-    effective = copy.deepcopy(document.effective())
+    effective = copy.deepcopy(loading.effective())
     payload_schema(effective)["properties"]["callback_url"]["x-validations"] = [
         {"id": "callback-too-plain", "source": "upstream", "rule": "self != 'http'", "message": "Too plain"}
     ]

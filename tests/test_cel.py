@@ -9,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, RuleError
-from kling_contracts.cel import compile_rule
-from kling_contracts.facts import Absent, Facts, NotKnown, Unknown
+from kling_contracts.facts.payload_facts import Facts
+from kling_contracts.rules.cel_compiler import compile_rule
+from kling_contracts.unknown import Absent, Unknown, UnknownFactError
 
 INT, TEXT, BOOL = {"type": "integer"}, {"type": "string"}, {"type": "boolean"}
 
@@ -49,7 +50,7 @@ VALUE = {
     "ratio": 1,
 }
 KNOWN = {"file": {"ms": 1000, "ok": True, "kind": "url"}}
-LARGEST = 2**63 - 1
+MAX_INT = 2**63 - 1
 
 
 def compiled(source, self_schema=SELF):
@@ -111,7 +112,7 @@ HOLDING = [
     "self.b - self.a < 0",
     "self.a-1==4",
     "self.a == 005",
-    f"self.a < {LARGEST}",
+    f"self.a < {MAX_INT}",
     "self.yes",
     "!self.no",
     "!!self.yes",
@@ -207,7 +208,7 @@ def test_has_is_false_for_a_fact_that_the_world_does_not_have():
 
 @pytest.mark.parametrize("source", ["facts.file.ms > 0", "facts.file.ok", "!facts.file.ok", "facts.file.kind == 'url'"])
 def test_reading_a_fact_that_the_world_does_not_have_gives_no_verdict(source):
-    with pytest.raises(NotKnown, match="not in the world"):
+    with pytest.raises(UnknownFactError, match="not in the world"):
         verdict(source, facts={})
 
 
@@ -224,7 +225,7 @@ def test_reading_a_fact_that_the_world_does_not_have_gives_no_verdict(source):
     ],
 )
 def test_a_fact_that_nobody_can_know_gives_no_verdict(source):
-    with pytest.raises(NotKnown, match="no world"):
+    with pytest.raises(UnknownFactError, match="no world"):
         compiled(source).holds(VALUE, SimpleNamespace(file=Unknown("no world")))
 
 
@@ -314,7 +315,7 @@ OUTSIDE = [
     pytest.param("self.a > -1", id="a negative literal"),
     pytest.param("-self.a < 0", id="a negated field"),
     pytest.param("self.a == ٥", id="a digit that is not ASCII"),
-    pytest.param(f"self.a < {LARGEST + 1}", id="65 bits"),
+    pytest.param(f"self.a < {MAX_INT + 1}", id="65 bits"),
     pytest.param(f"self.a < {'9' * 5000}", id="5000 digits"),
     pytest.param(r"self.s == '\n'", id="an escape"),
     pytest.param(r"self.s == '\''", id="an escaped quote"),
@@ -380,7 +381,7 @@ def test_the_error_quotes_the_rule(source):
         ("self.a < self.b < 9", "comparisons cannot be chained"),
         ("self.a == self.s", "int == string cannot be compared"),
         ("self.s < self.t", "< takes int, not string"),
-        (f"self.a < {LARGEST + 1}", f"{LARGEST + 1} does not fit into 64 bits"),
+        (f"self.a < {MAX_INT + 1}", f"{MAX_INT + 1} does not fit into 64 bits"),
         ("self.a", "a rule must be bool, this is int"),
         ("self.a * 2 == 10", "'*' is outside the profile"),
         ("self.yes &&", "unexpected end"),
@@ -476,7 +477,7 @@ def test_whatever_compiles_is_read_the_same_by_the_official_engine(source, maybe
     answer = official_verdict(ENGINE.compile(source), value, facts)
     try:
         assert rule.holds(value, with_absent(facts, FACTS)) is answer
-    except NotKnown:
+    except UnknownFactError:
         # CEL's && and || may find a verdict on their other side; ours gives none, and the rule is unverified.
         assert not known
 
@@ -567,7 +568,7 @@ def our_verdict(judge, value, facts):
     """The verdict of our closure; None where it gives none."""
     try:
         return judge(value, with_absent(facts, FACTS_SCHEMA))
-    except NotKnown:
+    except UnknownFactError:
         return None
 
 

@@ -6,9 +6,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from kling_contracts import __version__, document, silence
-from kling_mock_server.cli import cli
-from serving import AUDIO, COMMAND, PATIENCE_S, documented, environment, file_server, loopback, payload, world
+from kling_contracts import __version__
+from kling_contracts.documents import loading
+from kling_contracts.media import silent_audio
+from kling_mock_server.cli.main import cli
+from support.serving import AUDIO, COMMAND, PATIENCE_S, documented, environment, file_server, loopback, payload, world
 
 VALID = payload()
 SHORT = payload(sound_end_time=1999)
@@ -231,7 +233,7 @@ def test_nothing_is_fetched_unless_told_to(around):
 
 @pytest.mark.parametrize("policy", ["loopback", "any"])
 def test_a_file_is_fetched_and_measured_when_told_to(around, policy):
-    with file_server(silence.mp3(4999)) as port:
+    with file_server(silent_audio.mp3(4999)) as port:
         _, report = checked(*around, "--fetch", policy, stdin=file_payload(port))
     assert [violation["rule"] for violation in report["violations"]] == ["clip-past-audio-end"]
     assert report["unverified"] == []
@@ -287,7 +289,7 @@ def test_the_rules_are_those_of_the_profile():
 @pytest.mark.parametrize(("form", "parse"), [("yaml", yaml.safe_load), ("json", json.loads)])
 def test_the_document_that_is_printed_is_the_effective_one(profile, form, parse):
     printed = klingkit("spec", "--profile", profile, "--format", form).stdout
-    assert parse(printed) == document.effective(profile)
+    assert parse(printed) == loading.effective(profile)
 
 
 def test_a_document_is_printed_as_yaml_unless_told_otherwise():
@@ -381,7 +383,7 @@ def run(*command, stdin=None, **variables):
 def test_what_needs_no_server_imports_none(arguments):
     program = (
         "import sys\n"
-        "from kling_mock_server.cli import cli\n"
+        "from kling_mock_server.cli.main import cli\n"
         f"try: cli({arguments!r})\n"
         "finally: sys.stderr.write(' '.join(sys.modules))\n"
     )

@@ -11,11 +11,11 @@ import pytest
 
 import kling_openapi
 from kling_contracts import Contract, DocumentError, Request, World
-from kling_contracts.companion_facts import IdentifyFacts, QueryFacts, SpeechFacts
-from kling_contracts.document import COMPANIONS, effective
-from kling_contracts.facts import Unknown
-from serving import NOW_MS, PATH, documented
-from workflow import CREATE, IDENTIFY, LIST, QUERY, TTS, VIDEO_URL, resolved, said, task_path, validator
+from kling_contracts.documents.loading import COMPANIONS, effective
+from kling_contracts.facts.companion_facts import IdentifyFacts, QueryFacts, SpeechFacts
+from kling_contracts.unknown import Unknown
+from support.serving import NOW_MS, PATH, documented
+from support.workflow import CREATE, IDENTIFY, LIST, QUERY, TTS, VIDEO_URL, resolved, said, task_path, validator
 
 MB = 1024 * 1024
 DAY_MS = 24 * 60 * 60 * 1000

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, ContractViolation, Request, World
-from kling_contracts.facts import AudioFacts
-from kling_contracts.world import Face, Video
-from test_cases import ROWS
+from kling_contracts.facts.payload_facts import AudioFacts
+from kling_contracts.facts.world import Face, Video
+from support.case_rows import ROWS
 
 CONTRACT = Contract.load()
 UPSTREAM = Contract.load("upstream")

@@ -5,8 +5,8 @@ import pytest
 from openapi_spec_validator import validate
 
 from kling_contracts import __version__
-from kling_mock_server.scenarios import library
-from serving import AUDIO, NOW_MS, SESSION, Mock, documented, new_app, payload, world
+from kling_mock_server.failures.scenarios import library
+from support.serving import AUDIO, NOW_MS, SESSION, Mock, documented, new_app, payload, world
 
 DAY_MS = 24 * 60 * 60 * 1000
 MINE = {**payload(), "external_task_id": "mine"}

@@ -13,20 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from kling_mock_server import courier, tables, tasks
-from kling_mock_server.account import Beginning
-from kling_mock_server.accounts import Accounts
-from kling_mock_server.courier import Courier
-from kling_mock_server.handle import Handle
-from kling_mock_server.pace import PACES
-from kling_mock_server.resources import resources_of
-from kling_mock_server.responder import Responder
-from kling_mock_server.scenarios import scenario_from_json
-from kling_mock_server.stores.sqlite import SqliteStore
-from kling_mock_server.stores.store import MemoryStore, StoreDown, real_ms
-from kling_mock_server.webhooks import Targets, post
-from receivers import HANG, HANG_UP, receiving
-from serving import NOW_MS, PATH, PATIENCE_S, SESSION, Mock, documented, new_app, payload, world
+from kling_mock_server.adapters.handle import Handle
+from kling_mock_server.core.resources import resources_of
+from kling_mock_server.core.responder import Responder
+from kling_mock_server.failures.scenarios import scenario_from_json
+from kling_mock_server.outgoing import callback_worker
+from kling_mock_server.outgoing.callback_worker import CallbackWorker
+from kling_mock_server.outgoing.webhooks import Targets, post
+from kling_mock_server.state import tables, tasks
+from kling_mock_server.state.account import InitialState
+from kling_mock_server.state.accounts import Accounts
+from kling_mock_server.state.pace import PACES
+from kling_mock_server.state.stores.sqlite import SqliteStore
+from kling_mock_server.state.stores.store import MemoryStore, StoreDownError, real_ms
+from support.receivers import HANG, HANG_UP, receiving
+from support.serving import NOW_MS, PATH, PATIENCE_S, SESSION, Mock, documented, new_app, payload, world
 
 BEGINS_MS, ENDS_MS = PACES["manual"].begins_after_ms, PACES["manual"].ends_after_ms
 HOUR_MS = 3_600_000
@@ -68,14 +69,14 @@ def mocked(**options):
         yield Client(responder, "", "key")
 
 
-BEGINNING = Beginning(documented().operation.example_world, PACES["manual"])
+BEGINNING = InitialState(documented().operation.example_world, PACES["manual"])
 
 
 @contextmanager
 def patient():
     """Yield a client of a new mock that waits for its receivers for as long as a test does."""
     accounts = Accounts(documented(), BEGINNING)
-    waits = Courier(accounts, Targets(), send=partial(post, timeout_s=PATIENCE_S))
+    waits = CallbackWorker(accounts, Targets(), send=partial(post, timeout_s=PATIENCE_S))
     resources = resources_of(documented(), accounts)._replace(courier=waits)
     with closing(Responder(documented(), accounts, resources=resources)) as responder:
         yield Client(responder, "", "key")
@@ -396,11 +397,11 @@ def test_creations_are_answered_while_the_receivers_of_twenty_accounts_hang():
         everyone = [Client(kling.responder, "", f"key-{number}") for number in range(20)]
         for one in everyone:
             one.create(hanging.url)
-        hanging.wait_for(courier.THREADS)
+        hanging.wait_for(callback_worker.THREADS)
         for one in everyone:
             one.create(hanging.url)
         # Else they would have waited for what never came.
-        assert (len(hanging.received), hanging.hanging) == (courier.THREADS, courier.THREADS)
+        assert (len(hanging.received), hanging.hanging) == (callback_worker.THREADS, callback_worker.THREADS)
         hanging.release()
         assert all(one.wait_for_callbacks(PATIENCE_S) for one in everyone)
 
@@ -416,8 +417,8 @@ def test_a_receiver_that_hangs_holds_up_its_own_account_alone():
 
 
 def test_an_account_with_much_to_send_takes_turns_with_the_others(monkeypatch):
-    monkeypatch.setattr(courier, "THREADS", 1)
-    monkeypatch.setattr(courier, "TURN_S", 0.0)
+    monkeypatch.setattr(callback_worker, "THREADS", 1)
+    monkeypatch.setattr(callback_worker, "TURN_S", 0.0)
     with patient() as kling, receiving(HANG) as busy, receiving() as good:
         other = Client(kling.responder, "", "another")
         kling.create(busy.url)
@@ -669,7 +670,7 @@ class _Time:
 def later(monkeypatch):
     later = _Time()
     monkeypatch.setattr(tasks, "real_ms", later)
-    monkeypatch.setattr(courier, "real_ms", later)
+    monkeypatch.setattr(callback_worker, "real_ms", later)
     return later
 
 
@@ -730,12 +731,12 @@ class _Flaky(MemoryStore):
 
     def due(self, now_ms):
         if self.down:
-            raise StoreDown("gone for lunch")
+            raise StoreDownError("gone for lunch")
         return super().due(now_ms)
 
 
 def test_a_store_that_was_down_for_a_while_stops_nothing(receiver, monkeypatch):
-    monkeypatch.setattr(courier, "STORE_DOWN_S", 0.01)
+    monkeypatch.setattr(callback_worker, "STORE_DOWN_S", 0.01)
     store = _Flaky()
     with responder_on(store) as responder:
         store.down = True
@@ -759,7 +760,7 @@ def test_a_callback_arrives_before_the_reply(kling, receiver):
 
 
 def test_a_reply_waits_for_no_receiver_for_ever(kling, monkeypatch):
-    monkeypatch.setattr(courier, "BEFORE_REPLY_S", 0.05)
+    monkeypatch.setattr(callback_worker, "BEFORE_REPLY_S", 0.05)
     kling.play("callback-before-reply")
     with receiving(HANG) as receiver:
         kling.create(receiver.url)
@@ -768,15 +769,15 @@ def test_a_reply_waits_for_no_receiver_for_ever(kling, monkeypatch):
 
 
 def test_a_few_replies_alone_wait_for_receivers_that_hang(monkeypatch):
-    monkeypatch.setattr(courier, "BEFORE_REPLY_S", PATIENCE_S)
+    monkeypatch.setattr(callback_worker, "BEFORE_REPLY_S", PATIENCE_S)
     with patient() as kling, receiving(*[HANG] * 9) as receiver, ExitStack() as stack:
-        threads = stack.enter_context(ThreadPoolExecutor(courier.MOST_WAITING))
+        threads = stack.enter_context(ThreadPoolExecutor(callback_worker.MAX_WAITING))
         stack.callback(receiver.release)
-        waiters = [Client(kling.responder, "", f"key-{number}") for number in range(courier.MOST_WAITING)]
+        waiters = [Client(kling.responder, "", f"key-{number}") for number in range(callback_worker.MAX_WAITING)]
         for one in (*waiters, kling):
             one.play("callback-before-reply")
         waiting = [threads.submit(one.create, receiver.url) for one in waiters]
-        receiver.wait_for(courier.MOST_WAITING)
+        receiver.wait_for(callback_worker.MAX_WAITING)
         kling.create(receiver.url)
         assert not any(one.done() for one in waiting)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import serving
+from support import serving
 
 ROOT = Path(__file__).parents[1]
 LINKING = [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))]

@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import kling_openapi
 from kling_contracts import DocumentError
-from kling_contracts.document import PROFILES, STATELESS, VENDOR_DOCUMENT, effective, parse
+from kling_contracts.documents.loading import PROFILES, STATELESS, VENDOR_DOCUMENT, effective, parse
 
 PATH = "/kling/v1/videos/advanced-lip-sync"
 VENDOR = parse((kling_openapi.FOLDER / VENDOR_DOCUMENT).read_bytes(), VENDOR_DOCUMENT)

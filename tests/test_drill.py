@@ -15,13 +15,13 @@ import pytest
 from click.testing import CliRunner
 
 from kling_contracts import Report
-from kling_mock_server.cli import cli
-from kling_mock_server.drill import NO_FAULT, SCENARIOS, Drill, DrillFailure, judging
-from kling_mock_server.drill.clients import MOST_OUTPUT, Commands
-from kling_mock_server.drill.judging import Run, collect_reasons
-from kling_mock_server.journal import Entry
-from kling_mock_server.scenarios import library, named
-from serving import PATH, PATIENCE_S, documented
+from kling_mock_server.cli.main import cli
+from kling_mock_server.failures.scenarios import library, named
+from kling_mock_server.state.journal import Entry
+from kling_mock_server.testing.drill import NO_FAULT, SCENARIOS, Drill, DrillFailure, judging
+from kling_mock_server.testing.drill.clients import MAX_OUTPUT, Commands
+from kling_mock_server.testing.drill.judging import Run, collect_reasons
+from support.serving import PATH, PATIENCE_S, documented
 
 pytest_plugins = ["pytester"]
 
@@ -226,8 +226,8 @@ def test_a_task_may_take_a_moment_to_be_found():
     def looks(number):
         return [query(**NOT_FOUND) for _ in range(number)]
 
-    assert broken(*looks(judging.MOST_NOT_FOUND)) == set()
-    assert broken(*looks(judging.MOST_NOT_FOUND + 1)) == {"retry-in-vain"}
+    assert broken(*looks(judging.MAX_NOT_FOUND)) == set()
+    assert broken(*looks(judging.MAX_NOT_FOUND + 1)) == {"retry-in-vain"}
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -235,8 +235,8 @@ def test_a_link_that_is_refused_may_be_asked_for_a_few_times(status):
     def tries(number):
         return [download(status=status) for _ in range(number)]
 
-    assert broken(*tries(judging.MOST_LINKS)) == set()
-    assert broken(*tries(judging.MOST_LINKS + 1)) == {"retry-in-vain"}
+    assert broken(*tries(judging.MAX_LINKS)) == set()
+    assert broken(*tries(judging.MAX_LINKS + 1)) == {"retry-in-vain"}
 
 
 # The end
@@ -285,19 +285,19 @@ def test_a_run_has_a_limited_number_of_requests():
     def tries(number):
         return [made("list") for _ in range(number)]
 
-    assert broken(*tries(judging.MOST_REQUESTS)) == set()
-    assert broken(*tries(judging.MOST_REQUESTS + 1)) == {"ends"}
+    assert broken(*tries(judging.MAX_REQUESTS)) == set()
+    assert broken(*tries(judging.MAX_REQUESTS + 1)) == {"ends"}
 
 
 def test_patient_polls_do_not_count():
     patient, hasty = judging.SOONEST_POLL_MS, judging.SOONEST_POLL_MS - 1
 
     assert broken(*(query(gap=patient, **WAITING) for _ in range(500))) == set()
-    assert broken(*(query(gap=hasty, **WAITING) for _ in range(judging.MOST_REQUESTS + 1))) == {"ends"}
+    assert broken(*(query(gap=hasty, **WAITING) for _ in range(judging.MAX_REQUESTS + 1))) == {"ends"}
 
 
 def test_callbacks_are_none_of_the_clients_requests():
-    sent = [made("callback", path="http://127.0.0.1:1/", status=0) for _ in range(judging.MOST_REQUESTS + 1)]
+    sent = [made("callback", path="http://127.0.0.1:1/", status=0) for _ in range(judging.MAX_REQUESTS + 1)]
 
     assert broken(*sent) == set()
 
@@ -709,15 +709,13 @@ def test_leaving_the_block_stops_what_runs(commands, tmp_path):
 
 
 def test_the_end_of_what_a_program_printed_is_kept_out_and_err_alike(commands):
-    code = (
-        f"import sys; print('x' * {2 * MOST_OUTPUT}); sys.stdout.flush(); print('last', file=sys.stderr); sys.exit(7)"
-    )
+    code = f"import sys; print('x' * {2 * MAX_OUTPUT}); sys.stdout.flush(); print('last', file=sys.stderr); sys.exit(7)"
 
     status, output = commands.run([sys.executable, "-c", code], {}, PATIENCE_S)
 
     assert status == 7
     assert output.endswith("x\nlast")
-    assert len(output) <= MOST_OUTPUT
+    assert len(output) <= MAX_OUTPUT
 
 
 def test_a_program_has_no_input_to_wait_for(commands):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kling_contracts import still
-from serving import PATH, environment, file_server, running
+from kling_contracts.media import still_video
+from support.serving import PATH, environment, file_server, running
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TEXT = "Welcome back to the show, and thank you for watching it with us."
@@ -40,7 +40,7 @@ def mock():
 
 @pytest.fixture(scope="module")
 def video_url():
-    with file_server(still.mp4(10_000, 1280, 720)) as port:
+    with file_server(still_video.mp4(10_000, 1280, 720)) as port:
         yield f"http://127.0.0.1:{port}/talk.mp4"
 
 

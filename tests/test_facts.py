@@ -9,21 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts import Contract, Facts, World, silence
-from kling_contracts.facts import (
-    Absent,
+from kling_contracts import Contract, Facts, World
+from kling_contracts.facts.payload_facts import (
     AudioFacts,
     FileFacts,
     Meter,
-    NotKnown,
     PreviewFacts,
     SessionFacts,
     TaskFacts,
-    Unknown,
     measure,
-    present,
 )
-from kling_contracts.world import Face, File, Video
+from kling_contracts.facts.world import Face, File, Video
+from kling_contracts.media import silent_audio
+from kling_contracts.unknown import Absent, Unknown, UnknownFactError, present
 
 CONTRACT = Contract.load()
 DECLARED = CONTRACT.document["components"]["schemas"]["Facts"]["properties"]
@@ -56,7 +54,7 @@ def facts_of(world=WORLD, session_id="s", task_id="", meter=None, **item):
 
 def why(fact):
     """The reason why nobody can know a fact."""
-    with pytest.raises(NotKnown) as caught:
+    with pytest.raises(UnknownFactError) as caught:
         present(fact)
     return str(caught.value)
 
@@ -112,7 +110,7 @@ COMPUTING = [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, op
     ],
 )
 def test_reading_what_is_not_there_says_why(kind, read):
-    with pytest.raises(NotKnown, match=r"^the reason$"):
+    with pytest.raises(UnknownFactError, match=r"^the reason$"):
         read(kind("the reason"))
 
 
@@ -206,7 +204,7 @@ def test_with_both_sources_there_is_no_one_audio_but_each_is_looked_at():
     [
         ({"audio_id": "a"}, 8000),
         ({"sound_file": URL}, 5000),
-        ({"sound_file": base64.b64encode(silence.wav(3000)).decode()}, 3000),
+        ({"sound_file": base64.b64encode(silent_audio.wav(3000)).decode()}, 3000),
     ],
 )
 def test_slack_moves_the_end_of_an_audio_and_not_its_length(item, duration_ms):
@@ -266,7 +264,7 @@ def test_a_base64_text_tells_the_size_of_what_it_holds(data):
 
 @pytest.mark.parametrize(("bound", "looked_into"), [(None, True), (2044, True), (2043, False)])
 def test_a_file_beyond_the_bound_is_not_looked_into(bound, looked_into):
-    data = silence.wav(2000)
+    data = silent_audio.wav(2000)
     assert len(data) == 2044
     facts = facts_of(meter=Meter(WORLD, largest_file=bound), sound_file=base64.b64encode(data).decode())
     assert facts.file.size_bytes == 2044
@@ -285,7 +283,7 @@ def test_a_data_url_beyond_the_bound_is_a_data_url_all_the_same():
 
 
 def test_base64_is_measured_without_a_world():
-    facts = facts_of(None, sound_file=base64.b64encode(silence.mp3(2000)).decode())
+    facts = facts_of(None, sound_file=base64.b64encode(silent_audio.mp3(2000)).decode())
     assert (facts.file.format, facts.audio.duration_ms, facts.audio.flagged) == ("mp3", 2000, False)
 
 
@@ -356,7 +354,7 @@ def test_the_name_of_an_unfetched_url_is_the_extension_of_its_path(url, named):
 
 @pytest.mark.parametrize("audio_format", ["wav", "mp3", "m4a"])
 def test_a_file_is_measured_by_its_content(audio_format):
-    data = silence.make(audio_format, 2345)
+    data = silent_audio.make(audio_format, 2345)
     assert measure(data) == File(audio_format, len(data), 2345, decodes=True)
 
 

@@ -4,20 +4,20 @@ from contextlib import suppress
 
 import pytest
 
-from kling_contracts import silence
-from kling_contracts.facts import Absent, Unknown
-from kling_contracts.world import File
-from kling_mock_server import fetch
-from kling_mock_server.fetch import fetcher
-from serving import PATIENCE_S, Mock, file_server, loopback, payload, response
+from kling_contracts.facts.world import File
+from kling_contracts.media import silent_audio
+from kling_contracts.unknown import Absent, Unknown
+from kling_mock_server.outgoing.connection import fetch
+from kling_mock_server.outgoing.fetch import fetcher
+from support.serving import PATIENCE_S, Mock, file_server, loopback, payload, response
 
-LARGEST = 100_000
+MAX_BYTES = 100_000
 # Patient enough for a busy machine, and still far from its end when the time is up.
 DRIPS = 200
 DRIP_S = 0.02
 
 
-def fetched(url, policy="loopback", largest=LARGEST):
+def fetched(url, policy="loopback", largest=MAX_BYTES):
     return fetcher(policy, largest)(url)
 
 
@@ -44,7 +44,7 @@ def no_traffic(monkeypatch):
 
 @pytest.mark.parametrize("audio_format", ["wav", "mp3", "m4a"])
 def test_a_file_is_measured_by_its_bytes(audio_format):
-    content = silence.make(audio_format, 2345)
+    content = silent_audio.make(audio_format, 2345)
     with file_server(content) as port:
         assert fetched(f"http://127.0.0.1:{port}/a.ogg") == File(audio_format, len(content), 2345)
 
@@ -81,8 +81,10 @@ def test_a_url_is_asked_for_as_it_is_written(url, asked):
     [
         pytest.param(response(b"no", "404 Not Found"), id="404"),
         pytest.param(response(b"no", "500 Internal Server Error"), id="500"),
-        pytest.param(response(silence.wav(2000)[:100], "206 Partial Content"), id="206"),
-        pytest.param(response(silence.wav(2000)[:-1], length=len(silence.wav(2000))), id="a body that breaks off"),
+        pytest.param(response(silent_audio.wav(2000)[:100], "206 Partial Content"), id="206"),
+        pytest.param(
+            response(silent_audio.wav(2000)[:-1], length=len(silent_audio.wav(2000))), id="a body that breaks off"
+        ),
         pytest.param(
             response(b"ff\r\nabc", headers=["Transfer-Encoding: chunked"], length=""), id="a chunk that breaks off"
         ),
@@ -98,7 +100,7 @@ def test_anything_but_a_complete_200_is_unreachable(answer):
 
 
 def test_a_body_of_no_named_length_ends_with_the_connection():
-    with answering(response(silence.wav(2000), length="")) as port:
+    with answering(response(silent_audio.wav(2000), length="")) as port:
         assert fetched(f"http://127.0.0.1:{port}/a.wav").duration_ms == 2000
 
 
@@ -145,7 +147,7 @@ def test_a_url_that_leads_nowhere_is_unreachable(url):
 
 
 def test_a_path_in_any_script_is_asked_for():
-    with file_server(silence.wav(2000)) as port:
+    with file_server(silent_audio.wav(2000)) as port:
         assert outcome(fetched(f"http://127.0.0.1:{port}/会话.wav")) == "file"
 
 
@@ -203,30 +205,32 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch):
 
 @pytest.mark.parametrize("length", [10**12, ""], ids=["as named", "of no named length"])
 def test_a_file_beyond_the_limit_is_not_read_to_its_end(length):
-    server = Endless(response(silence.wav(2000), length=length), bytes(64 * 1024), drips=2000, pause_s=0)
+    server = Endless(response(silent_audio.wav(2000), length=length), bytes(64 * 1024), drips=2000, pause_s=0)
     with loopback(server) as port:
         file = fetched(f"http://127.0.0.1:{port}/a.wav")
         assert server.noticed.wait(PATIENCE_S)
     assert (file.format, file.duration_ms) == ("wav", None)
-    assert LARGEST < file.size_bytes < 2 * LARGEST
+    assert MAX_BYTES < file.size_bytes < 2 * MAX_BYTES
 
 
-@pytest.mark.parametrize(("size", "duration_ms"), [(LARGEST, 2000), (LARGEST + 1, None)], ids=["at it", "beyond it"])
+@pytest.mark.parametrize(
+    ("size", "duration_ms"), [(MAX_BYTES, 2000), (MAX_BYTES + 1, None)], ids=["at it", "beyond it"]
+)
 def test_a_file_is_measured_up_to_the_limit(size, duration_ms):
-    with file_server(silence.make("wav", 2000, size)) as port:
+    with file_server(silent_audio.make("wav", 2000, size)) as port:
         file = fetched(f"http://127.0.0.1:{port}/a.wav")
     assert (file.size_bytes, file.duration_ms) == (size, duration_ms)
 
 
 def test_without_a_limit_every_file_is_measured():
-    with file_server(silence.make("wav", 2000, 10 * LARGEST)) as port:
+    with file_server(silent_audio.make("wav", 2000, 10 * MAX_BYTES)) as port:
         assert fetched(f"http://127.0.0.1:{port}/a.wav", largest=None).duration_ms == 2000
 
 
 def test_no_proxy_is_asked(monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    with file_server(silence.wav(2000)) as port:
+    with file_server(silent_audio.wav(2000)) as port:
         assert outcome(fetched(f"http://127.0.0.1:{port}/a.wav")) == "file"
 
 
@@ -234,14 +238,14 @@ def test_no_proxy_is_asked(monkeypatch):
     "host", ["127.0.0.1", "localhost", "LOCALHOST", "user:pass@127.0.0.1", "evil.example@127.0.0.1"]
 )
 def test_the_policy_loopback_fetches_from_this_machine(host):
-    with file_server(silence.wav(2000)) as port:
+    with file_server(silent_audio.wav(2000)) as port:
         assert outcome(fetched(f"http://{host}:{port}/a.wav")) == "file"
 
 
 def test_the_policy_loopback_fetches_from_this_machine_over_ipv6():
     if not _has_ipv6():
         pytest.skip("this machine has no IPv6")
-    with file_server(silence.wav(2000), "::1") as port:
+    with file_server(silent_audio.wav(2000), "::1") as port:
         assert outcome(fetched(f"http://[::1]:{port}/a.wav")) == "file"
 
 
@@ -303,7 +307,7 @@ def test_the_policy_none_causes_no_traffic_at_all(url):
 def test_the_policy_any_fetches_from_any_host(monkeypatch):
     lookup = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **options: lookup("127.0.0.1", *rest, **options))
-    with file_server(silence.wav(2000)) as port:
+    with file_server(silent_audio.wav(2000)) as port:
         assert outcome(fetched(f"http://files.example:{port}/a.wav", "any")) == "file"
         assert outcome(fetched(f"http://files.example:{port}/a.wav", "loopback")) == "unknown"
 
@@ -318,13 +322,13 @@ def file_payload(url, **changes):
 
 
 def test_the_mock_accepts_a_file_that_it_has_measured():
-    with file_server(silence.mp3(5000)) as port:
+    with file_server(silent_audio.mp3(5000)) as port:
         answer = Mock().post(file_payload(f"http://127.0.0.1:{port}/a"))
     assert (answer.status, answer.unverified) == (200, [])
 
 
 def test_the_mock_judges_a_clip_by_the_file_that_it_has_measured():
-    with file_server(silence.mp3(4999)) as port:
+    with file_server(silent_audio.mp3(4999)) as port:
         answer = Mock().post(file_payload(f"http://127.0.0.1:{port}/a"))
     assert answer.broken == ["clip-past-audio-end"]
 

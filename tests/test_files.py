@@ -10,11 +10,11 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from kling_contracts import video
-from kling_mock_server import serve
-from kling_mock_server.live import LiveServer
-from serving import PATH, SESSION, Answer, payload
-from workflow import DAY_MS, IDENTIFY, ORIGIN, TTS, Caller, said, task_path
+from kling_contracts.media import video
+from kling_mock_server.adapters import waitress_server
+from kling_mock_server.adapters.live_server import LiveServer
+from support.serving import PATH, SESSION, Answer, payload
+from support.workflow import DAY_MS, IDENTIFY, ORIGIN, TTS, Caller, said, task_path
 
 ENDS_MS = 150_000
 LONG = "A sentence that is long enough to be used for lip-sync, with a pause or two. " * 2
@@ -31,7 +31,7 @@ def rendering(request, monkeypatch):
     if request.param == "rendered":
         pytest.importorskip("av")
     else:
-        monkeypatch.setattr("kling_mock_server.renderer._can_render", lambda: False)
+        monkeypatch.setattr("kling_mock_server.assets.renderer._can_render", lambda: False)
 
 
 def succeeded(mock, **changes):
@@ -392,7 +392,7 @@ def listening(**switches):
 
 @pytest.fixture
 def one_thread(monkeypatch):
-    monkeypatch.setattr(serve, "THREADS", 1)
+    monkeypatch.setattr(waitress_server, "THREADS", 1)
 
 
 def finished(client):
@@ -416,7 +416,7 @@ def test_a_server_of_one_thread_looks_into_its_own_files(name):
 
 def test_files_of_another_mock_are_fetched_from_it(monkeypatch):
     # A rendered result is smaller than a source may be.
-    monkeypatch.setattr("kling_mock_server.renderer._can_render", lambda: False)
+    monkeypatch.setattr("kling_mock_server.assets.renderer._can_render", lambda: False)
     with listening() as client, listening() as other:
         sound, film = finished(other)
         answer = client.ask("POST", PATH, payload(audio_id="", sound_file=sound))

@@ -11,16 +11,16 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-import serving
 from kling_contracts import Contract, Response, World
-from kling_contracts.auditing import Kind
-from kling_contracts.cases import Case, catalogue
-from kling_mock_server.fuzz_cli import fuzz
-from kling_mock_server.fuzzing import MOST_LOST, MOST_PAID, Options, fuzz_server
-from kling_mock_server.fuzzing import target as fuzz_target
-from kling_mock_server.fuzzing.target import TargetError
-from kling_mock_server.live import LiveServer
-from serving import documented
+from kling_contracts.audits import Kind
+from kling_contracts.cases.case import Case, catalogue
+from kling_mock_server.adapters.live_server import LiveServer
+from kling_mock_server.cli.fuzz import fuzz
+from kling_mock_server.testing.fuzzing import MAX_LOST, MAX_PAID, Options, fuzz_server
+from kling_mock_server.testing.fuzzing import target as fuzz_target
+from kling_mock_server.testing.fuzzing.target import TargetError
+from support import serving
+from support.serving import documented
 
 QUICK = Options(n=0)
 HTML = Response(404, {"Content-Type": "text/html"}, b"<h1>Not Found</h1>")
@@ -49,8 +49,8 @@ def quick(request, monkeypatch):
     """Leave out most valid rows, and those of megabytes: one planted defect needs few."""
     if "whole" in request.fixturenames:
         return
-    monkeypatch.setattr("kling_mock_server.fuzzing.catalogue", lambda contract: few())
-    monkeypatch.setattr("kling_mock_server.fuzzing.server_catalogue", lambda contract: ())
+    monkeypatch.setattr("kling_mock_server.testing.fuzzing.catalogue", lambda contract: few())
+    monkeypatch.setattr("kling_mock_server.testing.fuzzing.server_catalogue", lambda contract: ())
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_a_server_that_hangs_up_is_left_alone_after_a_while():
     with serving.loopback(lambda connection, _: None) as port:
         result = fuzz_server(f"http://127.0.0.1:{port}", QUICK, contract=documented())
 
-    assert result.judged == MOST_LOST
+    assert result.judged == MAX_LOST
     assert {finding.kind for finding in result.findings} == {Kind.CRASHED}
     assert "not answered" in result.stopped
 
@@ -252,7 +252,7 @@ def test_a_server_elsewhere_is_sent_nothing_until_someone_says_what_may_be(offli
 @pytest.fixture
 def paid(monkeypatch):
     """This machine counts as another one."""
-    monkeypatch.setattr("kling_mock_server.fuzzing.is_loopback", lambda host: False)
+    monkeypatch.setattr("kling_mock_server.testing.fuzzing.is_loopback", lambda host: False)
 
 
 def test_only_invalid_sends_nothing_that_should_be_accepted(paid):
@@ -274,7 +274,7 @@ def test_a_paid_server_that_accepts_what_it_should_not_is_left_alone_soon(paid):
     with server(generous) as url:
         result = fuzz_server(url, QUICK._replace(only_invalid=True), contract=documented())
 
-    assert result.judged == MOST_PAID
+    assert result.judged == MAX_PAID
     assert "may have cost money" in result.stopped
 
 
@@ -351,7 +351,7 @@ def test_a_finding_is_seen_again_from_its_row(findings):
 @pytest.mark.parametrize("body", [b"{'\"}", b"\xef\xbb\xbf{}", b"\x00\xff%s\\", '"声"'.encode(), b"a\nb"])
 def test_a_curl_command_sends_the_very_bytes(body):
     from kling_contracts import Request
-    from kling_mock_server.fuzzing.report import curl
+    from kling_mock_server.testing.fuzzing.report import curl
 
     command = curl("http://127.0.0.1:1", Request("POST", "/", {"authorization": "Bearer klingkit"}, body))
     shown = command.replace("curl ", "shown ", 1)

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 import kling_contracts
 from kling_contracts import Contract
-from kling_contracts.generation.faults import SERVER_RULES
-from kling_contracts.generation.limits import DRESSED
-from kling_contracts.generation.payloads import DRESSINGS
-from kling_contracts.generator import generate
+from kling_contracts.cases.generation.faults import SERVER_RULES
+from kling_contracts.cases.generation.limits import DRESSED
+from kling_contracts.cases.generation.payloads import DRESSINGS
+from kling_contracts.cases.generator import generate
 from kling_contracts.strategies import cases
 
 CONTRACT = Contract.load()

@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from kling_contracts import World
-from kling_mock_server.handle import Handle, InProcess
-from serving import AUDIO, NOW_MS, PATH, SESSION, Mock, new_app, payload, world
+from kling_mock_server.adapters.handle import Handle, InProcess
+from support.serving import AUDIO, NOW_MS, PATH, SESSION, Mock, new_app, payload, world
 
 DAY_MS = 24 * 60 * 60 * 1000
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from kling_contracts import Request
-from kling_mock_server.live import LiveServer
-from serving import exchange, new_app, payload, raw_request
-from workflow import CREATE, IDENTIFY, LIST, ORIGIN, QUERY, TTS, VIDEO_URL, must_fit, said, task_path
+from kling_mock_server.adapters.live_server import LiveServer
+from support.serving import exchange, new_app, payload, raw_request
+from support.workflow import CREATE, IDENTIFY, LIST, ORIGIN, QUERY, TTS, VIDEO_URL, must_fit, said, task_path
 
 APP = new_app(fetch="none")
 RESPONDER = APP.responder

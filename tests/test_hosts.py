@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from kling_mock_server.hosts import is_loopback, leads_to_loopback
+from kling_mock_server.outgoing.hosts import is_loopback, leads_to_loopback
 
 
 def leading_to(*addresses):

@@ -6,12 +6,12 @@ import threading
 
 import pytest
 
-from kling_contracts import still
-from kling_mock_server.downloads import SMALL_VIDEO, Downloads
-from kling_mock_server.fetch import downloader
-from kling_mock_server.responder import Responder
-from serving import NOW_MS, file_server, loopback, new_app, payload, response
-from workflow import DAY_MS, ORIGIN, VIDEO_URL, Caller
+from kling_contracts.media import still_video
+from kling_mock_server.assets.downloads import SMALL_VIDEO, Downloads
+from kling_mock_server.core.responder import Responder
+from kling_mock_server.outgoing.fetch import downloader
+from support.serving import NOW_MS, file_server, loopback, new_app, payload, response
+from support.workflow import DAY_MS, ORIGIN, VIDEO_URL, Caller
 
 ID_DIGITS = 18
 
@@ -258,7 +258,7 @@ def test_a_file_of_the_mock_that_is_not_there_does_not_answer(mock):
 
 @pytest.mark.parametrize("duration_ms", [2000, 2345, 60_000])
 def test_a_video_that_can_be_reached_is_measured(mock, duration_ms):
-    with file_server(still.mp4(duration_ms, 1920, 1080)) as port:
+    with file_server(still_video.mp4(duration_ms, 1920, 1080)) as port:
         session_id = mock.identify(f"http://127.0.0.1:{port}/a.mp4").data["session_id"]
     assert mock.control("GET", "/world")["sessions"][session_id]["video_ms"] == duration_ms
 
@@ -266,11 +266,11 @@ def test_a_video_that_can_be_reached_is_measured(mock, duration_ms):
 @pytest.mark.parametrize(
     ("content", "refusal"),
     [
-        pytest.param(lambda: still.mp4(1999), ["video-too-short"], id="1999 ms"),
-        pytest.param(lambda: still.mp4(60_001), ["video-too-long"], id="60001 ms"),
-        pytest.param(lambda: still.mp4(5000, 1280, 718), ["video-resolution"], id="718 lines"),
-        pytest.param(lambda: still.mp4(5000, 510, 720), ["video-width", "video-resolution"], id="510 columns"),
-        pytest.param(lambda: still.mp4(5000).replace(b"isom", b"qt  ", 1), [], id="a mov"),
+        pytest.param(lambda: still_video.mp4(1999), ["video-too-short"], id="1999 ms"),
+        pytest.param(lambda: still_video.mp4(60_001), ["video-too-long"], id="60001 ms"),
+        pytest.param(lambda: still_video.mp4(5000, 1280, 718), ["video-resolution"], id="718 lines"),
+        pytest.param(lambda: still_video.mp4(5000, 510, 720), ["video-width", "video-resolution"], id="510 columns"),
+        pytest.param(lambda: still_video.mp4(5000).replace(b"isom", b"qt  ", 1), [], id="a mov"),
     ],
 )
 def test_a_video_that_can_be_reached_is_judged_by_its_bytes(mock, content, refusal):
@@ -280,7 +280,9 @@ def test_a_video_that_can_be_reached_is_judged_by_its_bytes(mock, content, refus
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<html>", b"RIFF\0\0\0\0WAVEfmt ", still.mp4(5000)[:100]], ids=["empty", "HTML", "wav", "cut"]
+    "content",
+    [b"", b"<html>", b"RIFF\0\0\0\0WAVEfmt ", still_video.mp4(5000)[:100]],
+    ids=["empty", "HTML", "wav", "cut"],
 )
 def test_what_is_no_video_is_of_no_good_format(mock, content):
     with file_server(content) as port:
@@ -304,7 +306,7 @@ def test_the_fragment_is_laid_over_what_was_measured_and_never_sent(mock):
 
     def answer(connection, line):
         asked.append(line)
-        connection.sendall(response(still.mp4(5000)))
+        connection.sendall(response(still_video.mp4(5000)))
 
     with loopback(answer) as port:
         url = f"http://127.0.0.1:{port}/a.mp4?x=1"
@@ -325,7 +327,7 @@ def box(kind, size):
 
 
 def test_of_a_video_that_is_too_large_no_more_is_said_than_its_beginning_tells():
-    film = still.mp4(5000)
+    film = still_video.mp4(5000)
     begin, end = (film.index(kind) - 4 for kind in (b"moov", b"mdat"))
     # The media first, and far more of them than is read: what describes the pictures is never seen.
     described_last = film[:begin] + box(b"free", 1_000_000) + film[end:] + film[begin:end]
@@ -343,7 +345,7 @@ def test_a_video_that_is_being_downloaded_holds_up_no_other_account(mock):
     def answer(connection, _):
         begun.set()
         finish.wait(20)
-        connection.sendall(response(still.mp4(5000)))
+        connection.sendall(response(still_video.mp4(5000)))
 
     answers = []
     with loopback(answer) as port:
@@ -360,7 +362,7 @@ def test_a_video_that_is_being_downloaded_holds_up_no_other_account(mock):
 
 
 def test_a_large_video_is_measured_like_a_small_one(mock):
-    film = still.mp4(5000)
+    film = still_video.mp4(5000)
     with file_server(film + box(b"free", SMALL_VIDEO)) as port:
         session_id = mock.identify(f"http://127.0.0.1:{port}/a.mp4").data["session_id"]
     assert mock.control("GET", "/world")["sessions"][session_id]["video_ms"] == 5000

@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from kling_contracts import silence
-from kling_mock_server.journal import LARGEST_BODY, MOST_ENTRIES
-from serving import NOW_MS, PATH, Mock, payload
+from kling_contracts.media import silent_audio
+from kling_mock_server.state.journal import MAX_BODY_BYTES, MAX_ENTRIES
+from support.serving import NOW_MS, PATH, Mock, payload
 
 TOKEN = "sk-nobody-may-ever-read-this"
-LARGE_AUDIO = base64.b64encode(silence.make("wav", 5000, 30_000)).decode()
+LARGE_AUDIO = base64.b64encode(silent_audio.make("wav", 5000, 30_000)).decode()
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def mock():
 
 
 def encoded(audio_format):
-    return base64.b64encode(silence.make(audio_format, 5000)).decode()
+    return base64.b64encode(silent_audio.make(audio_format, 5000)).decode()
 
 
 def entry_of(mock, body, token="key"):
@@ -124,14 +124,14 @@ def test_entries_stand_in_the_order_of_their_requests(mock):
 
 
 def test_the_oldest_entries_make_room_and_are_counted(mock):
-    ids = [mock.post(b"").json["request_id"] for _ in range(MOST_ENTRIES + 3)]
+    ids = [mock.post(b"").json["request_id"] for _ in range(MAX_ENTRIES + 3)]
     journal = mock.journal()
     assert journal["dropped"] == 3
     assert [entry["response"]["request_id"] for entry in journal["entries"]] == ids[3:]
 
 
 def test_a_full_journal_has_dropped_nothing(mock):
-    for _ in range(MOST_ENTRIES):
+    for _ in range(MAX_ENTRIES):
         mock.post(b"")
     assert mock.journal()["dropped"] == 0
 
@@ -217,13 +217,13 @@ def sized(size):
 
 
 def test_a_body_at_the_limit_is_kept(mock):
-    body = sized(LARGEST_BODY)
+    body = sized(MAX_BODY_BYTES)
     assert len(body) == 16 * 1024
     assert in_body(entry_of(mock, body), "session_id") == payload()["session_id"]
 
 
 def test_a_body_beyond_the_limit_is_kept_as_a_digest(mock):
-    body = sized(LARGEST_BODY + 1)
+    body = sized(MAX_BODY_BYTES + 1)
     assert in_body(entry_of(mock, body)) == {
         "redacted": "sha256:" + hashlib.sha256(body).hexdigest(),
         "length": len(body),

@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 import kling_openapi
-from kling_contracts import Contract, document, overlay, rule_table
-from kling_contracts.rules import KEYWORDS
+from kling_contracts import Contract, rule_table
+from kling_contracts.documents import loading, overlay
+from kling_contracts.rules.rule import KEYWORDS
 from kling_mock_server import create_app
-from test_cases import ROWS, answered, contract_of, listed
+from support.case_rows import ROWS, answered, contract_of, listed
 
 ROOT = Path(__file__).parents[1]
 MAIN, UPSTREAM = "advanced-lip-sync.overlay.yaml", "upstream.overlay.yaml"
@@ -103,7 +104,7 @@ def _overlay(file):
 
 @cache
 def _vendor():
-    return document.vendor()
+    return loading.vendor()
 
 
 def _changed_overlay(change):
@@ -129,7 +130,7 @@ def compiled(change):
         effective = overlay.apply(
             effective, _changed_overlay(change) if file == change.literal.file else _overlay(file)
         )
-    return Contract.compile(overlay.merged(effective, _overlay(document.COMPANIONS), document.COMPANIONS))
+    return Contract.compile(overlay.merged(effective, _overlay(loading.COMPANIONS), loading.COMPANIONS))
 
 
 @cache
@@ -366,11 +367,11 @@ def test_the_rule_table_says_the_changed_literal(change):
 # The largest body that the mock reads follows.
 
 
-LARGEST_FILE = [literal for literal in LITERALS if literal.is_limit and is_about_size(literal)]
+MAX_FILE = [literal for literal in LITERALS if literal.is_limit and is_about_size(literal)]
 
 
 @pytest.mark.parametrize("megabytes", [1, 2, 6])
-@pytest.mark.parametrize("limit", LARGEST_FILE, ids=str)
+@pytest.mark.parametrize("limit", MAX_FILE, ids=str)
 def test_the_largest_body_has_room_for_the_largest_file_in_base64(limit, megabytes):
     size = megabytes * 1024 * 1024
     change = Change(limit, size)
@@ -413,11 +414,14 @@ def test_a_changed_code_is_answered_with_the_status_that_declares_it(place):
 # And nothing says it twice.
 
 UNRELATED = {
-    ("contracts/kling_contracts/rules.py", "_UNITS"): "what an age is written in: days, minutes",
-    ("contracts/kling_contracts/silence.py", "_LONGEST_MS"): "a day: the longest silence that is made",
-    ("contracts/kling_contracts/auditing/audits.py", "LONGEST"): "characters that a report shows of a payload",
-    ("mock_server/kling_mock_server/stores/text.py", "DAY_MS"): "a day: what the time that a store keeps is counted in",
-    ("mock_server/kling_mock_server/tasks.py", "GAPS_MS"): "the time between attempts at a callback",
+    ("contracts/kling_contracts/rules/rule.py", "_UNITS"): "what an age is written in: days, minutes",
+    ("contracts/kling_contracts/media/silent_audio.py", "_MAX_MS"): "a day: the longest silence that is made",
+    ("contracts/kling_contracts/audits/audit.py", "MAX_LENGTH"): "characters that a report shows of a payload",
+    (
+        "mock_server/kling_mock_server/state/stores/text.py",
+        "DAY_MS",
+    ): "a day: the unit of the time that a store keeps rows",
+    ("mock_server/kling_mock_server/state/tasks.py", "GAPS_MS"): "the time between attempts at a callback",
 }
 """Assignments that may hold such a number, and what it is there."""
 FORBIDDEN = {literal.value for literal in LITERALS if literal.is_limit and literal.value > 10} | {5_000_000}

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from kling_mock_server.live import LiveServer, live
-from kling_mock_server.servers import Servers
-from serving import PATH, PATIENCE_S, connect, documented, loopback, payload, response
+from kling_mock_server.adapters.live_server import LiveServer, live
+from kling_mock_server.adapters.servers import Servers
+from support.serving import PATH, PATIENCE_S, connect, documented, loopback, payload, response
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts import still
-from kling_contracts.facts import Absent, Unknown
-from kling_contracts.world import Face, VideoFile
-from kling_mock_server.made_up import Choices, choices_of, notes_on, video_of
-from serving import environment
-from workflow import Caller
+from kling_contracts.facts.world import Face, VideoFile
+from kling_contracts.media import still_video
+from kling_contracts.unknown import Absent, Unknown
+from kling_mock_server.assets.synthetic_video import Choices, choices_of, notes_on, video_of
+from support.serving import environment
+from support.workflow import Caller
 
 URL = "https://example.com/talk.mp4"
 UNSEEN = Unknown("nobody looked")
@@ -31,7 +31,7 @@ def test_the_same_name_is_the_same_video(name):
 
 
 def test_it_is_the_same_video_in_every_process():
-    code = f"from kling_mock_server.made_up import *; print(repr(video_of({URL!r}, Unknown(''))))"
+    code = f"from kling_mock_server.assets.synthetic_video import *; print(repr(video_of({URL!r}, Unknown(''))))"
     seeds = [{"PYTHONHASHSEED": seed} for seed in ("0", "1")]
     printed = [
         subprocess.run(
@@ -162,7 +162,7 @@ def test_a_note_shows_the_beginning_of_a_long_value_only():
 
 
 def test_a_video_that_is_there_is_measured_and_its_faces_are_made_up():
-    film = still.mp4(8000, 1920, 1080)
+    film = still_video.mp4(8000, 1920, 1080)
     video = video_of(URL, film)
     assert (video.format, video.size_bytes, video.duration_ms) == ("mp4", len(film), 8000)
     assert (video.width_px, video.height_px) == (1920, 1080)
@@ -171,7 +171,7 @@ def test_a_video_that_is_there_is_measured_and_its_faces_are_made_up():
 
 
 def test_the_fragment_is_laid_over_what_was_measured():
-    film = still.mp4(8000)
+    film = still_video.mp4(8000)
     assert video_of(f"{URL}#duration=3000&width=600", film)[2:4] == (3000, 600)
 
 

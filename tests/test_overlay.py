@@ -2,8 +2,8 @@ from copy import deepcopy
 
 import pytest
 
+from kling_contracts.documents.overlay import apply
 from kling_contracts.errors import DocumentError, OverlayError
-from kling_contracts.overlay import apply
 
 DOCUMENT = {
     "info": {"title": "Lip-sync", "tags": ["video"]},

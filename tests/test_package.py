@@ -23,13 +23,13 @@ DATA = (
     "kling_openapi/upstream.overlay.yaml",
     "kling_openapi/stateless.overlay.yaml",
     "kling_openapi/companions.openapi.yaml",
-    "kling_contracts/world.schema.json",
-    "kling_contracts/case.schema.json",
-    "kling_contracts/cases.ndjson",
-    "kling_mock_server/scenarios/library.yaml",
-    "kling_mock_server/scenarios/scenario.schema.json",
-    "kling_mock_server/schemathesis_files/schemathesis.toml",
-    "kling_mock_server/schemathesis_files/klingkit_hooks.py",
+    "kling_contracts/facts/world.schema.json",
+    "kling_contracts/cases/case.schema.json",
+    "kling_contracts/cases/cases.ndjson",
+    "kling_mock_server/failures/scenarios/library.yaml",
+    "kling_mock_server/failures/scenarios/scenario.schema.json",
+    "kling_mock_server/testing/schemathesis_files/schemathesis.toml",
+    "kling_mock_server/testing/schemathesis_files/klingkit_hooks.py",
 )
 
 
@@ -83,7 +83,7 @@ def test_the_sdist_holds_the_tests_and_the_documents(built):
 
 def test_the_command_is_installed():
     (command,) = entry_points(group="console_scripts", name="klingkit")
-    assert command.value == "kling_mock_server.cli:main"
+    assert command.value == "kling_mock_server.cli.main:main"
 
 
 def test_what_is_installed_is_light():

@@ -8,9 +8,9 @@ import pytest
 
 import kling_openapi
 from kling_contracts import Contract, DocumentError, RuleError
-from kling_contracts.document import PROFILES, VENDOR_DOCUMENT, parse
-from kling_contracts.overlay import apply
-from kling_contracts.prose import coverage
+from kling_contracts.documents.loading import PROFILES, VENDOR_DOCUMENT, parse
+from kling_contracts.documents.overlay import apply
+from kling_contracts.documents.prose_coverage import coverage
 
 # What the vendor says, rule by rule, in document order. No sentence means that only the schema's own keyword, or
 # upstream's documentation, says it. A change here is a change of what this kit claims the vendor to have said.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import environment
+from support.serving import environment
 
 pytest_plugins = ["pytester"]
 
@@ -17,7 +17,12 @@ PLUGIN = "kling_mock_server.pytest_plugin"
 each_fixture = pytest.mark.parametrize("kling", ["kling_mock", "kling_server", "kling_respx"])
 
 # What a run inside this process is the first to import is forgotten after it; not all of it can be imported twice.
-for name in ("yaml", "kling_mock_server.rule_coverage", "kling_mock_server.servers", "kling_mock_server.witness"):
+for name in (
+    "yaml",
+    "kling_mock_server.testing.rule_coverage",
+    "kling_mock_server.adapters.servers",
+    "kling_mock_server.testing.expected_violations",
+):
     importlib.import_module(name)
 
 # The head of every suite below.
@@ -27,7 +32,7 @@ import pytest
 import threading
 import unittest
 
-from serving import PATH, documented, payload
+from support.serving import PATH, documented, payload
 
 @pytest.fixture(scope="session")
 def kling_options():

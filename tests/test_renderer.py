@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from kling_contracts import video
-from kling_mock_server.renderer import MOST_PATIENT, MOST_PLANNED, Renderer
-from serving import AUDIO
-from workflow import Caller
+from kling_contracts.media import video
+from kling_mock_server.assets.renderer import MAX_PATIENT, MAX_PLANNED, Renderer
+from support.serving import AUDIO
+from support.workflow import Caller
 
 pytest.importorskip("av")
 
@@ -76,18 +76,18 @@ def test_videos_are_rendered_by_account_and_task(renderer):
 
 
 def test_so_many_videos_can_be_rendered_and_the_oldest_is_forgotten(renderer):
-    plans = [Gather() for _ in range(MOST_PLANNED + 1)]
+    plans = [Gather() for _ in range(MAX_PLANNED + 1)]
     for number, gather in enumerate(plans):
         renderer.plan(account(), str(number), gather)
     for number in range(len(plans)):
         renderer.wait_for("account", str(number))
-    assert [gather.times for gather in plans] == [0] + [1] * MOST_PLANNED
+    assert [gather.times for gather in plans] == [0] + [1] * MAX_PLANNED
 
 
 def test_so_many_wait_and_no_more(renderer):
     gather = Gather(held=True)
     renderer.plan(account(), "1", gather)
-    waiting = [threading.Thread(target=renderer.wait_for, args=("account", "1")) for _ in range(MOST_PATIENT)]
+    waiting = [threading.Thread(target=renderer.wait_for, args=("account", "1")) for _ in range(MAX_PATIENT)]
     for thread in waiting:
         thread.start()
     assert gather.begun.wait(PATIENCE_S)
@@ -153,7 +153,7 @@ def test_a_download_is_of_the_rendered_video(mock):
 
 
 def test_without_pyav_the_neutral_video_is_served(mock, monkeypatch):
-    monkeypatch.setattr("kling_mock_server.renderer._can_render", lambda: False)
+    monkeypatch.setattr("kling_mock_server.assets.renderer._can_render", lambda: False)
     assert size_of_result(mock) == NEUTRAL
 
 

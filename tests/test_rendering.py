@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio_files import encoded
-from hostile_audio import hostile_files
-from kling_contracts import audio, silence
-from kling_mock_server import rendering, speech
-from kling_mock_server.rendering import Plan, RenderError, font, picture
-from kling_mock_server.rendering import sound as rendering_sound
+from kling_contracts.media import audio, silent_audio
+from kling_mock_server.assets import rendering, speech
+from kling_mock_server.assets.rendering import RenderError, RenderPlan, font, picture
+from kling_mock_server.assets.rendering import sound as rendering_sound
+from support.audio_files import encoded
+from support.hostile_audio import hostile_files
 
 RATE = 48_000
 FULL = 32_767
@@ -44,7 +44,7 @@ def beeps(*parts, rate=8_000):
 
 
 def plan(**changes):
-    usual = Plan(
+    usual = RenderPlan(
         video_ms=3_000,
         face=(1_000, 2_500),
         insert_ms=500,
@@ -60,7 +60,7 @@ def plan(**changes):
 
 def claiming_samples(count):
     """An m4a file of which FFmpeg plays what is there, whatever its tables claim."""
-    data = bytearray(silence.m4a(2_000))
+    data = bytearray(silent_audio.m4a(2_000))
     for place in (data.index(b"stsz") + 12, data.index(b"stts") + 12, data.index(b"stsc") + 16):
         data[place : place + 4] = count.to_bytes(4, "big")
     return bytes(data)
@@ -401,10 +401,10 @@ def test_text_is_drawn_letter_beside_letter():
         (b"ffconcat version 1.0\nfile /etc/hostname\n", "The sound is not a wav, mp3 or m4a file."),
         (claiming_samples(100_000_000), "The m4a file does not decode."),
         (beeps((100, 1.0))[:40], "The wav file does not decode."),
-        (silence.m4a(2_000)[:-100], "The m4a file does not decode."),
+        (silent_audio.m4a(2_000)[:-100], "The m4a file does not decode."),
         (b"ID3\3\0\0\0\0\0\0" + b"#EXTM3U\n/etc/hostname\n" * 40, "The mp3 file does not decode."),
-        (silence.m4a(2_000).replace(b"\0\0\0\7", b"\xff\xff\xff\xff"), "The sound has no audio that decodes."),
-        (silence.m4a(60_000).replace(b"\0\0\0\7", b"\xff\xff\xff\xff"), "The sound has no audio that decodes."),
+        (silent_audio.m4a(2_000).replace(b"\0\0\0\7", b"\xff\xff\xff\xff"), "The sound has no audio that decodes."),
+        (silent_audio.m4a(60_000).replace(b"\0\0\0\7", b"\xff\xff\xff\xff"), "The sound has no audio that decodes."),
         (beeps((100, 1.0), rate=400), "The sound has 400 samples a second, not from 1000 to 384000."),
     ],
 )
@@ -425,8 +425,8 @@ def test_tags_in_another_encoding_are_no_hindrance():
 
 SOUNDS = (
     speech.wav(1_000),
-    silence.mp3(1_000),
-    silence.m4a(1_000),
+    silent_audio.mp3(1_000),
+    silent_audio.m4a(1_000),
     encoded("ipod", "aac"),
     encoded("mp3", "libmp3lame"),
 )
@@ -467,11 +467,11 @@ def test_hostile_sound_renders_or_is_refused():
     "changes",
     [
         {"video_ms": 0},
-        {"video_ms": rendering.LONGEST_MS + 1},
+        {"video_ms": rendering.MAX_MS + 1},
         {"insert_ms": -1},
         {"clip_start_ms": -1},
         {"clip_start_ms": 1_501},
-        {"clip_end_ms": rendering.LONGEST_MS + 1},
+        {"clip_end_ms": rendering.MAX_MS + 1},
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(changes):

@@ -25,17 +25,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-import serving
-from kling_contracts import Request, video
-from kling_mock_server import courier, inbox, journal, renderer, speech, tables
-from kling_mock_server.cli import cli
-from kling_mock_server.ids import Ids
-from kling_mock_server.live import LiveServer
-from kling_mock_server.scenarios.listing import scenario_rows
-from kling_mock_server.stores.store import MemoryStore, StoreDown
-from receivers import HANG, receiving
-from redis_server import redis_server
-from serving import (
+from kling_contracts import Request
+from kling_contracts.media import video
+from kling_mock_server.adapters.live_server import LiveServer
+from kling_mock_server.assets import renderer, speech
+from kling_mock_server.cli.main import cli
+from kling_mock_server.core import inbox
+from kling_mock_server.failures.scenarios.listing import scenario_rows
+from kling_mock_server.outgoing import callback_worker
+from kling_mock_server.state import journal, tables
+from kling_mock_server.state.ids import Ids
+from kling_mock_server.state.stores.store import MemoryStore, StoreDownError
+from support import serving
+from support.receivers import HANG, receiving
+from support.redis_server import redis_server
+from support.serving import (
     AUDIO,
     NOW_MS,
     PATH,
@@ -49,7 +53,7 @@ from serving import (
     running,
     world,
 )
-from workflow import DAY_MS, LIST, ORIGIN, VIDEO_URL, Caller, said
+from support.workflow import DAY_MS, LIST, ORIGIN, VIDEO_URL, Caller, said
 
 BEGINS_MS, ENDS_MS = 5_000, 150_000
 HOUR_MS = 3_600_000
@@ -824,7 +828,7 @@ def test_a_disk_that_is_full_is_told_and_over_once_there_is_room(tmp_path, key, 
 
 
 def test_where_nothing_can_be_written_callbacks_are_not_tried_on_and_on(key, monkeypatch, mock_on):
-    monkeypatch.setattr(courier, "STORE_DOWN_S", PATIENCE_S)
+    monkeypatch.setattr(callback_worker, "STORE_DOWN_S", PATIENCE_S)
     mock = mock_on("")
     store, calls, tried = mock.responder.accounts.store, [], threading.Event()
     mock.create(key, callback_url="http://127.0.0.1:9/")
@@ -835,7 +839,7 @@ def test_where_nothing_can_be_written_callbacks_are_not_tried_on_and_on(key, mon
     def refuse(account, work):
         calls.append(account)
         tried.set()
-        raise StoreDown("it is read-only")
+        raise StoreDownError("it is read-only")
 
     monkeypatch.setattr(store, "due", lambda now_ms: [account_key(key)])
     monkeypatch.setattr(store, "change", refuse)
@@ -970,11 +974,11 @@ TABLES = [table for module in (tables, inbox) for table in vars(module).values()
 def few(monkeypatch):
     """So many rows are kept of everything."""
     most = 4
-    monkeypatch.setattr(journal, "MOST_ENTRIES", most)
+    monkeypatch.setattr(journal, "MAX_ENTRIES", most)
     with ExitStack() as stack:
         for table in TABLES:
-            stack.callback(object.__setattr__, table, "most", table.most)
-            object.__setattr__(table, "most", min(table.most, most))
+            stack.callback(object.__setattr__, table, "max_rows", table.max_rows)
+            object.__setattr__(table, "max_rows", min(table.max_rows, most))
         yield most
 
 
@@ -1013,11 +1017,11 @@ def test_what_the_journal_keeps_of_a_request_is_bounded(url, mock_on, key):
     assert mock.responder.resources.courier.wait_until_idle(account_key(key), PATIENCE_S)
     entries = mock.journal(key)["entries"]
     assert [entry["operation"] for entry in entries] == ["", "create", "create", "callback"]
-    assert max(len(json.dumps(entry)) for entry in entries) < 3 * journal.LARGEST_BODY
+    assert max(len(json.dumps(entry)) for entry in entries) < 3 * journal.MAX_BODY_BYTES
 
 
 def test_of_many_accounts_a_store_that_lasts_keeps_all_and_memory_the_last(monkeypatch, url, mock_on, key):
-    monkeypatch.setattr("kling_mock_server.accounts.MOST_ACCOUNTS", 3)
+    monkeypatch.setattr("kling_mock_server.state.accounts.MAX_ACCOUNTS", 3)
     mock = mock_on(url)
     task_ids = [mock.create(f"{key}-{number}").data["task_id"] for number in range(6)]
     found = [mock.query(task_id, f"{key}-{number}").status for number, task_id in reversed([*enumerate(task_ids)])]
@@ -1063,16 +1067,16 @@ def test_a_flood_of_tasks_leaves_only_so_many_videos_to_be_rendered(monkeypatch)
             rendering.plan(Account, str(number), lambda number=number: gather(number))
         go.set()
         until(lambda: 99 in gathered, "the last one")
-        assert len(gathered) <= 2 * renderer.MOST_PLANNED
+        assert len(gathered) <= 2 * renderer.MAX_PLANNED
 
 
 def test_processes_that_were_forked_make_ids_of_their_own(monkeypatch):
     drawn = iter(range(1, 100))
-    monkeypatch.setattr("kling_mock_server.ids.urandom", lambda size: next(drawn).to_bytes(size, "big"))
-    monkeypatch.setattr("kling_mock_server.ids.real_ms", lambda: NOW_MS)
+    monkeypatch.setattr("kling_mock_server.state.ids.urandom", lambda size: next(drawn).to_bytes(size, "big"))
+    monkeypatch.setattr("kling_mock_server.state.ids.real_ms", lambda: NOW_MS)
     ids = Ids()
     before = [ids.next() for _ in range(3)]
-    monkeypatch.setattr("kling_mock_server.ids.getpid", lambda: -1)
+    monkeypatch.setattr("kling_mock_server.state.ids.getpid", lambda: -1)
     after = [ids.next() for _ in range(3)]
     assert len({*before, *after}) == 6
     assert [ids.made(made) for made in (*before, *after)] == [False] * 3 + [True] * 3
@@ -1090,5 +1094,5 @@ def test_a_live_server_that_has_ended_sends_nothing_any_more(lasting, key, clien
             receiver.wait_for(1)
         left = [thread.name for thread in set(threading.enumerate()) - before]
         assert [name for name in left if name.startswith(("klingkit courier", "klingkit callbacks"))] == []
-    with pytest.raises(StoreDown):
+    with pytest.raises(StoreDownError):
         server.responder.accounts.store.due(0)

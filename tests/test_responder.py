@@ -6,14 +6,15 @@ import jsonschema_rs
 import jwt
 import pytest
 
-from kling_contracts import Contract, silence
-from kling_contracts.facts import unfetched
-from kling_contracts.world import File
-from kling_mock_server.account import Beginning
-from kling_mock_server.accounts import Accounts
-from kling_mock_server.responder import Responder
-from kling_mock_server.stores.store import StoreDown, real_ms
-from serving import AUDIO, NOW_MS, PATH, SESSION, SHORT_PATH, Mock, documented, payload, world
+from kling_contracts import Contract
+from kling_contracts.facts.payload_facts import unfetched
+from kling_contracts.facts.world import File
+from kling_contracts.media import silent_audio
+from kling_mock_server.core.responder import Responder
+from kling_mock_server.state.account import InitialState
+from kling_mock_server.state.accounts import Accounts
+from kling_mock_server.state.stores.store import StoreDownError, real_ms
+from support.serving import AUDIO, NOW_MS, PATH, SESSION, SHORT_PATH, Mock, documented, payload, world
 
 DAY_MS = 24 * 60 * 60 * 1000
 URL = "http://files.example/speech"
@@ -45,7 +46,7 @@ def file_payload(sound_file):
 
 
 def wav(duration_ms):
-    return base64.b64encode(silence.wav(duration_ms)).decode()
+    return base64.b64encode(silent_audio.wav(duration_ms)).decode()
 
 
 def holding(**file):
@@ -313,7 +314,7 @@ class Measured:
 
 
 def mock_over(contract, fetch=unfetched):
-    return Mock(Responder(contract, Accounts(contract, Beginning(contract.operation.example_world)), fetch))
+    return Mock(Responder(contract, Accounts(contract, InitialState(contract.operation.example_world)), fetch))
 
 
 def test_of_two_requests_at_once_with_one_external_id_exactly_one_is_accepted():
@@ -362,7 +363,7 @@ def test_a_task_is_created_when_its_sound_was_downloaded_not_when_it_was_asked_f
 @pytest.mark.parametrize(("method", "path"), [("POST", PATH), ("GET", PATH), ("GET", "/_mock/world")])
 def test_a_store_that_is_down_is_a_503_that_says_so(mock, monkeypatch, method, path):
     def down(account, work):
-        raise StoreDown("the disk is full")
+        raise StoreDownError("the disk is full")
 
     monkeypatch.setattr(mock.responder.accounts.store, "change", down)
     answer = mock.ask(method, path, payload(), token="someone-new")

@@ -7,12 +7,12 @@ import httpx
 import pytest
 import respx
 
-from kling_mock_server.handle import InProcess
-from kling_mock_server.live import live
-from kling_mock_server.router import mount
-from serving import PATH, SHORT_PATH, documented, new_app, payload
-from test_architecture import loaded_by
-from test_cases import ROWS
+from kling_mock_server.adapters.handle import InProcess
+from kling_mock_server.adapters.live_server import live
+from kling_mock_server.adapters.respx_router import mount
+from support.case_rows import ROWS
+from support.interpreter import loaded_by
+from support.serving import PATH, SHORT_PATH, documented, new_app, payload
 
 
 class Pieces:
@@ -164,4 +164,4 @@ def test_two_mocks_know_nothing_of_each_other(router, kling):
 
 
 def test_it_does_without_flask():
-    assert "flask" not in loaded_by("import kling_mock_server.router")
+    assert "flask" not in loaded_by("import kling_mock_server.adapters.respx_router")

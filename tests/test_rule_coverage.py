@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kling_mock_server.rule_coverage import RuleCoverage
-from serving import PATH, Mock, documented, payload
+from kling_mock_server.testing.rule_coverage import RuleCoverage
+from support.serving import PATH, Mock, documented, payload
 
 SOURCES = {"audio_id": "", "sound_file": "http://elsewhere.example/a.wav"}
 

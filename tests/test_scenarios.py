@@ -11,10 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-import serving
 from kling_contracts import Response
-from kling_mock_server.envelope import answer
-from kling_mock_server.scenarios import (
+from kling_mock_server.failures.scenarios import (
     EACH_CHANGE,
     FRESH,
     Delivery,
@@ -30,10 +28,12 @@ from kling_mock_server.scenarios import (
     refusals,
     scenario_from_json,
 )
-from kling_mock_server.scenarios.answering import merged
-from kling_mock_server.scenarios.listing import scenario_markdown, scenario_rows, scenario_text
-from kling_mock_server.scenarios.reading import SCHEMA_FILE
-from kling_mock_server.wire import Wire, WiredResponse
+from kling_mock_server.failures.scenarios.answering import merged
+from kling_mock_server.failures.scenarios.listing import scenario_markdown, scenario_rows, scenario_text
+from kling_mock_server.failures.scenarios.reading import SCHEMA_FILE
+from kling_mock_server.failures.wire import Wire, WiredResponse
+from kling_mock_server.protocol.envelope import answer
+from support import serving
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
@@ -411,7 +411,7 @@ def test_a_chance_takes_its_share_of_the_calls(chance):
 
 CHANCY = {"name": "mine", "seed": 3, "steps": [{"call": "query", "times": "always", "chance": 0.5, "status": 500}]}
 DECIDING = f"""
-from kling_mock_server.scenarios import FRESH, next_step, scenario_from_json
+from kling_mock_server.failures.scenarios import FRESH, next_step, scenario_from_json
 progress, one = FRESH, scenario_from_json({CHANCY!r})
 for _ in range(200):
     progress, step = next_step(one, progress, "query", 0)
@@ -856,7 +856,7 @@ def test_what_the_guide_shows_is_a_scenario():
 
 
 def test_importing_the_scenarios_reads_no_file():
-    code = "import sys, kling_mock_server.scenarios; print('yaml' in sys.modules)"
+    code = "import sys, kling_mock_server.failures.scenarios; print('yaml' in sys.modules)"
 
     done = subprocess.run(
         [sys.executable, "-c", code], env=serving.environment(), capture_output=True, text=True, check=True

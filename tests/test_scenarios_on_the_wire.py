@@ -19,13 +19,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_mock_server.live import LiveServer
-from kling_mock_server.pace import PACES
-from kling_mock_server.scenarios import Scenario, Step, library, scenario_from_json
-from kling_mock_server.wire import Wire
-from receivers import receiving
-from serving import PATH, PATIENCE_S, Mock, connect, documented, payload, raw_request
-from wired import read
+from kling_mock_server.adapters.live_server import LiveServer
+from kling_mock_server.failures.scenarios import Scenario, Step, library, scenario_from_json
+from kling_mock_server.failures.wire import Wire
+from kling_mock_server.state.pace import PACES
+from support.receivers import receiving
+from support.serving import PATH, PATIENCE_S, Mock, connect, documented, payload, raw_request
+from support.wired import read
 
 BEGINS_MS, ENDS_MS = PACES["manual"].begins_after_ms, PACES["manual"].ends_after_ms
 IDENTIFY, TTS = "/kling/v1/videos/identify-face", "/kling/v1/audio/tts"

@@ -12,8 +12,8 @@ import threading
 import httpx
 import pytest
 
-from kling_contracts import silence
-from serving import (
+from kling_contracts.media import silent_audio
+from support.serving import (
     COMMAND,
     PATH,
     PATIENCE_S,
@@ -242,7 +242,7 @@ def test_the_log_shows_rule_and_sentence_of_what_was_refused(server, client):
 
 
 def test_the_log_shows_no_token_and_no_audio(server, client):
-    audio = base64.b64encode(silence.mp3(1999)).decode()
+    audio = base64.b64encode(silent_audio.mp3(1999)).decode()
     post(client, json.dumps(payload(audio_id="", sound_file=audio)).encode(), token="sk-nobody-may-read-this")
     assert server.line("audio-too-short")
     assert "sk-nobody" not in server.output
@@ -263,7 +263,7 @@ def in_flight(served, send_signal):
     def slow(connection, _):
         arrived.set()
         go_on.wait(PATIENCE_S)
-        connection.sendall(response(silence.wav(5000)))
+        connection.sendall(response(silent_audio.wav(5000)))
 
     with loopback(slow) as port, connect(served.port) as connection:
         body = json.dumps(payload(audio_id="", sound_file=f"http://127.0.0.1:{port}/a.wav")).encode()

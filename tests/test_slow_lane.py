@@ -10,10 +10,10 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from kling_mock_server.wire import player
-from kling_mock_server.wire.slow_lane import SlowLane
-from serving import PATIENCE_S, connect
-from wired import ask, body_of, content_of, deaf, read, read_until, request_for, serving
+from kling_mock_server.failures.wire import sender_loop
+from kling_mock_server.failures.wire.background_sender import BackgroundSender
+from support.serving import PATIENCE_S, connect
+from support.wired import ask, body_of, content_of, deaf, read, read_until, request_for, serving
 
 PLAIN = b"01234"
 NEVER_MS = 600_000
@@ -114,7 +114,7 @@ def test_a_connection_hangs(port, wire, last):
 
 
 def test_a_connection_does_not_hang_for_ever(port, monkeypatch):
-    monkeypatch.setattr(player, "SILENCE_S", 0.05)
+    monkeypatch.setattr(sender_loop, "SILENCE_S", 0.05)
     with ask(port, end="hang") as connection:
         answer, end = read(connection)
     assert (body_of(answer), end) == (content_of(10), "close")
@@ -200,7 +200,7 @@ def test_sixty_late_answers_are_all_given(port):
 
 
 def test_answers_beyond_the_limit_end_the_oldest(lane, monkeypatch):
-    monkeypatch.setattr(player, "LIMIT", 3)
+    monkeypatch.setattr(sender_loop, "LIMIT", 3)
     with ExitStack() as stack:
         clients = [stack.enter_context(taken(lane, end="hang")) for _ in range(10)]
         assert [read(client) for client in clients[:7]] == [(b"", "close")] * 7
@@ -209,7 +209,7 @@ def test_answers_beyond_the_limit_end_the_oldest(lane, monkeypatch):
 
 @pytest.fixture
 def lane():
-    lane = SlowLane()
+    lane = BackgroundSender()
     yield lane
     lane.close()
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kling_contracts import audio
-from kling_mock_server import speech
+from kling_contracts.media import audio
+from kling_mock_server.assets import speech
 
 speeds = st.integers(8, 20).map(lambda tenths: tenths / 10)
 texts = st.text(max_size=200)
@@ -54,7 +54,7 @@ def test_a_speed_is_rounded_to_one_decimal(speed, rounded):
 
 @given(texts, texts, speeds)
 def test_more_text_never_takes_less_time(text, more, speed):
-    assert speech.duration_ms(text + more, speed) >= speech.duration_ms(text, speed) >= speech.SHORTEST_MS
+    assert speech.duration_ms(text + more, speed) >= speech.duration_ms(text, speed) >= speech.MIN_MS
 
 
 @given(texts, speeds, speeds)
@@ -64,7 +64,7 @@ def test_speaking_faster_never_takes_more_time(text, one, other):
 
 @pytest.mark.parametrize("text", ["", " ", "a", "。"])
 def test_the_shortest_text_takes_its_time(text):
-    assert speech.duration_ms(text, 2.0) == speech.SHORTEST_MS
+    assert speech.duration_ms(text, 2.0) == speech.MIN_MS
 
 
 @pytest.mark.parametrize("speed", [0, -1.0, 0.09, 10.1, float("inf"), float("nan")])
@@ -90,7 +90,7 @@ def test_no_millisecond_is_lost_in_writing(milliseconds):
 
 
 @given(st.integers(1, 60_000), st.text(max_size=20))
-@example(speech.LONGEST_MS, "")
+@example(speech.MAX_MS, "")
 def test_audio_lasts_exactly_as_long_as_asked(milliseconds, voice):
     data = speech.wav(milliseconds, voice)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kling_contracts import still, video
+from kling_contracts.media import still_video, video
 
 # The limits of the endpoint with their neighbours, and the edges of the pictures (1 s).
 DURATIONS = (1, 2, 999, 1_000, 1_001, 1_999, 2_000, 2_001, 59_999, 60_000, 60_001)
@@ -55,38 +55,38 @@ def rows_of(plane):
 
 @durations
 def test_a_decoder_shows_a_picture_every_second(duration_ms):
-    assert frames(still.mp4(duration_ms)) == [(start, 1280, 720) for start in range(0, duration_ms, 1_000)]
+    assert frames(still_video.mp4(duration_ms)) == [(start, 1280, 720) for start in range(0, duration_ms, 1_000)]
 
 
 @sizes
 def test_every_picture_has_exactly_that_size(size):
-    assert frames(still.mp4(2_500, *size)) == [(start, *size) for start in (0, 1_000, 2_000)]
+    assert frames(still_video.mp4(2_500, *size)) == [(start, *size) for start in (0, 1_000, 2_000)]
 
 
 @sizes
 def test_every_pixel_is_grey(size):
-    with opened(still.mp4(2_500, *size)) as (file, track):
+    with opened(still_video.mp4(2_500, *size)) as (file, track):
         for frame in file.decode(track):
             assert [rows_of(plane) for plane in frame.planes] == [{b"\x80" * plane.width} for plane in frame.planes]
 
 
 @durations
 def test_the_headers_promise_the_same_duration(duration_ms):
-    with opened(still.mp4(duration_ms)) as (file, track):
+    with opened(still_video.mp4(duration_ms)) as (file, track):
         assert file.duration == duration_ms * 1_000
         assert track.duration * track.time_base == Fraction(duration_ms, 1_000)
 
 
 @durations
 def test_the_last_picture_ends_with_the_video(duration_ms):
-    with opened(still.mp4(duration_ms)) as (file, track):
+    with opened(still_video.mp4(duration_ms)) as (file, track):
         packets = [packet for packet in file.demux(track) if packet.size]
         assert packets[-1].pts + packets[-1].duration == sum(packet.duration for packet in packets) == duration_ms
 
 
 @sizes
 def test_a_strict_parser_finds_nothing_that_breaks_the_standard(size):
-    with opened(still.mp4(3_600_000, *size)) as (file, track):
+    with opened(still_video.mp4(3_600_000, *size)) as (file, track):
         parser = av.BitStreamFilterContext("h264_metadata=level=auto", track)
         units = [unit for packet in file.demux(track) if packet.size for unit in parser.filter(packet)]
     assert len(units) == 3_600
@@ -105,29 +105,29 @@ def test_a_strict_parser_finds_nothing_that_breaks_the_standard(size):
     ],
 )
 def test_it_asks_for_no_better_decoder_than_the_standard_does(size, level):
-    profile, _, claimed = decoder_settings(still.mp4(1_000, *size))[1:4]
+    profile, _, claimed = decoder_settings(still_video.mp4(1_000, *size))[1:4]
     assert (profile, claimed) == (66, level)
 
 
 def test_an_hour_decodes_to_its_last_picture():
-    assert frames(still.mp4(3_600_000, 16, 16))[-1] == (3_599_000, 16, 16)
+    assert frames(still_video.mp4(3_600_000, 16, 16))[-1] == (3_599_000, 16, 16)
 
 
 @pytest.mark.parametrize("target_ms", [0, 500, 30_000, 59_900])
 def test_a_player_seeks_in_it(target_ms):
-    with opened(still.mp4(60_000)) as (file, track):
+    with opened(still_video.mp4(60_000)) as (file, track):
         file.seek(target_ms, stream=track)
         shown = [frame.pts for frame in file.decode(track) if frame.pts <= target_ms]
     assert shown[-1] == target_ms // 1_000 * 1_000
 
 
 def test_only_the_first_picture_claims_to_stand_alone():
-    with opened(still.mp4(3_000)) as (file, track):
+    with opened(still_video.mp4(3_000)) as (file, track):
         assert [packet.is_keyframe for packet in file.demux(track) if packet.size] == [True, False, False]
 
 
 def test_it_plays_while_it_is_downloaded():
-    data = still.mp4(60_000)
+    data = still_video.mp4(60_000)
     assert data[4:8] == b"ftyp"
     assert data.index(b"moov") < data.index(b"mdat")
 
@@ -136,7 +136,7 @@ def test_it_plays_while_it_is_downloaded():
 @given(duration_ms=st.integers(1, 120_000), width=even_sides, height=even_sides)
 @example(duration_ms=3_600_000, width=4_096, height=4_096)
 def test_our_reader_agrees_to_the_millisecond_and_the_pixel(duration_ms, width, height):
-    data = still.mp4(duration_ms, width, height)
+    data = still_video.mp4(duration_ms, width, height)
     assert video.identify(data) == "mp4"
     assert video.measure(data) == (duration_ms, width, height)
 
@@ -144,7 +144,7 @@ def test_our_reader_agrees_to_the_millisecond_and_the_pixel(duration_ms, width, 
 @given(duration_ms=st.integers(1, 3_600_000), width=even_sides, height=even_sides)
 @example(duration_ms=3_600_000, width=4_096, height=4_096)
 def test_nothing_in_it_looks_like_the_start_of_a_unit(duration_ms, width, height):
-    data = still.mp4(duration_ms, width, height)
+    data = still_video.mp4(duration_ms, width, height)
     units = list(pictures_of(data[data.index(b"mdat") + 4 :]))
     assert len(units) == -(-duration_ms // 1_000)
     assert not [unit for unit in units if re.search(rb"\0\0[\0-\3]", unit)]
@@ -168,23 +168,23 @@ def decoder_settings(data):
 @given(duration_ms=st.integers(1, 5_000), width=even_sides, height=even_sides)
 def test_a_decoder_takes_any_size(duration_ms, width, height):
     expected = [(start, width, height) for start in range(0, duration_ms, 1_000)]
-    assert frames(still.mp4(duration_ms, width, height)) == expected
+    assert frames(still_video.mp4(duration_ms, width, height)) == expected
 
 
 @pytest.mark.parametrize(("size", "most"), [((1280, 720), 5_500), ((2160, 2160), 20_500)])
 def test_a_minute_is_small(size, most):
-    assert len(still.mp4(60_000, *size)) <= most
+    assert len(still_video.mp4(60_000, *size)) <= most
 
 
 @pytest.mark.parametrize("duration_ms", [-1, 0, 3_600_001])
 def test_a_duration_that_cannot_be_is_refused(duration_ms):
     with pytest.raises(ValueError, match=f"duration_ms must be from 1 to 3600000, not {duration_ms}"):
-        still.mp4(duration_ms)
+        still_video.mp4(duration_ms)
 
 
 @pytest.mark.parametrize("side", [-2, 0, 1, 719, 4_097, 4_098])
 def test_a_size_that_cannot_be_is_refused(side):
     with pytest.raises(ValueError, match=f"width must be even and from 2 to 4096 pixels, not {side}"):
-        still.mp4(1_000, width=side)
+        still_video.mp4(1_000, width=side)
     with pytest.raises(ValueError, match=f"height must be even and from 2 to 4096 pixels, not {side}"):
-        still.mp4(1_000, height=side)
+        still_video.mp4(1_000, height=side)

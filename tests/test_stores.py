@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-import store_child
-from kling_mock_server.stores import open_store, sqlite_file
-from kling_mock_server.stores import sqlite as store_sqlite
-from kling_mock_server.stores import text as store_text
-from kling_mock_server.stores.sqlite import SqliteStore
-from kling_mock_server.stores.store import MemoryStore, StoreBusy, StoreDown, Table
-from redis_server import redis_server
-from serving import PATIENCE_S, environment
+from kling_mock_server.state.stores import open_store, sqlite_file
+from kling_mock_server.state.stores import sqlite as store_sqlite
+from kling_mock_server.state.stores import text as store_text
+from kling_mock_server.state.stores.sqlite import SqliteStore
+from kling_mock_server.state.stores.store import MemoryStore, StoreBusyError, StoreDownError, Table
+from support import store_child
+from support.redis_server import redis_server
+from support.serving import PATIENCE_S, environment
 
 DAY_MS = 24 * 3_600_000
 NOW_MS = 1_750_000_000_000
@@ -108,7 +108,7 @@ def impatient(monkeypatch, lasting):
     monkeypatch.setattr(sqlite_file, "BUSY_S", 0.05)
     monkeypatch.setattr(store_sqlite, "BUSY_S", 0.05)
     if lasting.server:
-        from kling_mock_server.stores import redis as store_redis
+        from kling_mock_server.state.stores import redis as store_redis
 
         monkeypatch.setattr(store_redis, "BUSY_S", 0.05)
     return lasting
@@ -120,11 +120,11 @@ def put(store, table, *keys, account="account"):
     def work(rows):
         return [gone for number, key in enumerate(keys) for gone in rows.put(table, key, Row(number))]
 
-    return store.change(account, work)
+    return store.transaction(account, work)
 
 
 def items(store, table, account="account"):
-    return store.change(account, lambda rows: rows.items(table))
+    return store.transaction(account, lambda rows: rows.items(table))
 
 
 def keys(store, table, account="account"):
@@ -132,7 +132,7 @@ def keys(store, table, account="account"):
 
 
 def wake(store, at_ms, account="account"):
-    store.change(account, lambda rows: rows.wake(at_ms))
+    store.transaction(account, lambda rows: rows.schedule(at_ms))
 
 
 # What a change does
@@ -141,19 +141,19 @@ def wake(store, at_ms, account="account"):
 def test_a_row_comes_back_as_it_was_put(store):
     row = Row(-(2**70), 'ein "Satz"\n一句话 😀 \ud800 \x00', bytes(range(256)))
 
-    store.change("account", lambda rows: rows.put(MANY, "key", row))
+    store.transaction("account", lambda rows: rows.put(MANY, "key", row))
 
-    found = store.change("account", lambda rows: rows.get(MANY, "key"))
+    found = store.transaction("account", lambda rows: rows.get(MANY, "key"))
     assert found == row
     assert type(found) is Row
 
 
 def test_a_change_returns_what_its_work_returns(store):
-    assert store.change("account", lambda rows: ("anything", 1)) == ("anything", 1)
+    assert store.transaction("account", lambda rows: ("anything", 1)) == ("anything", 1)
 
 
 def test_a_row_that_is_not_there_is_none(store):
-    assert store.change("account", lambda rows: rows.get(MANY, "key")) is None
+    assert store.transaction("account", lambda rows: rows.get(MANY, "key")) is None
 
 
 def test_rows_come_in_the_order_in_which_they_were_added(store):
@@ -166,7 +166,7 @@ def test_rows_come_in_the_order_in_which_they_were_added(store):
 def test_a_row_is_replaced_in_its_place(store):
     put(store, MANY, "a", "b", "c")
 
-    store.change("account", lambda rows: rows.put(MANY, "a", Row(7)))
+    store.transaction("account", lambda rows: rows.put(MANY, "a", Row(7)))
 
     assert items(store, MANY) == [("a", Row(7)), ("b", Row(1)), ("c", Row(2))]
 
@@ -179,14 +179,14 @@ def test_a_row_that_was_deleted_comes_back_as_the_newest(store):
         rows.put(MANY, "a", Row(7))
         return rows.items(MANY)
 
-    assert store.change("account", work) == [("b", Row(1)), ("a", Row(7))]
+    assert store.transaction("account", work) == [("b", Row(1)), ("a", Row(7))]
     assert items(store, MANY) == [("b", Row(1)), ("a", Row(7))]
 
 
 def test_deleting_what_is_not_there_does_nothing(store):
     put(store, MANY, "a")
 
-    store.change("account", lambda rows: rows.delete(MANY, "b"))
+    store.transaction("account", lambda rows: rows.delete(MANY, "b"))
 
     assert keys(store, MANY) == ["a"]
 
@@ -201,7 +201,7 @@ def test_a_change_reads_what_it_wrote(store):
         return rows.get(MANY, "a"), rows.get(MANY, "b"), rows.get(MANY, "d"), rows.items(MANY)
 
     expected = [("b", Row(9)), ("c", Row(2)), ("d", Row(3))]
-    assert store.change("account", work) == (None, Row(9), Row(3), expected)
+    assert store.transaction("account", work) == (None, Row(9), Row(3), expected)
     assert items(store, MANY) == expected
 
 
@@ -214,7 +214,7 @@ def test_a_cleared_table_is_empty_at_once_and_can_be_filled_again(store):
         rows.put(MANY, "b", Row(5))
         return emptied
 
-    assert store.change("account", work) == (None, [])
+    assert store.transaction("account", work) == (None, [])
     assert items(store, MANY) == [("b", Row(5))]
 
 
@@ -222,7 +222,7 @@ def test_tables_do_not_meet(store):
     put(store, MANY, "a", "b")
     put(store, OTHERS, "a")
 
-    store.change("account", lambda rows: rows.clear(OTHERS))
+    store.transaction("account", lambda rows: rows.clear(OTHERS))
 
     assert keys(store, MANY) == ["a", "b"]
 
@@ -291,7 +291,7 @@ def test_a_deleted_row_leaves_room(store):
         rows.delete(FEW, "b")
         return rows.put(FEW, "d", Row(3)) + rows.put(FEW, "e", Row(4))
 
-    assert store.change("account", work) == [Row(0)]
+    assert store.transaction("account", work) == [Row(0)]
     assert keys(store, FEW) == ["c", "d", "e"]
 
 
@@ -303,7 +303,7 @@ def test_a_row_that_was_moved_to_the_end_makes_room_last(store):
         rows.put(FEW, "a", Row(7))
         return rows.put(FEW, "d", Row(3)) + rows.put(FEW, "e", Row(4)) + rows.put(FEW, "f", Row(5))
 
-    assert store.change("account", work) == [Row(1), Row(2), Row(7)]
+    assert store.transaction("account", work) == [Row(1), Row(2), Row(7)]
 
 
 def test_what_made_room_is_counted_until_the_table_is_cleared(store):
@@ -311,13 +311,13 @@ def test_what_made_room_is_counted_until_the_table_is_cleared(store):
     put(store, FEW, "f")
     assert store.dropped("account", FEW) == 3
 
-    store.change("account", lambda rows: rows.clear(FEW))
+    store.transaction("account", lambda rows: rows.clear(FEW))
     assert store.dropped("account", FEW) == 0
 
 
 def test_what_was_deleted_has_not_made_room(store):
     put(store, FEW, "a")
-    store.change("account", lambda rows: rows.delete(FEW, "a"))
+    store.transaction("account", lambda rows: rows.delete(FEW, "a"))
 
     assert store.dropped("account", FEW) == 0
 
@@ -330,7 +330,7 @@ def test_a_change_that_clears_counts_anew(store):
         for key in "wxyz":
             rows.put(FEW, key, Row(0))
 
-    store.change("account", work)
+    store.transaction("account", work)
 
     assert store.dropped("account", FEW) == 1
     assert keys(store, FEW) == ["x", "y", "z"]
@@ -356,7 +356,7 @@ def test_work_that_raises_before_it_writes_changes_nothing(store):
         raise LookupError("of the caller")
 
     with pytest.raises(LookupError, match="of the caller"):
-        store.change("account", work)
+        store.transaction("account", work)
     assert keys(store, MANY) == ["a"]
     assert put(store, MANY, "b") == []
 
@@ -370,11 +370,11 @@ def test_work_that_raises_after_it_wrote_changes_nothing_where_rows_last(lasting
         rows.put(FEW, "d", Row(3))
         rows.delete(FEW, "c")
         rows.clear(MANY)
-        rows.wake(None)
+        rows.schedule(None)
         raise LookupError
 
     with pytest.raises(LookupError):
-        store.change("account", work)
+        store.transaction("account", work)
     assert keys(store, FEW) == ["a", "b", "c"]
     assert store.dropped("account", FEW) == 0
     assert store.next_wake_ms() == 5
@@ -389,7 +389,7 @@ def test_a_change_shows_to_others_once_it_is_done(lasting):
         rows.put(MANY, "b", Row(1))
         seen.extend(other.view("account", MANY))
 
-    store.change("account", work)
+    store.transaction("account", work)
 
     assert seen == []
     assert list(other.view("account", MANY)) == ["a", "b"]
@@ -420,7 +420,7 @@ def test_a_view_is_always_as_the_table_is(store):
     put(store, MANY, "a")
     assert (len(view), list(view), view.get("a")) == (1, ["a"], Row(0))
 
-    store.change("account", lambda rows: rows.clear(MANY))
+    store.transaction("account", lambda rows: rows.clear(MANY))
     assert (len(view), list(view), "a" in view) == (0, [], False)
 
 
@@ -444,8 +444,8 @@ def test_a_view_can_be_walked_through_while_the_table_changes(store):
     writer.start()
     try:
         for _ in range(100):
-            assert len(list(view)) <= FEW.most
-            assert len(view.items()) <= FEW.most
+            assert len(list(view)) <= FEW.max_rows
+            assert len(view.items()) <= FEW.max_rows
             assert all(isinstance(row, Row) for row in view.values())
     finally:
         stop.set()
@@ -556,11 +556,11 @@ def test_who_waits_too_long_for_others_is_told(impatient):
 
     def work(rows):
         rows.put(MANY, "a", Row(0))
-        with pytest.raises(StoreBusy) as caught:
+        with pytest.raises(StoreBusyError) as caught:
             put(two, MANY, "b")
         return str(caught.value)
 
-    assert "\n" not in one.change("account", work)
+    assert "\n" not in one.transaction("account", work)
     put(two, MANY, "c")
     assert keys(one, MANY) == ["a", "c"]
 
@@ -576,7 +576,7 @@ def test_who_waits_too_long_for_another_thread_is_told(impatient):
     writer.start()
     try:
         assert is_writing.wait(PATIENCE_S)
-        with pytest.raises(StoreBusy):
+        with pytest.raises(StoreBusyError):
             put(store, MANY, "a")
     finally:
         may_end.set()
@@ -615,7 +615,7 @@ def test_a_process_that_is_killed_loses_no_row_it_told_of(lasting):
     assert [kept.get(str(number)) for number in told] == told
     # Whole, and one can go on from there.
     assert len(kept) == len(list(kept)) <= len(told) + 1
-    store.change("account", store_child.increment)
+    store.transaction("account", store_child.increment)
     assert kept["n"] == 1
 
 
@@ -625,7 +625,7 @@ def test_a_process_that_is_killed_in_a_change_leaves_nothing_of_it_and_stops_nob
         child.kill()
 
     store = lasting.open()
-    store.change("account", store_child.increment)
+    store.transaction("account", store_child.increment)
     assert keys(store, NUMBERS) == ["n"]
     assert store.next_wake_ms() is None
 
@@ -708,9 +708,9 @@ def test_a_file_that_was_closed_says_so(path):
     put(store, MANY, "a")
     store.close()
 
-    with pytest.raises(StoreDown, match="closed"):
+    with pytest.raises(StoreDownError, match="closed"):
         put(store, MANY, "b")
-    with pytest.raises(StoreDown, match="closed"):
+    with pytest.raises(StoreDownError, match="closed"):
         store.view("account", MANY).get("a")
 
 
@@ -754,7 +754,7 @@ def test_a_file_that_another_program_holds_is_busy(path, monkeypatch):
     with closing(SqliteStore(str(path))) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
 
-        with pytest.raises(StoreBusy) as caught:
+        with pytest.raises(StoreBusyError) as caught:
             put(store, MANY, "a")
 
         assert "locked" in str(caught.value)
@@ -772,7 +772,7 @@ def damaged_database(path):
 
 def test_a_damaged_file_is_down_not_a_crash(path):
     damaged_database(path)
-    with pytest.raises((StoreDown, ValueError)) as caught, closing(SqliteStore(str(path))) as store:
+    with pytest.raises((StoreDownError, ValueError)) as caught, closing(SqliteStore(str(path))) as store:
         put(store, MANY, "a")
 
     assert "malformed" in str(caught.value)
@@ -790,7 +790,7 @@ def replicas(redis):
 
 
 def test_a_change_that_took_too_long_begins_again(replicas, monkeypatch):
-    from kling_mock_server.stores import redis_rows
+    from kling_mock_server.state.stores import redis_rows
 
     one, two = replicas
     monkeypatch.setattr(redis_rows, "LOCK_MS", 50)
@@ -801,17 +801,17 @@ def test_a_change_that_took_too_long_begins_again(replicas, monkeypatch):
         calls.append(number)
         if len(calls) == 1:
             # Waits until the time of the first is up.
-            two.change("account", store_child.increment)
+            two.transaction("account", store_child.increment)
         rows.put(NUMBERS, "n", number + 1)
 
-    one.change("account", work)
+    one.transaction("account", work)
 
     assert calls == [0, 1]
     assert one.view("account", NUMBERS)["n"] == 2
 
 
 def test_a_change_that_took_too_long_and_stumbled_begins_again(replicas, monkeypatch):
-    from kling_mock_server.stores import redis_rows
+    from kling_mock_server.state.stores import redis_rows
 
     one, two = replicas
     monkeypatch.setattr(redis_rows, "LOCK_MS", 50)
@@ -820,10 +820,10 @@ def test_a_change_that_took_too_long_and_stumbled_begins_again(replicas, monkeyp
     def work(rows):
         calls.append(rows.get(NUMBERS, "n"))
         if len(calls) == 1:
-            two.change("account", store_child.increment)
+            two.transaction("account", store_child.increment)
             raise LookupError
 
-    one.change("account", work)
+    one.transaction("account", work)
 
     assert calls == [None, 1]
 
@@ -845,7 +845,7 @@ def test_a_change_that_had_to_wait_is_done_once(replicas, redis):
         while asked(redis, "set") < before + 3 and time.monotonic() < deadline:
             time.sleep(0.001)
 
-    one.change("account", hold)
+    one.transaction("account", hold)
     waiting.join()
 
     assert calls == [1]
@@ -867,8 +867,8 @@ def test_a_change_that_loses_its_connection_before_it_writes_begins_again(replic
             redis.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         rows.put(NUMBERS, "n", (rows.get(NUMBERS, "n") or 0) + 1)
 
-    store.change("account", store_child.increment)
-    store.change("account", work)
+    store.transaction("account", store_child.increment)
+    store.transaction("account", work)
 
     assert len(calls) == 2
     assert store.view("account", NUMBERS)["n"] == 2
@@ -883,8 +883,8 @@ def test_a_change_that_loses_its_connection_as_it_is_written_is_not_repeated(rep
         rows.put(NUMBERS, "n", (rows.get(NUMBERS, "n") or 0) + 1)
         redis.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
-    with pytest.raises(StoreDown):
-        store.change("account", work)
+    with pytest.raises(StoreDownError):
+        store.transaction("account", work)
     assert len(calls) == 1
 
 
@@ -899,7 +899,7 @@ def test_a_server_that_is_gone_is_down_and_found_again():
             store.next_wake_ms,
             lambda: store.due(0),
         ):
-            with pytest.raises(StoreDown) as caught:
+            with pytest.raises(StoreDownError) as caught:
                 attempt()
             assert "\n" not in str(caught.value)
 
@@ -916,7 +916,7 @@ def ends_ms(redis):
 
 
 def test_all_of_an_account_ends_35_days_after_it_was_used(replicas, redis, monkeypatch):
-    from kling_mock_server.stores import redis_rows
+    from kling_mock_server.state.stores import redis_rows
 
     store, _ = replicas
     real_ms = redis_rows.real_ms
@@ -929,7 +929,7 @@ def test_all_of_an_account_ends_35_days_after_it_was_used(replicas, redis, monke
 
     # Refreshed, once the day is over: all of it, whatever is used.
     monkeypatch.setattr(redis_rows, "real_ms", lambda: real_ms() + 2 * DAY_MS)
-    store.change("account", lambda rows: rows.get(MANY, "a"))
+    store.transaction("account", lambda rows: rows.get(MANY, "a"))
     left = ends_ms(redis)
     assert len(left) == 5
     assert all(36 * DAY_MS < one <= 37 * DAY_MS for one in left.values())
@@ -946,8 +946,8 @@ def test_a_table_that_was_emptied_and_filled_again_ends_with_its_account(replica
         rows.clear(OTHERS)
         rows.put(OTHERS, "c", Row(0))
 
-    store.change("account", refill)
-    store.change("account", lambda rows: rows.delete(MANY, "b"))
+    store.transaction("account", refill)
+    store.transaction("account", lambda rows: rows.delete(MANY, "b"))
     put(store, MANY, "d")
 
     assert len(ends_ms(redis)) == 5
@@ -1159,8 +1159,8 @@ class AsInMemory(RuleBasedStateMachine):
         self.model, self.store = MemoryStore(), place.open()
 
     @rule(account=ACCOUNTS, steps=STEPS)
-    def change(self, account, steps):
-        assert self.store.change(account, taking(steps)) == self.model.change(account, taking(steps))
+    def transaction(self, account, steps):
+        assert self.store.transaction(account, taking(steps)) == self.model.transaction(account, taking(steps))
 
     @rule(account=ACCOUNTS, steps=STEPS)
     def fail(self, account, steps):
@@ -1169,7 +1169,7 @@ class AsInMemory(RuleBasedStateMachine):
             raise LookupError
 
         with pytest.raises(LookupError):
-            self.store.change(account, work)
+            self.store.transaction(account, work)
 
     @rule()
     def open_again(self):

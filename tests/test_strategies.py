@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, World, strategies
-from kling_contracts.cases import Case, catalogue
-from kling_contracts.generation.faults import SERVER_RULES
-from kling_contracts.generation.maker import Maker
-from kling_contracts.generation.plans import draw_plan
+from kling_contracts.cases.case import Case, catalogue
+from kling_contracts.cases.generation.faults import SERVER_RULES
+from kling_contracts.cases.generation.maker import Maker
+from kling_contracts.cases.generation.plans import draw_plan
 from kling_contracts.strategies import broken, cases, valid, worlds
 
 CONTRACT = Contract.load()

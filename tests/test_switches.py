@@ -2,8 +2,8 @@
 
 import pytest
 
-from kling_mock_server.switches import new_responder, token_for
-from serving import Mock, documented, payload
+from kling_mock_server.adapters.options import new_responder, token_for
+from support.serving import Mock, documented, payload
 
 
 def test_without_any_switch_the_document_is_enforced_as_published():

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import Request
-from kling_mock_server import tables, tasks
-from kling_mock_server.courier import Courier
-from kling_mock_server.handle import Handle
-from kling_mock_server.operations import WORKS
-from kling_mock_server.responder import Responder
-from kling_mock_server.tables import MOST_TASKS
-from kling_mock_server.tasks import Taken, Tasks
-from kling_mock_server.webhooks import Attempt, Targets
-from serving import NOW_MS, SESSION, documented, new_app, payload, world
-from workflow import CREATE, DAY_MS, IDENTIFY, ORIGIN, VIDEO_URL, Caller, must_fit, said, task_path, validator
+from kling_mock_server.adapters.handle import Handle
+from kling_mock_server.core.operations import WORKS
+from kling_mock_server.core.responder import Responder
+from kling_mock_server.outgoing.callback_worker import CallbackWorker
+from kling_mock_server.outgoing.webhooks import Attempt, Targets
+from kling_mock_server.state import tables, tasks
+from kling_mock_server.state.tables import MAX_TASKS
+from kling_mock_server.state.tasks import TaskRefusedError, Tasks
+from support.serving import NOW_MS, SESSION, documented, new_app, payload, world
+from support.workflow import CREATE, DAY_MS, IDENTIFY, ORIGIN, VIDEO_URL, Caller, must_fit, said, task_path, validator
 
 BEGINS_MS = 5_000
 ENDS_MS = 150_000
@@ -466,7 +466,7 @@ def test_a_world_that_changes_under_a_request_is_no_error_of_the_server(mock):
 
 def test_an_external_id_that_is_taken_and_given_back_all_the_time_is_refused(mock, monkeypatch):
     def never(self, task, outbox=None, *, unique=True):
-        raise Taken("external-task-id-duplicate")
+        raise TaskRefusedError("external-task-id-duplicate")
 
     monkeypatch.setattr(Tasks, "create", never)
     answer = mock.create(external_task_id="mine")
@@ -496,7 +496,7 @@ def handle_of(mock, token="key"):
 
 
 def test_thousands_of_tasks_are_kept():
-    assert MOST_TASKS >= 1000
+    assert MAX_TASKS >= 1000
 
 
 def test_without_upstreams_state_the_newer_task_keeps_the_external_id_when_the_older_is_forgotten(monkeypatch):
@@ -526,7 +526,7 @@ class Receiver:
 @contextmanager
 def calling_back(receiver):
     responder = new_app(pace="manual").responder
-    courier = Courier(responder.accounts, Targets(), (), receiver)
+    courier = CallbackWorker(responder.accounts, Targets(), (), receiver)
     resources = responder.resources._replace(courier=courier)
     mock = Caller(Responder(responder.contract, responder.accounts, resources=resources))
     try:

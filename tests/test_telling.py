@@ -3,8 +3,8 @@ import json
 import pytest
 
 from kling_contracts import Response
-from kling_mock_server.telling import told_by, told_of_task
-from kling_mock_server.wire import Wire, WiredResponse
+from kling_mock_server.failures.wire import Wire, WiredResponse
+from kling_mock_server.protocol.answer_summary import told_by, told_of_task
 
 
 def told(body=b"{}", operation="query", wire=None, **headers):

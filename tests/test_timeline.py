@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, World
-from kling_contracts.timeline import concerns_times, timeline
-from kling_mock_server.checking import Checking
+from kling_contracts.judging.timeline import concerns_times, timeline
+from kling_mock_server.reports.payload_checker import PayloadChecker
 
 CONTRACT = Contract.load()
 EXAMPLE = CONTRACT.operation.example
@@ -133,6 +133,6 @@ def test_a_rule_about_times_is_drawn_and_another_is_not():
 @pytest.mark.parametrize("neighbour", ["text", None, 5, [], {}], ids=repr)
 def test_a_face_is_drawn_beside_one_that_is_no_object(neighbour):
     faces = [neighbour, {**EXAMPLE["face_choose"][0], "sound_end_time": 1999}]
-    checking = Checking(CONTRACT, WORLD, lambda url: pytest.fail(url))
+    checking = PayloadChecker(CONTRACT, WORLD, lambda url: pytest.fail(url))
     result = checking.judge("payload.json", json.dumps({**EXAMPLE, "face_choose": faces}).encode())
     assert "1000 to 2999, 1999 ms" in checking.as_text([result])

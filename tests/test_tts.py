@@ -5,8 +5,8 @@ import wave
 
 import pytest
 
-from serving import AUDIO, NOW_MS, SESSION, Mock, world
-from workflow import DAY_MS, Caller, said
+from support.serving import AUDIO, NOW_MS, SESSION, Mock, world
+from support.workflow import DAY_MS, Caller, said
 
 LONG = "A sentence that is long enough to be used for lip-sync, with a pause or two. "
 

@@ -1,4 +1,4 @@
-"""What kling_contracts.video says of a file is what a player would show; FFmpeg is the oracle."""
+"""What kling_contracts.media.video says of a file is what a player would show; FFmpeg is the oracle."""
 
 import io
 import struct
@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_contracts import audio, silence, still
-from kling_contracts.video import Measured, VideoError, identify, measure
+from kling_contracts.media import audio, silent_audio, still_video
+from kling_contracts.media.video import Measured, VideoError, identify, measure
 
 FILM = Fraction(24_000, 1_001)
 TELEVISION = Fraction(25)
@@ -141,7 +141,7 @@ def test_a_quicktime_file_from_before_there_were_brands_is_a_mov():
 
 @pytest.mark.parametrize("name", ["wav", "mp3", "m4a"])
 def test_a_file_of_sound_alone_keeps_its_name(name):
-    assert identify(silence.make(name, 2_000)) == name
+    assert identify(silent_audio.make(name, 2_000)) == name
 
 
 @pytest.mark.parametrize(
@@ -389,10 +389,10 @@ def test_a_beginning_of_fragments_is_no_video():
 
 def test_sound_alone_is_no_video():
     with pytest.raises(VideoError, match="no video track"):
-        measure(silence.m4a(2_000))
+        measure(silent_audio.m4a(2_000))
 
 
-@pytest.mark.parametrize("data", [b"", b"hello, world", bytes(5_000), b"\xff" * 5_000, silence.wav(2_000)])
+@pytest.mark.parametrize("data", [b"", b"hello, world", bytes(5_000), b"\xff" * 5_000, silent_audio.wav(2_000)])
 def test_what_is_no_video_is_a_video_error(data):
     with pytest.raises(VideoError, match=r"no video track|in the middle of a box"):
         measure(data)
@@ -457,7 +457,7 @@ def damaged_files(draw):
     """Real files with overwritten bytes, cut."""
     files = st.sampled_from(
         [
-            still.mp4(2_500, 64, 48),
+            still_video.mp4(2_500, 64, 48),
             film(),
             film("mov", sound=True),
             film(movflags="faststart"),

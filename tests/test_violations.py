@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, ContractViolation, World
-from kling_contracts.violations import SOURCES, Report, describe
+from kling_contracts.judging.report import SOURCES, Report, describe
 
 CONTRACT = Contract.load()
 EXAMPLE = CONTRACT.operation.example

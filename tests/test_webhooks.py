@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from kling_mock_server.webhooks import LARGEST_ANSWER, Attempt, Targets, key_of, post, signature_headers
-from serving import PATIENCE_S, loopback, response
+from kling_mock_server.outgoing.webhooks import MAX_ANSWER_BYTES, Attempt, Targets, key_of, post, signature_headers
+from support.serving import PATIENCE_S, loopback, response
 
 SECRET = "whsec_dGVzdHNlY3JldHRlc3RzZWNyZXR0ZXN0c2VjcmV0MTI="
 OTHER_SECRET = "whsec_YW5vdGhlciBzZWNyZXQsIGZvciBhIGNoYW5nZQ=="
@@ -412,7 +412,7 @@ def test_a_receiver_that_drips_its_answer_is_hung_up_on(head):
     assert (attempt.status, attempt.error) == (0, "no answer within 1 s")
 
 
-@pytest.mark.parametrize("length", [LARGEST_ANSWER, ""], ids=["of a named length", "of no named length"])
+@pytest.mark.parametrize("length", [MAX_ANSWER_BYTES, ""], ids=["of a named length", "of no named length"])
 def test_a_receiver_that_drips_only_its_body_has_answered_and_is_hung_up_on(length):
     drip = Drip(response(length=length))
     with receiver(drip) as (url, _):
@@ -448,7 +448,7 @@ def test_an_endless_answer_is_not_read_to_its_end():
         connection.sendall(response(length=""))
         try:
             for _ in range(2000):
-                connection.sendall(bytes(LARGEST_ANSWER))
+                connection.sendall(bytes(MAX_ANSWER_BYTES))
         except OSError:
             noticed.set()
 

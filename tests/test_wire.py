@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import __version__
-from kling_mock_server.wire import Piece, Wire, WiredResponse, claimed_length, headers, script
-from wired import obedient_app
+from kling_mock_server.failures.wire import Piece, Wire, WiredResponse, claimed_length, headers, script
+from support.wired import obedient_app
 
 DATE = "Sun, 15 Jun 2025 15:06:40 GMT"
 

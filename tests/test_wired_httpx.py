@@ -6,10 +6,10 @@ import zlib
 import httpx
 import pytest
 
-from kling_mock_server.mounted import Mounted
-from kling_mock_server.wire import Wire, WiredResponse
-from serving import PATIENCE_S
-from wired import Obedient, content_of, serving
+from kling_mock_server.adapters.httpx_transport import HttpxTransport
+from kling_mock_server.failures.wire import Wire, WiredResponse
+from support.serving import PATIENCE_S
+from support.wired import Obedient, content_of, serving
 
 URL = "http://kling.example"
 HOURS_MS = 36_000_000
@@ -28,7 +28,7 @@ def connected(port):
 
 
 def transport(responder=None):
-    return httpx.MockTransport(Mounted(responder or Obedient(), URL).answer)
+    return httpx.MockTransport(HttpxTransport(responder or Obedient(), URL).answer)
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kling_mock_server.explaining import explain
-from kling_mock_server.witness import MOST_SHOWN, Witness
-from serving import Mock, documented, payload
+from kling_mock_server.protocol.explanation import explain
+from kling_mock_server.testing.expected_violations import MAX_SHOWN, ViolationRecorder
+from support.serving import Mock, documented, payload
 
 SHORT = ("clip-too-short", "face-overlap-too-short")
 
@@ -16,7 +16,7 @@ def mock():
 
 @pytest.fixture
 def witness(mock):
-    witness = Witness(documented().rules)
+    witness = ViolationRecorder(documented().rules)
     mock.responder.watch = witness.see
     return witness
 
@@ -90,7 +90,7 @@ def test_of_many_kinds_of_refusal_the_first_are_shown_and_the_rest_counted(mock,
     for field in fields:
         mock.post(payload(**{field: {}}))
     text = witness.refusals()
-    assert text.count("POST ") == MOST_SHOWN
+    assert text.count("POST ") == MAX_SHOWN
     assert text.endswith("… and 1 more kinds of refusal")
 
 

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import World
-from kling_contracts.world import Audio, Face, File, Session, Video, audio_from_json, session_from_json
+from kling_contracts.facts.world import Audio, Face, File, Session, Video, audio_from_json, session_from_json
 
-LATEST_MS = 2**53 - 1
+MAX_TIME_MS = 2**53 - 1
 SESSION = {"video_ms": 10_000, "faces": {"0": [2000, 7000]}}
 
-numbers = st.integers(0, LATEST_MS)
+numbers = st.integers(0, MAX_TIME_MS)
 created = {"created_ms": numbers}
 sessions = st.fixed_dictionaries(
     {"video_ms": numbers, "faces": st.dictionaries(st.text(), st.tuples(numbers, numbers).map(list), max_size=3)},
@@ -129,7 +129,7 @@ def test_a_world_is_an_object(value):
         ({"now_ms": "1"}, "/now_ms"),
         ({"now_ms": None}, "/now_ms"),
         ({"now_ms": -1}, "/now_ms"),
-        ({"now_ms": LATEST_MS + 1}, "/now_ms"),
+        ({"now_ms": MAX_TIME_MS + 1}, "/now_ms"),
         ({"now_ms": True}, "/now_ms"),
         ({"audio_slack_ms": -1}, "/audio_slack_ms"),
         ({"external_task_ids": "mine"}, "/external_task_ids"),

@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING
 
 from kling_contracts.contract import Contract
 from kling_contracts.errors import DocumentError, OverlayError, RuleError
-from kling_contracts.facts import Facts
+from kling_contracts.facts.payload_facts import Facts
+from kling_contracts.facts.world import World
 from kling_contracts.http import Request, Response
-from kling_contracts.operation import Operation
-from kling_contracts.rules import Quote, Rule
-from kling_contracts.violations import ContractViolation, Note, Report, Unverified, Violation
-from kling_contracts.world import World
+from kling_contracts.judging.operation import Operation
+from kling_contracts.judging.report import ContractViolation, Note, Report, Unverified, Violation
+from kling_contracts.rules.rule import Quote, Rule
 
 if TYPE_CHECKING:
-    from kling_contracts.auditing import Audit, audit, audit_builder
-    from kling_contracts.cases import Case, catalogue
-    from kling_contracts.generator import generate
+    from kling_contracts.audits import Audit, audit, audit_builder
+    from kling_contracts.cases.case import Case, catalogue
+    from kling_contracts.cases.generator import generate
 
 __version__ = "0.1.0"
 
@@ -44,12 +44,12 @@ __all__ = [
 ]
 
 _LATE = {
-    "Audit": "auditing",
-    "Case": "cases",
-    "audit": "auditing",
-    "audit_builder": "auditing",
-    "catalogue": "cases",
-    "generate": "generator",
+    "Audit": "audits",
+    "Case": "cases.case",
+    "audit": "audits",
+    "audit_builder": "audits",
+    "catalogue": "cases.case",
+    "generate": "cases.generator",
 }
 """What only those need who make cases, and the module that has it."""
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from kling_contracts import document as documents
-from kling_contracts.companion_facts import companion_meter
+from kling_contracts.documents import loading as documents
 from kling_contracts.errors import DocumentError
-from kling_contracts.facts import Fetch, Measures, Meter, unfetched
-from kling_contracts.gate import Gate, Refusal, Routes
+from kling_contracts.facts.companion_facts import companion_meter
+from kling_contracts.facts.payload_facts import Fetch, Measures, Meter, unfetched
+from kling_contracts.facts.world import World
 from kling_contracts.http import Request
-from kling_contracts.operation import Operation, operations_of
-from kling_contracts.rules import Compiler, Rule
-from kling_contracts.violations import ContractViolation, Report, Violation
-from kling_contracts.world import World
+from kling_contracts.judging.operation import Operation, operations_of
+from kling_contracts.judging.report import ContractViolation, Report, Violation
+from kling_contracts.judging.request_rules import RefusedRequestError, RequestRules, Routes
+from kling_contracts.rules.rule import Compiler, Rule
 
 Document = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ class Contract:
     document: Document
     """The effective document: OpenAPI 3.1, all rules included."""
     operations: tuple[Operation, ...]
-    gate: Gate
+    gate: RequestRules
     """What is judged before there is a payload."""
     account_rules: Mapping[str, Rule]
     """What an account refuses though the request is right, by id: too many tasks at once."""
@@ -55,7 +55,7 @@ class Contract:
             account = {rule.id: rule for rule in compiler.request_rules(document.get("x-account-rules", []))}
         except (KeyError, IndexError, TypeError) as error:
             raise DocumentError(f"the effective document lacks {error}") from error
-        return cls(document, operations, Gate(rules, Routes(operations)), MappingProxyType(account))
+        return cls(document, operations, RequestRules(rules, Routes(operations)), MappingProxyType(account))
 
     @property
     def operation(self) -> Operation:
@@ -101,7 +101,7 @@ class Contract:
             if routed.operation.secured:
                 self.gate.token(request)
             payload = self.gate.payload(request, routed)
-        except Refusal as refusal:
+        except RefusedRequestError as refusal:
             return Report((refusal.violation,))
         return routed.operation.tree.report(payload, self._meter(routed.operation, world, fetch))
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kling_contracts.contract import Contract
-from kling_contracts.rules import Rule
-from kling_contracts.violations import SOURCES
+from kling_contracts.judging.report import SOURCES
+from kling_contracts.rules.rule import Rule
 
 
 def rule_rows(contract: Contract) -> list[dict[str, Any]]:

@@ -10,14 +10,14 @@ from typing import Final
 from hypothesis import event, note
 from hypothesis import strategies as st
 
-from kling_contracts.cases import Case
+from kling_contracts.cases.case import Case
+from kling_contracts.cases.generation.changes import Change
+from kling_contracts.cases.generation.maker import Maker, draw_change, maker_of
+from kling_contracts.cases.generation.payloads import world_of
+from kling_contracts.cases.generation.plans import Below, Plan, draw_plan
 from kling_contracts.contract import Contract
-from kling_contracts.generation.changes import Change
-from kling_contracts.generation.maker import Maker, draw_change, maker_of
-from kling_contracts.generation.payloads import world_of
-from kling_contracts.generation.plans import Below, Plan, draw_plan
-from kling_contracts.timeline import timeline
-from kling_contracts.world import World
+from kling_contracts.facts.world import World
+from kling_contracts.judging.timeline import timeline
 
 _NUMBERS: Final = st.integers(0, 2**20 - 1)
 

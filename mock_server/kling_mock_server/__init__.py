@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kling_mock_server.app import create_app
+    from kling_mock_server.adapters.flask_app import create_app
 
 __all__ = ["create_app"]
 
@@ -11,7 +11,7 @@ __all__ = ["create_app"]
 def __getattr__(name: str) -> object:
     # Flask takes a tenth of a second to import; the command's help and checks do without.
     if name == "create_app":
-        from kling_mock_server.app import create_app
+        from kling_mock_server.adapters.flask_app import create_app
 
         return create_app
     raise AttributeError(name)

@@ -1,5 +1,5 @@
 """`python -m kling_mock_server` is `klingkit`."""
 
-from kling_mock_server.cli import main
+from kling_mock_server.cli.main import main
 
 main()

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from kling_mock_server.drill import Drill
-    from kling_mock_server.handle import Handle, InProcess
-    from kling_mock_server.journal import Entry
-    from kling_mock_server.responder import Responder
-    from kling_mock_server.rule_coverage import RuleCoverage
-    from kling_mock_server.servers import Servers
-    from kling_mock_server.switches import Switches
-    from kling_mock_server.witness import Witness
+    from kling_mock_server.adapters.handle import Handle, InProcess
+    from kling_mock_server.adapters.options import MockOptions
+    from kling_mock_server.adapters.servers import Servers
+    from kling_mock_server.core.responder import Responder
+    from kling_mock_server.state.journal import Entry
+    from kling_mock_server.testing.drill import Drill
+    from kling_mock_server.testing.expected_violations import ViolationRecorder
+    from kling_mock_server.testing.rule_coverage import RuleCoverage
 
-WITNESS = pytest.StashKey["Witness"]()
+WITNESS = pytest.StashKey["ViolationRecorder"]()
 """On a test: what it did to its mocks."""
 COVERAGE = pytest.StashKey["RuleCoverage"]()
 """On the configuration, where rule coverage was asked for."""
@@ -28,26 +28,28 @@ WORKER_OUTPUT = "kling_coverage"
 
 
 @pytest.fixture(scope="session")
-def kling_options() -> "Switches":
-    """Switches of `create_app` for every mock. Override it to choose: `return {"profile": "upstream"}`."""
+def kling_options() -> "MockOptions":
+    """MockOptions of `create_app` for every mock. Override it to choose: `return {"profile": "upstream"}`."""
     return {}
 
 
 @pytest.fixture(scope="session")
 def kling_base_url() -> str:
     """Where `kling_respx` and `kling_mock` answer, by default the vendor's own server. Override it to choose."""
-    from kling_mock_server.switches import new_responder
+    from kling_mock_server.adapters.options import new_responder
 
     url: str = new_responder().contract.document["servers"][0]["url"]
     return url
 
 
 @pytest.fixture
-def kling_mock(request: pytest.FixtureRequest, kling_options: "Switches", kling_base_url: str) -> Iterator["InProcess"]:
+def kling_mock(
+    request: pytest.FixtureRequest, kling_options: "MockOptions", kling_base_url: str
+) -> Iterator["InProcess"]:
     """A mock without a socket: `.app` for any client that can call WSGI, `.client()` for httpx."""
-    from kling_mock_server.app import create_app
-    from kling_mock_server.handle import InProcess
-    from kling_mock_server.switches import token_for
+    from kling_mock_server.adapters.flask_app import create_app
+    from kling_mock_server.adapters.handle import InProcess
+    from kling_mock_server.adapters.options import token_for
 
     handle = InProcess(create_app(**kling_options), kling_base_url, token_for(kling_options))
     with closing(handle.responder), _witnessed(request, handle.responder):
@@ -56,7 +58,7 @@ def kling_mock(request: pytest.FixtureRequest, kling_options: "Switches", kling_
 
 @pytest.fixture
 def kling_server(
-    request: pytest.FixtureRequest, kling_options: "Switches", _kling_servers: "Servers"
+    request: pytest.FixtureRequest, kling_options: "MockOptions", _kling_servers: "Servers"
 ) -> Iterator["Handle"]:
     """An account of a mock that listens on a free port of this machine; tests share the server, not the account."""
     with (
@@ -67,11 +69,13 @@ def kling_server(
 
 
 @pytest.fixture
-def kling_respx(request: pytest.FixtureRequest, kling_options: "Switches", kling_base_url: str) -> Iterator["Handle"]:
+def kling_respx(
+    request: pytest.FixtureRequest, kling_options: "MockOptions", kling_base_url: str
+) -> Iterator["Handle"]:
     """A mock that answers httpx, sync and async, for every URL under `kling_base_url`; no other URL is let through."""
     import respx
 
-    from kling_mock_server.router import mount
+    from kling_mock_server.adapters.respx_router import mount
 
     with respx.mock(assert_all_called=False) as router:
         handle = mount(router, kling_base_url, **kling_options)
@@ -80,9 +84,9 @@ def kling_respx(request: pytest.FixtureRequest, kling_options: "Switches", kling
 
 
 @pytest.fixture
-def kling_drill(kling_options: "Switches") -> Iterator["Drill"]:
+def kling_drill(kling_options: "MockOptions") -> Iterator["Drill"]:
     """Judges a client under a scenario: `kling_drill(client, "flaky").check()`; the client takes URL and token."""
-    from kling_mock_server.drill import Drill
+    from kling_mock_server.testing.drill import Drill
 
     with Drill(**kling_options) as drill:
         yield drill
@@ -90,7 +94,7 @@ def kling_drill(kling_options: "Switches") -> Iterator["Drill"]:
 
 @pytest.fixture(scope="session")
 def _kling_servers() -> Iterator["Servers"]:
-    from kling_mock_server.servers import Servers
+    from kling_mock_server.adapters.servers import Servers
 
     with Servers() as servers:
         yield servers
@@ -101,9 +105,9 @@ def _witnessed(
     request: pytest.FixtureRequest, responder: "Responder", is_late: "Callable[[Entry], bool]" = lambda _: False
 ) -> Iterator[None]:
     """Let the test answer for what the mock refuses meanwhile."""
-    from kling_mock_server.witness import Witness
+    from kling_mock_server.testing.expected_violations import ViolationRecorder
 
-    witness = request.node.stash.setdefault(WITNESS, Witness(responder.contract.every_rule))
+    witness = request.node.stash.setdefault(WITNESS, ViolationRecorder(responder.contract.every_rule))
     coverage = request.config.stash.get(COVERAGE, None)
 
     def watch(entry: "Entry") -> None:
@@ -149,7 +153,7 @@ def _judge(item: pytest.Item) -> None:
         pytest.fail("kling_violates: the test uses none of kling_mock, kling_server, kling_respx", pytrace=False)
 
 
-def _fail_with(text: str, witness: "Witness") -> None:
+def _fail_with(text: str, witness: "ViolationRecorder") -> None:
     witness.forget()
     if text:
         pytest.fail(text, pytrace=False)
@@ -182,7 +186,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     option = config.option
     if (option.kling_coverage or option.kling_coverage_fail_under is not None) and not option.collectonly:
-        from kling_mock_server.rule_coverage import RuleCoverage
+        from kling_mock_server.testing.rule_coverage import RuleCoverage
 
         config.stash[COVERAGE] = RuleCoverage()
 

@@ -9,9 +9,9 @@ from collections import deque
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-import test_mutants
 from bench.measure import Figure, cpu_of, cpu_of_run
 from kling_contracts import catalogue, generate, strategies
+from support import mutants
 
 EXAMPLES = 1000
 
@@ -42,7 +42,7 @@ def _generated():
 
 
 def _unfound():
-    return len(test_mutants.survivors_of_the_catalogue()) / len(test_mutants.servers())
+    return len(mutants.survivors_of_the_catalogue()) / len(mutants.servers())
 
 
 def _seconds(call):

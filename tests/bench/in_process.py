@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import flask
 
-import hostile_audio
 from bench.measure import Figure, ratio
-from kling_contracts import Contract, audio, silence
+from kling_contracts import Contract
+from kling_contracts.media import audio, silent_audio
 from kling_mock_server import create_app
+from support import hostile_audio
 
 CONTRACT = Contract.load()
 EXAMPLE = CONTRACT.operation.example
@@ -51,7 +52,7 @@ def _six_errors():
 
 
 def _upload():
-    largest = silence.make("wav", 8000, CONTRACT.largest_file)
+    largest = silent_audio.make("wav", 8000, CONTRACT.largest_file)
     payload = copy.deepcopy(EXAMPLE)
     payload["face_choose"][0] |= {"audio_id": "", "sound_file": base64.b64encode(largest).decode()}
     body = json.dumps(payload).encode()

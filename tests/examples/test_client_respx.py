@@ -6,7 +6,7 @@ import httpx
 import pytest
 import respx
 
-from kling_mock_server.router import mount
+from kling_mock_server.adapters.respx_router import mount
 
 PAYLOAD = {
     "session_id": "825465778199224380",

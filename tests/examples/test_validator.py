@@ -1,6 +1,6 @@
 """A validator and a builder as integrators write them, and the audit that finds what they get wrong."""
 
-from kling_contracts.auditing import audit, audit_builder
+from kling_contracts.audits import audit, audit_builder
 
 VOLUMES = ("sound_volume", "original_audio_volume")
 

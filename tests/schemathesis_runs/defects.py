@@ -3,7 +3,7 @@
 import copy
 import itertools
 
-from kling_contracts.document import effective
+from kling_contracts.documents.loading import effective
 
 
 def mutated(defect):

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 from click.testing import CliRunner
 
-from kling_mock_server.schemathesis_cli import FILES, schemathesis
+from kling_mock_server.cli.schemathesis import FILES, schemathesis
 
 
 def init(*arguments):
@@ -67,6 +67,6 @@ def test_the_settings_mute_no_check(tmp_path):
 
 
 def test_the_command_does_without_schemathesis():
-    program = "import sys; import kling_mock_server.schemathesis_cli; sys.exit('schemathesis' in sys.modules)"
+    program = "import sys; import kling_mock_server.cli.schemathesis; sys.exit('schemathesis' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

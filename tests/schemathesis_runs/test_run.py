@@ -11,11 +11,11 @@ pytest.importorskip("schemathesis.openapi")
 from click.testing import CliRunner
 from defects import lengthen_the_audio, mutated
 
-import serving
 from kling_contracts import Contract
-from kling_contracts.document import effective
-from kling_mock_server.live import live
-from kling_mock_server.schemathesis_cli import schemathesis
+from kling_contracts.documents.loading import effective
+from kling_mock_server.adapters.live_server import live
+from kling_mock_server.cli.schemathesis import schemathesis
+from support import serving
 
 TOKEN = "klingkit"
 PATIENCE_S = 120

@@ -23,9 +23,10 @@ from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import IgnoredAuth, RejectedPositiveData
 
 from kling_contracts import Contract, DocumentError
-from kling_contracts.document import effective, vendor
-from kling_mock_server import create_app, schemathesis_hooks
-from kling_mock_server.schemathesis_hooks.carrying import bench_of, carry
+from kling_contracts.documents.loading import effective, vendor
+from kling_mock_server import create_app
+from kling_mock_server.testing import schemathesis_hooks
+from kling_mock_server.testing.schemathesis_hooks.carrying import bench_of, carry
 
 PATH = "/kling/v1/videos/advanced-lip-sync"
 

@@ -21,7 +21,7 @@ WAITING_HELPS = {1302, 1303}
 BROKEN = {5000, 5001, 5002}
 TRIES = 6
 FEW = 5
-LONGEST_PAUSE_S = 30.0
+MAX_PAUSE_S = 30.0
 
 T = TypeVar("T")
 
@@ -178,7 +178,7 @@ class Kling:
                 if not (error.is_busy or error.is_broken) or failures == TRIES:
                     raise
                 # At least a second by default, twice as long each time, never in step with other clients.
-                backoff_s = min(self._config.retry_s * 2 ** min(pauses, 20), LONGEST_PAUSE_S) * random.uniform(1, 1.5)
+                backoff_s = min(self._config.retry_s * 2 ** min(pauses, 20), MAX_PAUSE_S) * random.uniform(1, 1.5)
                 pause_s = max(backoff_s, error.retry_after_s)
                 log.info("%s: %s; next attempt in %.1f s", name, error, pause_s)
                 self.pause(pause_s)

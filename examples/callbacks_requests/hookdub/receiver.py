@@ -17,13 +17,13 @@ from .config import Config
 log = logging.getLogger(__name__)
 
 PATH = "/kling/callback"
-LARGEST_BODY = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 
 
 def create_receiver(board: Board, secret: str = "") -> Flask:
     """Return the receiver. With a secret, only signed callbacks count; without one they are hints, to be checked."""
     app = Flask("hookdub")
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     webhook = Webhook(secret) if secret else None
 
     @app.post(PATH)

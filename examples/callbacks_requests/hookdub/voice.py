@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .kling import JobError
 
 LARGEST = 5 * 1024 * 1024
-SHORTEST_MS, LONGEST_MS = 2000, 60_000
+MIN_MS, MAX_MS = 2000, 60_000
 # The service measures audios a little shorter than we do, and reports the end of a face a little late.
 AUDIO_MARGIN_MS, FACE_MARGIN_MS = 50, 100
 
@@ -30,8 +30,8 @@ def read(path: Path) -> Voice:
             duration_ms = sound.getnframes() * 1000 // sound.getframerate()
     except (wave.Error, EOFError, ZeroDivisionError) as error:
         raise JobError(f"{path} is no WAV file: {error}") from error
-    if not SHORTEST_MS + AUDIO_MARGIN_MS <= duration_ms <= LONGEST_MS:
-        raise JobError(f"{path} lasts {duration_ms} ms; {SHORTEST_MS + AUDIO_MARGIN_MS} to {LONGEST_MS} are needed")
+    if not MIN_MS + AUDIO_MARGIN_MS <= duration_ms <= MAX_MS:
+        raise JobError(f"{path} lasts {duration_ms} ms; {MIN_MS + AUDIO_MARGIN_MS} to {MAX_MS} are needed")
     return Voice(base64.b64encode(content).decode(), duration_ms)
 
 
@@ -48,8 +48,8 @@ def face_choose(faces: Any, voice: Voice) -> list[dict[str, Any]]:
     except (LookupError, TypeError) as error:
         raise JobError(f"the faces of the video cannot be read: {error!r}") from error
     clip_ms = min(voice.duration_ms - AUDIO_MARGIN_MS, seen_ms - FACE_MARGIN_MS)
-    if clip_ms < SHORTEST_MS:
-        raise JobError(f"no face can be seen for {SHORTEST_MS + FACE_MARGIN_MS} ms at a stretch")
+    if clip_ms < MIN_MS:
+        raise JobError(f"no face can be seen for {MIN_MS + FACE_MARGIN_MS} ms at a stretch")
     return [
         {
             "face_id": face_id,

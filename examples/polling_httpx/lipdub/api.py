@@ -19,7 +19,7 @@ TRIES = 6
 """Of one call; waiting for a free slot does not count."""
 FEW = 5
 """So often a task may be unknown after its creation, or finished without a video."""
-LONGEST_PAUSE_S = 30.0
+MAX_PAUSE_S = 30.0
 
 T = TypeVar("T")
 
@@ -144,7 +144,7 @@ class Kling:
         raise AssertionError("the count never ends")
 
     async def _pause(self, pauses: int, failure: CallFailed) -> None:
-        backoff_s = min(self.settings.retry_s * 2 ** min(pauses, 20), LONGEST_PAUSE_S) * self._jitter(1, 1.5)
+        backoff_s = min(self.settings.retry_s * 2 ** min(pauses, 20), MAX_PAUSE_S) * self._jitter(1, 1.5)
         pause_s = max(backoff_s, failure.retry_after_s)
         self.say(f"{failure}; again in {pause_s:.1f} s")
         await self.sleep(pause_s)

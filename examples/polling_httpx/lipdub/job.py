@@ -10,7 +10,7 @@ from .api import FEW, Kling
 from .errors import CODE_NOT_FOUND, KlingError, Refused
 from .placing import milliseconds, place
 
-LONGEST_POLL_FACTOR = 5
+MAX_POLL_FACTOR = 5
 EXPIRED = {401, 403, 404, 410}
 
 
@@ -83,7 +83,7 @@ async def _video_url(kling: Kling, task_id: str) -> str:
             kling.say(f"task {task_id} is {state}")
         said = state
         await kling.sleep(pause_s)
-        pause_s = min(pause_s * 1.3, kling.settings.poll_s * LONGEST_POLL_FACTOR)
+        pause_s = min(pause_s * 1.3, kling.settings.poll_s * MAX_POLL_FACTOR)
 
 
 async def _look(kling: Kling, task_id: str, gaps: int) -> dict[str, Any]:

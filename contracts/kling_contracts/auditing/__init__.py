@@ -1,7 +1,0 @@
-"""Audits: somebody else's judgement, held against cases whose verdict is known."""
-
-from kling_contracts.auditing.audits import Audit, Finding, Kind, Row
-from kling_contracts.auditing.builders import audit_builder, is_builder
-from kling_contracts.auditing.validators import audit
-
-__all__ = ["Audit", "Finding", "Kind", "Row", "audit", "audit_builder", "is_builder"]

@@ -1,0 +1,164 @@
+"""Auditing a validator: does it refuse what breaks a rule, and nothing else?"""
+
+import inspect
+import traceback
+from collections.abc import Callable, Collection, Iterable, Iterator, Sized
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Final
+
+from kling_contracts.audits.audit import Audit, Kind
+from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
+from kling_contracts.cases.case import Case, catalogue
+from kling_contracts.cases.generator import generate
+from kling_contracts.contract import Contract
+from kling_contracts.facts.world import World
+
+Validator = Callable[..., Any]
+
+KINDS: Final = (Kind.ACCEPTED, Kind.REFUSED, Kind.CRASHED)
+
+
+def audit(
+    validator: Validator,
+    *,
+    n: int = 1000,
+    seed: int = 0,
+    contract: Contract | None = None,
+    ignore: Collection[str] = (),
+) -> Audit:
+    """Hold a payload validator against the boundary catalogue and `n` generated cases.
+
+    It is called with a decoded payload, and with the world as JSON where its signature takes a second argument.
+    How its answer is read:
+
+    - It raises: the payload is refused. Python's own exceptions (`KeyError`, `TypeError`) are crashes, except
+      `ValueError` and `AssertionError`.
+    - It returns a bool, or a tuple that begins with one: that is the verdict.
+    - It returns text, another collection or an iterator: the errors; empty means accepted.
+    - It returns None, the payload itself or an object that is no collection (a parsed model): accepted.
+
+    A validator that takes no world must refuse what the contract refuses without one; whatever hangs on ids, on a
+    video or on a stored audio is not judged. `ignore` names rules that it is not meant to know. Raises `ValueError`
+    where one of them does not exist.
+    """
+    contract = contract or Contract.load()
+    refuse_unknown(ignore, contract)
+    tally = FindingCounter(contract)
+    told_of = world_writer(validator)
+    for case in payload_cases(contract, n, seed):
+        breaks = case.breaks if told_of else frozenset(contract.report(case.payload).broken)
+        knows = (breaks & case.breaks) - set(ignore)
+        if knows or not breaks | case.breaks:
+            others = [told_of(case.world)] if told_of else []
+            tally.add(case, knows, judgement(validator, case.payload, *others))
+    return tally.audit(name_of(validator), KINDS, lambda rule: _because(rule, contract, ignore))
+
+
+def payload_cases(contract: Contract, n: int, seed: int) -> Iterator[Case]:
+    """Yield the cases that are about a payload alone: catalogue first, then those among `n` generated ones."""
+    return chain(payload_rows(contract), generated_payloads(contract, n, seed))
+
+
+def payload_rows(contract: Contract) -> Iterator[Case]:
+    """Yield the rows of the catalogue that are about a payload alone."""
+    return _about_payloads(contract, _catalogue(contract))
+
+
+def generated_payloads(contract: Contract, n: int, seed: int) -> Iterator[Case]:
+    """Yield those of `n` generated cases that are about a payload alone."""
+    return _about_payloads(contract, generate(seed, n, contract))
+
+
+@lru_cache(maxsize=2)
+def _catalogue(contract: Contract) -> tuple[Case, ...]:
+    # A suite audits many functions, and always with the same rows.
+    return catalogue(contract)
+
+
+def _about_payloads(contract: Contract, cases: Iterable[Case]) -> Iterator[Case]:
+    about = {rule.id for rule in contract.operation.rules}
+    return (case for case in cases if case.breaks <= about)
+
+
+def judgement(validator: Validator, payload: Any, *others: Any) -> CallVerdict:
+    """Return what a validator makes of one payload."""
+    try:
+        returned = validator(payload, *others)
+    except (Exception, SystemExit) as error:
+        return CallVerdict(False if is_refusal(error) else None, told(error))
+    return _read(returned, payload)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether raising this is an answer; an exception of Python itself tells of a bug, `ValueError` apart."""
+    return isinstance(error, ValueError | AssertionError) or type(error).__module__ != "builtins"
+
+
+def told(error: BaseException) -> str:
+    """Return an exception and where it was raised, in one line."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    first = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {first} ({frame.filename.rpartition('/')[2]}, line {frame.lineno})"
+
+
+def world_writer(validator: Validator) -> Callable[[World], Any] | None:
+    """Return what makes a validator's second argument; None where it takes the payload alone.
+
+    The second argument is the world where it is required or called so: a `World` where it is annotated as one,
+    otherwise JSON.
+    """
+    try:
+        parameters = list(inspect.signature(validator).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    positional = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    if len(positional) < 2 or (
+        positional[1].default is not inspect.Parameter.empty and "world" not in positional[1].name
+    ):
+        return None
+    return _as_it_is if "World" in str(positional[1].annotation) else World.to_json
+
+
+def _as_it_is(world: World) -> World:
+    return world
+
+
+def refuse_unknown(rules: Collection[str], contract: Contract) -> None:
+    """Raise `ValueError` where one of these is no rule of the contract."""
+    unknown = sorted(set(rules) - contract.rules.keys())
+    if unknown:
+        raise ValueError(f"the contract has no rule {', '.join(unknown)}; `klingkit rules` lists them")
+
+
+def name_of(target: object) -> str:
+    """Return what a callable is called."""
+    return getattr(target, "__qualname__", None) or type(target).__qualname__
+
+
+def _read(returned: Any, payload: Any) -> CallVerdict:
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise TypeError("the validator is asynchronous; wrap it: lambda payload: asyncio.run(validate(payload))")
+    if isinstance(returned, tuple) and returned and isinstance(returned[0], bool):
+        return CallVerdict(returned[0], _shown(returned))
+    if isinstance(returned, bool):
+        return CallVerdict(returned)
+    if returned is None or returned is payload or returned == payload:
+        return ACCEPTED
+    if isinstance(returned, Iterator):
+        returned = list(returned)
+    return CallVerdict(not (isinstance(returned, Sized) and len(returned)), _shown(returned))
+
+
+def _shown(returned: Any) -> str:
+    text = repr(returned)
+    return f"returned {text[:200]}{'...' if len(text) > 200 else ''}"
+
+
+def _because(rule: str, contract: Contract, ignore: Collection[str]) -> str:
+    if rule in ignore:
+        return "it was asked to be left out"
+    if contract.rules[rule].kind == "request":
+        return ""
+    return "the payload alone does not show it; take the world as a second argument to have it judged"

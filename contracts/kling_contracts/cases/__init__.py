@@ -1,0 +1,1 @@
+"""Cases: requests with their worlds and the rules they break."""

@@ -1,0 +1,91 @@
+"""Cases: a request, its world and the set of rules it breaks, known from how the case was made.
+
+No label comes from judging: a rule that is judged wrongly would only confirm itself.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kling_contracts.contract import Contract
+from kling_contracts.facts.world import World
+from kling_contracts.http import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One request in one world."""
+
+    request: Request
+    world: World
+    breaks: frozenset[str]
+    """Ids of every rule that the request breaks; empty: it is valid."""
+    why: str
+    """One sentence."""
+    quote: str = ""
+    """The vendor's words that decide; empty where there are none."""
+
+    @property
+    def payload(self) -> Any:
+        """The decoded body. Raises `ValueError` where it is not JSON."""
+        return json.loads(self.request.body)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the case as a row; `case.schema.json` describes one."""
+        return {
+            "why": self.why,
+            "quote": self.quote,
+            "breaks": sorted(self.breaks),
+            "request": _request_json(self.request),
+            "world": self.world.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, row: Any) -> "Case":
+        """Build a case from its row. Raises `ValueError` where it is none."""
+        try:
+            return cls(
+                request=_request(row["request"]),
+                world=World.from_json(row["world"]),
+                breaks=frozenset(row["breaks"]),
+                why=row["why"],
+                quote=row["quote"],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a row of a case: {error!r}") from error
+
+
+def _request_json(request: Request) -> dict[str, Any]:
+    head = {"method": request.method, "path": request.path, "query": request.query, "headers": dict(request.headers)}
+    try:
+        return {**head, "body": request.body.decode()}
+    except UnicodeDecodeError:
+        return {**head, "body_base64": base64.b64encode(request.body).decode()}
+
+
+def _request(value: Mapping[str, Any]) -> Request:
+    sent = base64.b64decode(value["body_base64"]) if "body_base64" in value else value["body"].encode()
+    return Request(value["method"], value["path"], value["headers"], sent, value["query"])
+
+
+def catalogue(contract: Contract | None = None) -> tuple[Case, ...]:
+    """Return the boundary catalogue: every rule from both sides, every audio source, what lies near a rule.
+
+    Always the same for one contract, by default the documented one. Every row is small, and what it breaks is
+    judged by `Contract.report`.
+    """
+    # At first use: whoever reads rows needs nothing that makes them.
+    from kling_contracts.cases.generation import catalogue as rows
+    from kling_contracts.cases.generation.maker import maker_of
+
+    return tuple(rows.rows(maker_of(contract)))
+
+
+def server_catalogue(contract: Contract | None = None) -> tuple[Case, ...]:
+    """Return what `catalogue` leaves out: token times and body sizes, which only a server judges, and rows of MBs."""
+    from kling_contracts.cases.generation import catalogue as rows
+    from kling_contracts.cases.generation.maker import maker_of
+
+    return tuple(rows.server_rows(maker_of(contract)))

@@ -1,0 +1,1 @@
+"""The documents: loading, overlays, prose coverage."""

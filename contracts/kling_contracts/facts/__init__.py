@@ -1,0 +1,1 @@
+"""Facts: what a world says about one payload."""

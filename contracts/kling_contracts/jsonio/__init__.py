@@ -1,0 +1,1 @@
+"""Strict JSON, and the schema keywords that judge it."""

@@ -1,0 +1,164 @@
+"""Schema keywords: jsonschema-rs judges, the messages are ours.
+
+Its own texts quote the value, and a refused `sound_file` would put megabytes of audio into a log.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+import jsonschema_rs
+
+MAX_ITEMS: Final = 100
+"""Items of an over-long array that are looked into; a body of millions of items must not take minutes."""
+MAX_FAULTS: Final = 1000
+MAX_MESSAGES: Final = 4096
+"""Sentences that a checker keeps."""
+MAX_MESSAGE_LENGTH: Final = 200
+"""Characters of a pointer whose sentence is kept: a client's keys may be megabytes long."""
+
+Schema = Mapping[str, Any]
+Path = tuple[str | int, ...]
+"""Keys and indexes from the root of a value."""
+Place = tuple[str, ...]
+"""Where a keyword stands in a schema, as the schema's own path; a `required` keyword ends in the missing name."""
+
+
+class Fault(NamedTuple):
+    """One keyword broken by one value."""
+
+    pointer: str
+    """JSON Pointer of the field to blame; of a missing one, where it should stand."""
+    path: Path
+    """The same as keys and indexes."""
+    place: Place
+    message: str
+
+
+class Checker:
+    """A compiled JSON Schema 2020-12."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._validator = jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=False)
+        self._told: dict[tuple[object, ...], Fault] = {}
+        self.is_valid = self._validator.is_valid
+
+    def broken(self, value: Any) -> list[Fault]:
+        """Return every keyword that `value` breaks; raises `TypeError` for what is not a JSON value."""
+        try:
+            if self.is_valid(value):
+                return []
+            bounded = _bounded(value, self._schema)
+            return self._faults(self._validator.iter_errors(bounded), bounded) or self._first(value)
+        except ValueError as error:
+            raise TypeError(f"not a JSON value: {error}") from None
+
+    def _first(self, value: Any) -> list[Fault]:
+        # The validator makes all its errors at once, which for a huge value takes minutes.
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return self._faults(iter([error]), value)
+        return []
+
+    def _faults(self, errors: Iterator[Any], value: Any) -> list[Fault]:
+        return list(islice((fault for error in errors for fault in self._of(error, value)), MAX_FAULTS))
+
+    def _of(self, error: Any, value: Any) -> list[Fault]:
+        place, path = tuple(map(str, error.schema_path)), tuple(error.instance_path)
+        if error.instance is None:
+            _refuse_infinite(value, path)
+        keyword = place[-1]
+        if keyword == "required":
+            name = error.kind.property
+            return [self._fault((*place, name), (*path, name), keyword, None)]
+        if keyword == "additionalProperties" and error.kind.name == keyword:
+            return [self._fault(place, (*path, name), keyword, None) for name in error.kind.unexpected]
+        return [self._fault(place, path, keyword, error)]
+
+    def _fault(self, place: Place, path: Path, keyword: str, error: Any) -> Fault:
+        """Sentences are few and payloads many: each is written once."""
+        kind = kind_of(error.instance) if keyword == "type" else ""
+        key = (place, path, kind)
+        told = self._told.get(key)
+        if told is None:
+            limit = error.kind.value if error else None
+            told = Fault(pointer(path), path, place, message(keyword, limit, path, kind))
+            if len(self._told) < MAX_MESSAGES and len(told.pointer) < MAX_MESSAGE_LENGTH:
+                self._told[key] = told
+        return told
+
+
+def pointer(path: Path) -> str:
+    """Return the JSON Pointer (RFC 6901) of a path of keys and indexes."""
+    return "".join(["/" + str(token).replace("~", "~0").replace("/", "~1") for token in path])
+
+
+def readable(path: Path) -> str:
+    """Return a path as people write it: `face_choose[0].sound_volume`."""
+    text = "".join([f"[{token}]" if isinstance(token, int) else f".{token}" for token in path])
+    return text.lstrip(".") or "the request body"
+
+
+def message(keyword: str, limit: Any, path: Path, kind: str) -> str:
+    """Return the sentence for a broken keyword; of the value it tells no more than its type, `kind`, if that."""
+    template = _MESSAGES.get(keyword, "{name} does not satisfy {keyword}")
+    if keyword == "type":
+        return f"{readable(path)} must be {_article(limit)}{f', not {_article(kind)}' if kind else ''}"
+    return template.format(name=readable(path), keyword=keyword, limit=limit, items="item" if limit == 1 else "items")
+
+
+def kind_of(value: Any) -> str:
+    """Return the JSON type of a decoded value."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, float):
+        return "integer" if value.is_integer() else "number"
+    return _KINDS.get(type(value), "object")
+
+
+_KINDS: Final = {str: "string", int: "integer", list: "array", tuple: "array", type(None): "null"}
+_MESSAGES: Final = {
+    "required": "{name} is required",
+    "minimum": "{name} must be at least {limit}",
+    "maximum": "{name} must be at most {limit}",
+    "exclusiveMinimum": "{name} must be more than {limit}",
+    "exclusiveMaximum": "{name} must be less than {limit}",
+    "minItems": "{name} must hold at least {limit} {items}",
+    "maxItems": "{name} must hold at most {limit} {items}",
+    "minLength": "{name} must have at least {limit} characters",
+    "maxLength": "{name} must have at most {limit} characters",
+    "enum": "{name} must be one of {limit}",
+    "const": "{name} must be {limit}",
+    "pattern": "{name} must match {limit}",
+    "additionalProperties": "{name} is not known here",
+}
+
+
+def _article(kind: Any) -> str:
+    if isinstance(kind, list):
+        return " or ".join(_article(one) for one in kind)
+    return kind if kind == "null" else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _refuse_infinite(value: Any, path: Path) -> None:
+    """The validator takes NaN and the infinities for null."""
+    for token in path:
+        value = value[str(token) if isinstance(value, dict) else token]
+    if isinstance(value, float):
+        raise TypeError(f"not a JSON value: {value}")
+
+
+def _bounded(value: Any, schema: Schema) -> Any:
+    """Cut arrays to their bound and `MAX_ITEMS` more, so that what was too long still is."""
+    if isinstance(value, list | tuple) and "items" in schema:
+        return [_bounded(item, schema["items"]) for item in value[: schema.get("maxItems", 0) + MAX_ITEMS]]
+    if isinstance(value, dict) and isinstance(schema.get("additionalProperties"), Mapping):
+        value = dict(islice(value.items(), len(schema.get("properties", ())) + MAX_FAULTS))
+    if not isinstance(value, dict) or "properties" not in schema:
+        return value
+    arrays = [name for name, declared in schema["properties"].items() if "items" in declared and name in value]
+    return (
+        {**value, **{name: _bounded(value[name], schema["properties"][name]) for name in arrays}} if arrays else value
+    )

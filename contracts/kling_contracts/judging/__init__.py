@@ -1,0 +1,1 @@
+"""Judging: request rules, operations, the evaluator, and its report."""

@@ -1,0 +1,314 @@
+"""Judging one payload: a walk over its schema's tree, in document order."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from json.encoder import encode_basestring
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.errors import RuleError
+from kling_contracts.facts.payload_facts import Facts, Measures
+from kling_contracts.jsonio.keywords import MAX_ITEMS, Checker, Fault, Path, Place, pointer
+from kling_contracts.judging.report import Note, Report, Unverified, Violation
+from kling_contracts.rules.cel_compiler import Condition, Expression, Judge, all_hold
+from kling_contracts.rules.rule import KEYWORDS, Compiler, Rule
+from kling_contracts.unknown import UnknownFactError
+
+MAX_NOTES: Final = 20
+"""Unknown fields that one object is told about."""
+MAX_REMEDY: Final = 2**53
+"""A time beyond it is no advice, and Python refuses to print the longest ones."""
+SHOWN: Final = 60
+"""Characters of a value that a report shows."""
+
+_ANNOTATIONS: Final = {"properties", "items", "description", "title", "default", "example", "examples", "deprecated"}
+
+Schema = Mapping[str, Any]
+Order = tuple[int | None, ...]
+"""Place of a rule in document order; None stands for the index of an array's item."""
+
+
+class Node(NamedTuple):
+    """One node of the schema, with the rules that sit on it."""
+
+    rules: tuple[Rule, ...]
+    children: Mapping[str, "Node"]
+    items: "Node | None"
+    required: frozenset[str]
+    inner: tuple[tuple[str, "Node"], ...]
+    """The children that hold rules or fields; the others need no visit."""
+    deeper: tuple[tuple[str, "Node"], ...]
+    """Of these, the ones that are objects or arrays themselves."""
+    all_hold: Judge
+    """Answers at once for the rules of an object and of its scalar fields."""
+
+    def all_rules(self) -> Iterator[Rule]:
+        """Yield the rules of this node and of every node below it."""
+        yield from self.rules
+        for child in self.children.values():
+            yield from child.all_rules()
+        if self.items:
+            yield from self.items.all_rules()
+
+
+class CompiledSchema(NamedTuple):
+    """The rules of one operation's payload, compiled."""
+
+    root: Node
+    checker: Checker
+    keywords: Mapping[Place, Rule]
+    orders: Mapping[str, Order]
+    rules: tuple[Rule, ...]
+    """Every rule in document order."""
+
+    @classmethod
+    def compile(cls, schema: Schema, compiler: Compiler) -> "CompiledSchema":
+        """Compile the payload's schema. Raises `RuleError` where a rule is wrong or an id stands twice."""
+        grower = _SchemaCompiler(compiler)
+        root = grower.node(schema, "", (), ())
+        return cls(root, Checker(schema), grower.keywords, grower.orders, tuple(grower.rules))
+
+    def report(self, payload: Any, meter: Measures) -> Report:
+        """Judge one payload by the facts that `meter` measures."""
+        faults = self.checker.broken(payload)
+        walk = _Evaluation(payload, meter, frozenset(fault.pointer for fault in faults) if faults else _ALL_SOUND)
+        request = meter.of_request(payload)
+        walk.visit(self.root, payload, "", request)
+        violations = walk.violations
+        if faults:
+            violations += [self._violation(fault, payload) for fault in faults]
+            violations.sort(key=self._order)
+        return Report(tuple(violations), tuple(walk.unverified), tuple(walk.notes), tuple(walk.facts))
+
+    def _violation(self, fault: Fault, payload: Any) -> Violation:
+        return Violation(self.keywords[fault.place], fault.pointer, fault.message, _shown_at(payload, fault.path))
+
+    def _order(self, violation: Violation) -> Order:
+        return _filled(self.orders[violation.rule.id], violation.pointer)
+
+
+@lru_cache(maxsize=1024)
+def _filled(order: Order, pointer: str) -> Order:
+    """Put the indexes of a pointer where the order leaves them open."""
+    indexes = iter([int(token) for token in pointer.split("/") if token.isdigit()])
+    return tuple([next(indexes, 0) if step is None else step for step in order])
+
+
+class _SchemaCompiler:
+    def __init__(self, compiler: Compiler) -> None:
+        self.compiler = compiler
+        self.rules: list[Rule] = []
+        self.keywords: dict[Place, Rule] = {}
+        self.orders: dict[str, Order] = {}
+
+    def node(self, schema: Schema, name: str, place: Place, order: Order) -> Node:
+        """Document order: a node's keywords, then its rules, then its children in property order."""
+        _refuse_unknown_keywords(schema, name)
+        for keyword, missing, rule in self.compiler.keyword_rules(schema, name):
+            self._add(rule, (*order, 0, len(self.rules)))
+            self.keywords[(*place, keyword, missing) if missing else (*place, keyword)] = rule
+        rules = tuple(self.compiler.cel_rules(schema, name))
+        for rule in rules:
+            self._add(rule, (*order, 1, len(self.rules)))
+        children = {
+            child: self.node(body, f"{name}.{child}".lstrip("."), (*place, "properties", child), (*order, 2, index))
+            for index, (child, body) in enumerate(schema.get("properties", {}).items())
+        }
+        items = None
+        if "items" in schema:
+            items = self.node(schema["items"], f"{name}[]", (*place, "items"), (*order, 2, None))
+        inner = tuple((n, child) for n, child in children.items() if child.rules or child.children or child.items)
+        deeper = tuple((n, child) for n, child in inner if child.children or child.items)
+        return Node(rules, children, items, frozenset(schema.get("required", ())), inner, deeper, _fast(rules, inner))
+
+    def _add(self, rule: Rule, order: Order) -> None:
+        if rule.id in self.orders:
+            raise RuleError(f"two rules have the id {rule.id!r}")
+        self.orders[rule.id] = order
+        self.rules.append(rule)
+
+
+def _fast(rules: tuple[Rule, ...], inner: tuple[tuple[str, Node], ...]) -> Judge:
+    if not rules and not inner:
+        return lambda value, facts: True
+    scalars = {name: child.rules for name, child in inner if not (child.children or child.items)}
+    return all_hold(_expressions(rules), {name: _expressions(below) for name, below in scalars.items()})
+
+
+def _expressions(rules: tuple[Rule, ...]) -> list[Expression]:
+    return [rule.expression for rule in rules if rule.expression]
+
+
+def _refuse_unknown_keywords(schema: Schema, name: str) -> None:
+    for keyword in schema:
+        if keyword not in KEYWORDS and keyword not in _ANNOTATIONS and not keyword.startswith("x-"):
+            raise RuleError(f"the schema keyword {keyword!r} at {name or 'the body'} cannot be made a rule")
+
+
+_ALL_SOUND: Final[frozenset[str]] = frozenset()
+_ITSELF: Final = frozenset([""])
+
+
+class _Evaluation:
+    """One payload's walk. `unsound` holds the pointers of fields that broke a keyword."""
+
+    def __init__(self, payload: Any, meter: Measures, unsound: frozenset[str]) -> None:
+        self.payload = payload
+        self.meter = meter
+        self.unsound = unsound
+        self.violations: list[Violation] = []
+        self.unverified: list[Unverified] = []
+        self.notes: list[Note] = []
+        self.facts: list[Facts] = []
+
+    def visit(self, node: Node, value: Any, path: str, facts: Facts) -> None:
+        if node.children:
+            self._visit_object(node, value, path, facts)
+        elif node.items:
+            self._visit_array(node.items, value, path, facts)
+        else:
+            self._judge_all(node.rules, value, path, facts, _ITSELF if path in self.unsound else _ALL_SOUND)
+
+    def _visit_object(self, node: Node, value: Any, path: str, facts: Facts) -> None:
+        if not isinstance(value, dict):
+            self._give_up(node, path, "it is not an object")
+            return
+        fields = _with_integers(value) if float in map(type, value.values()) else value
+        if self._all_hold(node, fields, facts):
+            inner = node.deeper
+        else:
+            inner = node.inner
+            self._judge_all(node.rules, fields, path, facts, self._refused_below(path))
+        for name, child in inner:
+            if name in fields:
+                self.visit(child, fields[name], f"{path}/{name}", facts)
+            elif name in node.required:
+                self._give_up(child, f"{path}/{name}", "the field is missing")
+        if not node.children.keys() >= value.keys():
+            self.notes += _notes(value, node, path)
+
+    def _all_hold(self, node: Node, fields: Any, facts: Facts) -> bool:
+        if self.unsound:
+            return False
+        try:
+            return node.all_hold(fields, facts)
+        except UnknownFactError:
+            return False
+
+    def _visit_array(self, node: Node, value: Any, path: str, facts: Facts) -> None:
+        if not isinstance(value, list | tuple) or not value:
+            self._give_up(node, path, "there is no item")
+            return
+        for index, item in enumerate(value[:MAX_ITEMS]):
+            item_facts = self.meter.of_item(self.payload, item, facts)
+            self.facts.append(item_facts)
+            self.visit(node, item, f"{path}/{index}", item_facts)
+
+    def _give_up(self, node: Node, path: str, because: str) -> None:
+        self.unverified += [Unverified(rule, path, because) for rule in node.all_rules()]
+
+    def _refused_below(self, path: str) -> frozenset[str]:
+        if not self.unsound:
+            return _ALL_SOUND
+        return frozenset([pointer[len(path) :] for pointer in self.unsound if pointer.startswith(path)])
+
+    def _judge_all(self, rules: tuple[Rule, ...], value: Any, path: str, facts: Facts, refused: frozenset[str]) -> None:
+        """`refused`: the fields that broke a keyword, as JSON Pointers from `value`."""
+        for rule in rules:
+            expression = rule.expression
+            assert expression is not None
+            if refused.isdisjoint(expression.fields):
+                self._judge(rule, expression, value, path, facts)
+            else:
+                first = min(refused.intersection(expression.fields))
+                self.unverified.append(Unverified(rule, path, f"{path}{first} is itself refused"))
+
+    def _judge(self, rule: Rule, expression: Expression, value: Any, path: str, facts: Facts) -> None:
+        try:
+            if not expression.holds(value, facts):
+                failed = [condition for condition in expression.conditions if not condition.holds(value, facts)]
+                self.violations.append(_violation(rule, expression, failed[0], value, path, facts))
+        except UnknownFactError as unknown:
+            self.unverified.append(Unverified(rule, path, str(unknown)))
+
+
+def _violation(rule: Rule, expression: Expression, failed: Condition, value: Any, path: str, facts: Facts) -> Violation:
+    name = _blamed(rule, value)
+    remedy = _remedy(expression, failed, value, name, facts) if failed.comparison else ""
+    blamed = value.get(name) if name else value
+    shown = shown_value(blamed) if not name or name in value else ""
+    return Violation(rule, f"{path}/{name}" if name else path, rule.sentence(failed), shown, remedy)
+
+
+def _blamed(rule: Rule, value: Any) -> str:
+    given = (name for name in rule.blame if value.get(name) not in (None, ""))
+    return next(given, rule.blame[0] if rule.blame else "")
+
+
+def _remedy(expression: Expression, failed: Condition, value: Any, name: str, facts: Facts) -> str:
+    """What the blamed number would have to be, everything else as it is: the comparison is linear in it.
+
+    Empty where no number would do: another condition of the rule may stand in the way.
+    """
+    comparison = failed.comparison
+    number = value.get(name) if name else value
+    if comparison is None or comparison.operator not in _BOUNDS or not isinstance(number, int):
+        return ""
+
+    def changed(to: int) -> Any:
+        return {**value, name: to} if name else to
+
+    gap = comparison.gap(value, facts)
+    slope = comparison.gap(changed(number + 1), facts) - gap
+    upwards, strict = _BOUNDS[comparison.operator]
+    bound = number - slope * (gap - strict)
+    if slope not in (1, -1) or not 0 <= bound <= MAX_REMEDY or not expression.holds(changed(bound), facts):
+        return ""
+    return f"at least {bound}" if upwards == (slope > 0) else f"at most {bound}"
+
+
+_BOUNDS: Final = {">=": (True, 0), ">": (True, 1), "<=": (False, 0), "<": (False, -1)}
+"""Whether the left side must be the larger, and by how much a strict comparison moves the bound."""
+
+
+def _with_integers(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: int(v) if type(v) is float and v.is_integer() else v for name, v in value.items()}
+
+
+def _notes(value: Mapping[str, Any], node: Node, path: str) -> list[Note]:
+    from difflib import get_close_matches
+
+    notes = []
+    for name in [name for name in value if name not in node.children][:MAX_NOTES]:
+        near = get_close_matches(name[:SHOWN], node.children, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        where = path + pointer((name[:SHOWN],))
+        notes.append(Note(where, f"{encode_basestring(name[:SHOWN])} is not a documented field{hint}"))
+    return notes
+
+
+def shown_value(value: Any) -> str:
+    """Return a value as JSON, cut short: a refused `sound_file` may be megabytes long."""
+    if isinstance(value, str):
+        shown = encode_basestring(value[:SHOWN])
+        return shown if len(value) <= SHOWN else f'{shown[:-1]}…" ({len(value)} characters)'
+    if isinstance(value, dict | list | tuple) and value:
+        return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
+    try:
+        text = str(value) if type(value) is int else _encode(value)
+    except ValueError:
+        return "a number of very many digits"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _shown_at(payload: Any, path: Path) -> str:
+    value = payload
+    try:
+        for token in path:
+            value = value[token]
+    except (LookupError, TypeError):
+        return ""
+    return shown_value(value)

@@ -1,0 +1,107 @@
+"""Operations: a method on a path, with the compiled rules of its payload."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.facts.world import World
+from kling_contracts.judging.evaluator import CompiledSchema
+from kling_contracts.rules.rule import Compiler, Rule, Statuses
+
+Document = Mapping[str, Any]
+
+_METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+
+class Parameter(NamedTuple):
+    """One parameter: `place` is path or query, `type` the JSON type that its text is read as."""
+
+    place: str
+    type: str
+    default: Any
+    """What it is where it is not given; None where the document says nothing."""
+
+
+class Operation(NamedTuple):
+    """One method on one path, with the rules of its payload in document order."""
+
+    id: str
+    name: str
+    """One word: create, query, list, identify, tts."""
+    method: str
+    paths: tuple[str, ...]
+    """The documented path first, then the others that it also answers at."""
+    media_types: tuple[str, ...]
+    """Of its body; empty where it has none."""
+    parameters: Mapping[str, Parameter]
+    """What an operation without a body takes instead, by name: together they are its payload."""
+    secured: bool
+    """Whether it needs a bearer token."""
+    example: Any
+    """The document's own example of a payload."""
+    example_world_json: Any
+    """The world in which that example is valid."""
+    statuses: Statuses
+    tree: CompiledSchema
+
+    @property
+    def example_world(self) -> World:
+        """The world in which the example is valid. Raises `ValueError` where the document's is wrong."""
+        return World.from_json(self.example_world_json)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule on the payload."""
+        return self.tree.rules
+
+    def limit_on(self, fact: str) -> int | None:
+        """Return the most that a rule allows a fact, as in `facts.file.size_bytes`; None where no rule does."""
+        return max(self._limits_on(fact), default=None)
+
+    def _limits_on(self, fact: str) -> Iterator[int]:
+        for rule in self.rules:
+            for condition in rule.expression.conditions if rule.expression else ():
+                if fact in condition.reads:
+                    yield from condition.limits
+
+
+def operations_of(document: Document) -> Iterator[Operation]:
+    """Yield every operation of an effective document. Raises `RuleError` where a rule is wrong."""
+    for path, item in document["paths"].items():
+        for method in filter(_METHODS.__contains__, item):
+            yield _operation(document, path, method, item[method])
+
+
+def _operation(document: Document, path: str, method: str, body: Document) -> Operation:
+    components = document["components"]
+    statuses = Statuses.of(body["responses"], components.get("responses", {}))
+    facts = components["schemas"][body.get("x-facts", "Facts")]
+    contents: Document = body.get("requestBody", {}).get("content", {})
+    content: Document = next(iter(contents.values()), {})
+    parameters = {} if contents else {one["name"]: one for one in body.get("parameters", ())}
+    return Operation(
+        id=body["operationId"],
+        name=body["x-name"],
+        method=method.upper(),
+        paths=(path, *body.get("x-also-at", ())),
+        media_types=tuple(contents),
+        parameters={name: _parameter(one) for name, one in parameters.items()},
+        secured=bool(body.get("security", document.get("security"))),
+        example=content.get("example"),
+        example_world_json=content.get("x-world", {}),
+        statuses=statuses,
+        tree=CompiledSchema.compile(
+            content["schema"] if contents else _as_object(parameters),
+            Compiler(facts, body["x-violation-code"], statuses, body.get("x-source", "schema")),
+        ),
+    )
+
+
+def _parameter(declared: Document) -> Parameter:
+    return Parameter(declared["in"], declared["schema"]["type"], declared["schema"].get("default"))
+
+
+def _as_object(parameters: Mapping[str, Document]) -> Document:
+    """Parameters are judged like the fields of a payload; those of a path are never missing."""
+    required = [name for name, one in parameters.items() if one.get("required") and one["in"] != "path"]
+    properties = {name: one["schema"] for name, one in parameters.items()}
+    return {"properties": properties, **({"required": required} if required else {})}

@@ -1,0 +1,120 @@
+"""Violations: rules broken by one payload; what could not be verified; notes; and their text for people."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from kling_contracts.facts.payload_facts import Facts
+from kling_contracts.rules.rule import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One rule broken by one payload."""
+
+    rule: Rule
+    pointer: str
+    """JSON Pointer of the field to blame; empty for the payload or the request itself."""
+    message: str
+    value: str = ""
+    """What stands there, as JSON, cut short; empty where nothing stands."""
+    remedy: str = ""
+    """What would be right there, where that can be computed: `at least 2000`."""
+
+    @property
+    def rule_id(self) -> str:
+        """The id of the broken rule."""
+        return self.rule.id
+
+
+class Unverified(NamedTuple):
+    """One rule that could be judged neither way, and why."""
+
+    rule: Rule
+    pointer: str
+    because: str
+
+
+class Note(NamedTuple):
+    """Something that breaks no rule and is hardly meant: an unknown field."""
+
+    pointer: str
+    message: str
+
+
+class Report(NamedTuple):
+    """All that can be said of one payload; no violation means valid as far as it could be verified."""
+
+    violations: tuple[Violation, ...] = ()
+    unverified: tuple[Unverified, ...] = ()
+    notes: tuple[Note, ...] = ()
+    facts: tuple[Facts, ...] = ()
+    """The facts of each item of face_choose that was looked into."""
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The ids of the broken rules, each once, in document order."""
+        return tuple(dict.fromkeys(violation.rule.id for violation in self.violations))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return violations, unverified rules and notes as JSON."""
+        return {
+            "violations": [_violation_json(violation) for violation in self.violations],
+            "unverified": [{"rule": u.rule.id, "pointer": u.pointer, "because": u.because} for u in self.unverified],
+            "notes": [{"pointer": note.pointer, "message": note.message} for note in self.notes],
+        }
+
+
+def _violation_json(violation: Violation) -> dict[str, Any]:
+    rule = violation.rule
+    return {
+        "rule": rule.id,
+        "pointer": violation.pointer,
+        "message": violation.message,
+        "found": violation.value,
+        "wanted": violation.remedy,
+        "status": rule.status,
+        "code": rule.code,
+        "source": rule.source,
+        "quotes": [quote.to_json() for quote in rule.quotes],
+    }
+
+
+class ContractViolation(AssertionError):
+    """The request breaks the contract; the text lists each rule, where, why, and the vendor's sentence."""
+
+    def __init__(self, violations: tuple[Violation, ...]) -> None:
+        super().__init__("\n".join(describe(violation) for violation in violations))
+        self.violations = violations
+
+
+def describe(violation: Violation) -> str:
+    """Return a violation as people read it: rule, pointer, message, value, remedy, the vendor's words."""
+    lines = [f"{violation.rule.id} at {violation.pointer or 'the request'}: {violation.message}"]
+    if violation.value:
+        lines.append(f"  found:  {violation.value}")
+    if violation.remedy:
+        lines.append(f"  wanted: {violation.remedy}")
+    lines += [f"  vendor: {quote.text}  ({quote.meaning})" for quote in violation.rule.quotes]
+    if not violation.rule.quotes:
+        lines.append(f"  source: {SOURCES[violation.rule.source]}")
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """Return text with control characters escaped: a path or key of a request must not steer a terminal."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join([one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text])
+
+
+def indented(text: str) -> str:
+    """Return text with every line indented by two."""
+    return "\n".join([f"  {line}" for line in text.splitlines()])
+
+
+SOURCES = {
+    "schema": "the schema of the vendor's document",
+    "upstream": "Kling's own documentation; the vendor's document does not say it",
+    "mock": "klingkit; no documentation says it",
+    "prose": "the prose of the vendor's document",
+}

@@ -1,0 +1,147 @@
+"""What is judged before there is a payload: path, method, bearer token, content type, JSON."""
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, NoReturn
+from urllib.parse import parse_qsl
+
+from kling_contracts.http import Request
+from kling_contracts.jsonio import strict_json
+from kling_contracts.judging.operation import Operation, Parameter
+from kling_contracts.judging.report import Violation
+from kling_contracts.rules.rule import Rule
+
+
+class RefusedRequestError(Exception):
+    """A request that never gets as far as having a payload."""
+
+    def __init__(self, violation: Violation) -> None:
+        super().__init__(violation.message)
+        self.violation = violation
+
+
+Methods = Mapping[str, Operation]
+"""Operations by upper-case method."""
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Routed(NamedTuple):
+    """The operation that a request is for, and what its path says of it."""
+
+    operation: Operation
+    in_path: Mapping[str, str]
+
+
+class Routes:
+    """Operations by path and method; a documented path may hold `{names}`."""
+
+    def __init__(self, operations: tuple[Operation, ...]) -> None:
+        self._plain: dict[str, dict[str, Operation]] = {}
+        self._named: dict[re.Pattern[str], dict[str, Operation]] = {}
+        self.paths = tuple(dict.fromkeys(path for operation in operations for path in operation.paths))
+        for operation in operations:
+            for path in operation.paths:
+                self._methods_to_fill(path)[operation.method] = operation
+
+    def find(self, path: str) -> tuple[Methods | None, Mapping[str, str]]:
+        """Return the operations at a path, None for an unknown one, and the values of its names."""
+        methods = self._plain.get(path)
+        if methods is not None:
+            return methods, _NOTHING
+        for pattern, named in self._named.items():
+            match = pattern.fullmatch(path)
+            if match:
+                return named, match.groupdict()
+        return None, _NOTHING
+
+    def near(self, path: str) -> Sequence[str]:
+        """Return the one path that was hardly meant otherwise, `Identify-face` in capitals; all where none is near."""
+        from difflib import get_close_matches
+
+        return get_close_matches(path[:MAX_PATH_LENGTH].lower(), self.paths, n=1, cutoff=_ALIKE) or self.paths
+
+    def _methods_to_fill(self, path: str) -> dict[str, Operation]:
+        if "{" not in path:
+            return self._plain.setdefault(path, {})
+        literals = [re.escape(part) for part in re.split(r"\{\w+\}", path)]
+        names = [f"(?P<{name}>[^/]+)" for name in re.findall(r"\{(\w+)\}", path)]
+        pattern = "".join(part for pair in zip(literals, [*names, ""], strict=True) for part in pair)
+        return self._named.setdefault(re.compile(pattern), {})
+
+
+class RequestRules(NamedTuple):
+    """The request rules of a contract. Every method raises `RefusedRequestError` where one is broken."""
+
+    rules: Mapping[str, Rule]
+    routes: Routes
+
+    def route(self, request: Request) -> Routed:
+        """Return the operation that the request is for."""
+        methods, in_path = self.routes.find(request.path)
+        if methods is None:
+            self.refuse("path", value=request.path, remedy=" or ".join(self.routes.near(request.path)))
+        operation = methods.get(request.method)
+        if operation is None:
+            self.refuse("method", value=request.method, remedy=", ".join(methods))
+        return Routed(operation, in_path)
+
+    def allowed(self, path: str) -> str:
+        """Return the methods that a path has, for an `Allow` header; empty for an unknown path."""
+        return ", ".join(self.routes.find(path)[0] or ())
+
+    def token(self, request: Request) -> str:
+        """Return the bearer token; the scheme's case does not matter (RFC 9110)."""
+        header = request.headers.get("authorization", "").strip()
+        if not header:
+            self.refuse("authorization-missing", remedy="Authorization: Bearer <key>")
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip() or " " in token.strip():
+            self.refuse("authorization-invalid", remedy="Authorization: Bearer <key>")
+        return token.strip()
+
+    def payload(self, request: Request, routed: Routed) -> Any:
+        """Return the decoded body, an absent content type meaning JSON; without a body, the parameters as an object."""
+        operation = routed.operation
+        if not operation.media_types:
+            return {**_parameters(request.query, operation.parameters), **routed.in_path}
+        content_type = request.headers.get("content-type", "")
+        media_type = content_type.partition(";")[0].strip().lower()
+        if media_type and media_type not in operation.media_types:
+            self.refuse("content-type", value=content_type, remedy=" or ".join(operation.media_types))
+        if not request.body:
+            self.refuse("body.required")
+        try:
+            return strict_json.decode(request.body)
+        except strict_json.BodyError as error:
+            self.refuse("body-json", detail=str(error))
+
+    def refuse(self, rule_id: str, *, value: str = "", remedy: str = "", detail: str = "") -> NoReturn:
+        """Refuse by the request rule of that id."""
+        rule = self.rules[rule_id]
+        message = f"{rule.message}: {detail}" if detail else rule.message
+        raise RefusedRequestError(Violation(rule, "", message, value[:60], remedy))
+
+
+def _parameters(query: str, declared: Mapping[str, Parameter]) -> dict[str, Any]:
+    bounded = "&".join(query.split("&", MAX_PARAMETERS)[:MAX_PARAMETERS])
+    # In process a query may hold what no UTF-8 does; it is replaced like such bytes in an escape.
+    unicode = bounded.encode("utf-8", "replace").decode()
+    values = parse_qsl(unicode, keep_blank_values=True, errors="replace")
+    return {name: _read(text, declared.get(name)) for name, text in values}
+
+
+def _read(text: str, parameter: Parameter | None) -> Any:
+    """What is no number stays text, and breaks the rule on its type."""
+    if parameter and parameter.type == "integer" and _INTEGER.fullmatch(text):
+        return int(text)
+    return text
+
+
+MAX_PATH_LENGTH: Final = 200
+"""Characters of an unknown path that are compared with the known ones."""
+_ALIKE: Final = 0.9
+MAX_PARAMETERS: Final = 1000
+"""Parameters of a query that are looked at."""
+_INTEGER: Final = re.compile(r"-?[0-9]{1,1000}")

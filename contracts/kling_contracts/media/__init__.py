@@ -1,0 +1,1 @@
+"""Audio and video files: measured from their bytes, and made to measure."""

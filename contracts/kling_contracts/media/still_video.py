@@ -1,0 +1,187 @@
+"""The smallest playable mp4 of an exact duration: a still picture of flat grey, without sound.
+
+Players seek in it, and `kling_contracts.media.video` measures it to the millisecond and the pixel.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+_MAX_MS: Final = 60 * 60 * 1000
+_SMALLEST: Final = 2
+_LARGEST: Final = 4_096
+
+_TIMESCALE: Final = 1_000
+_PICTURE_MS: Final = 1_000
+"""How long a picture is shown, except for the last."""
+
+_BLOCK: Final = 16
+"""Pixels along each side of a macroblock."""
+
+_LEVELS: Final = (
+    (99, 10),
+    (396, 11),
+    (792, 21),
+    (1_620, 22),
+    (3_600, 31),
+    (5_120, 32),
+    (8_192, 40),
+    (22_080, 50),
+    (36_864, 51),
+    (139_264, 60),
+)
+"""The most macroblocks of a picture, and the level of H.264 that its decoders are of at least."""
+
+_BASELINE: Final = 66
+_ANY_BASELINE_DECODER: Final = 0xC0
+
+# Kinds of units in the bitstream, and of pictures.
+_SEQUENCE, _SETTINGS, _KEY_PICTURE, _NEXT_PICTURE = 0x67, 0x68, 0x65, 0x41
+_PREDICTED, _INTRA = 5, 7
+
+# Mean of its neighbours, mid-grey for the first, and nothing on top: in brightness, colour, quantisation and detail.
+_GREY_BLOCK: Final = "00100111"
+
+_SAME_FILE: Final = struct.pack(">4I4sI", 0, 1, 12, 0, b"url ", 1)
+_PICTURE_HANDLER: Final = struct.pack(">8x4s13x", b"vide")
+_NO_ROTATION: Final = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+_NO_LANGUAGE: Final = 0x55C4
+_TRACK_ENABLED: Final = 3
+_PRINT_RESOLUTION: Final = 72 << 16
+
+
+class _Film(NamedTuple):
+    """What the tables of the file describe; `sizes` are those of its pictures in bytes."""
+
+    duration_ms: int
+    width: int
+    height: int
+    sizes: list[int]
+
+
+def mp4(duration_ms: int, width: int = 1280, height: int = 720) -> bytes:
+    """Return a video of a grey picture, one a second: H.264 constrained baseline, without sound.
+
+    Raises:
+        ValueError: the duration is below 1 ms or above an hour, or a side is odd, below 2 or above 4096 pixels.
+    """
+    _check(duration_ms, width, height)
+    pictures = list(_pictures(-(-duration_ms // _PICTURE_MS), _blocks(width) * _blocks(height)))
+    film = _Film(duration_ms, width, height, [len(picture) for picture in pictures])
+    brand = _box(b"ftyp", b"isom\0\0\2\0isomiso2avc1mp42")
+    # The size of the tables does not depend on where the pictures start.
+    start = len(brand) + len(_moov(film, 0)) + 8
+    return brand + _moov(film, start) + _box(b"mdat", *pictures)
+
+
+def _check(duration_ms: int, width: int, height: int) -> None:
+    if not 1 <= duration_ms <= _MAX_MS:
+        raise ValueError(f"duration_ms must be from 1 to {_MAX_MS}, not {duration_ms}")
+    for name, side in (("width", width), ("height", height)):
+        if side % 2 or not _SMALLEST <= side <= _LARGEST:
+            raise ValueError(f"{name} must be even and from {_SMALLEST} to {_LARGEST} pixels, not {side}")
+
+
+def _blocks(side: int) -> int:
+    return -(-side // _BLOCK)
+
+
+def _unsigned(value: int) -> str:
+    """Return the Exp-Golomb code of a number: as many zeros as digits follow its first."""
+    digits = f"{value + 1:b}"
+    return "0" * (len(digits) - 1) + digits
+
+
+def _unit(kind: int, bits: str) -> bytes:
+    """Return a unit of the bitstream, ended by a 1 and zeros up to a whole byte.
+
+    What looks like the start of a unit would have to be escaped; within the bounds of `mp4`, nothing does.
+    """
+    bits = f"{kind:08b}{bits}1"
+    whole = bits.ljust(-(-len(bits) // 8) * 8, "0")
+    return int(whole, 2).to_bytes(len(whole) // 8)
+
+
+def _sequence(width: int, height: int) -> bytes:
+    """Return the parameters of the whole sequence: pictures are shown as they come, and copy the last one at most."""
+    numbering = _unsigned(0) + _unsigned(12) + _unsigned(2) + _unsigned(1) + "0"
+    blocks = _unsigned(_blocks(width) - 1) + _unsigned(_blocks(height) - 1)
+    # Right and bottom of the last macroblocks are cut off, in steps of two pixels.
+    cut = "1" + "".join(_unsigned(0) + _unsigned(-side % _BLOCK // 2) for side in (width, height))
+    parameters = f"{_BASELINE:08b}{_ANY_BASELINE_DECODER:08b}{_level(width, height):08b}"
+    return _unit(_SEQUENCE, parameters + numbering + blocks + "11" + cut + "0")
+
+
+def _level(width: int, height: int) -> int:
+    across, down = _blocks(width), _blocks(height)
+    # No side may be longer than that of eight squares of the largest picture.
+    needed = max(across * down, -(-(max(across, down) ** 2) // 8))
+    return next(level for most, level in _LEVELS if needed <= most)
+
+
+def _settings() -> bytes:
+    """Return the parameters of all pictures: none of them uses anything, but each says how it is deblocked."""
+    return _unit(_SETTINGS, "1100111000111100")
+
+
+def _pictures(count: int, blocks: int) -> Iterator[bytes]:
+    """Yield a grey picture and copies of it, each with its length in front."""
+    yield _picture(_KEY_PICTURE, _INTRA, 0, _unsigned(0) + "00", _GREY_BLOCK * blocks)
+    skipped = _unsigned(blocks)
+    for number in range(1, count):
+        yield _picture(_NEXT_PICTURE, _PREDICTED, number, "000", skipped)
+
+
+def _picture(unit: int, kind: int, number: int, references: str, content: str) -> bytes:
+    start = _unsigned(0) + _unsigned(kind) + _unsigned(0) + f"{number:016b}"
+    same_quantisation, not_deblocked = "1", "010"
+    picture = _unit(unit, start + references + same_quantisation + not_deblocked + content)
+    return struct.pack(">I", len(picture)) + picture
+
+
+def _box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def _moov(film: _Film, media_at: int) -> bytes:
+    header = struct.pack(">5IIH10x36s24xI", 0, 0, 0, _TIMESCALE, film.duration_ms, 0x10000, 0x100, _NO_ROTATION, 2)
+    shown = struct.pack(">36sII", _NO_ROTATION, film.width << 16, film.height << 16)
+    track_header = struct.pack(">6I16x", _TRACK_ENABLED, 0, 0, 1, 0, film.duration_ms) + shown
+    track = _box(b"trak", _box(b"tkhd", track_header), _mdia(film, media_at))
+    return _box(b"moov", _box(b"mvhd", header), track)
+
+
+def _mdia(film: _Film, media_at: int) -> bytes:
+    header = struct.pack(">5IHH", 0, 0, 0, _TIMESCALE, film.duration_ms, _NO_LANGUAGE, 0)
+    source = _box(b"dinf", _box(b"dref", _SAME_FILE))
+    information = _box(b"minf", _box(b"vmhd", struct.pack(">I8x", 1)), source, _stbl(film, media_at))
+    return _box(b"mdia", _box(b"mdhd", header), _box(b"hdlr", _PICTURE_HANDLER), information)
+
+
+def _stbl(film: _Film, media_at: int) -> bytes:
+    count = len(film.sizes)
+    return _box(
+        b"stbl",
+        _box(b"stsd", struct.pack(">II", 0, 1), _entry(film.width, film.height)),
+        _box(b"stts", _durations(film.duration_ms, count)),
+        _box(b"stss", struct.pack(">3I", 0, 1, 1)),
+        _box(b"stsc", struct.pack(">5I", 0, 1, 1, count, 1)),
+        _box(b"stsz", struct.pack(f">{3 + count}I", 0, 0, count, *film.sizes)),
+        _box(b"stco", struct.pack(">3I", 0, 1, media_at)),
+    )
+
+
+def _durations(duration_ms: int, count: int) -> bytes:
+    last = struct.pack(">II", 1, duration_ms - (count - 1) * _PICTURE_MS)
+    if count == 1:
+        return struct.pack(">II", 0, 1) + last
+    return struct.pack(">4I", 0, 2, count - 1, _PICTURE_MS) + last
+
+
+def _entry(width: int, height: int) -> bytes:
+    sequence, settings = _sequence(width, height), _settings()
+    decoder = struct.pack(">B3sBBH", 1, sequence[1:4], 0xFF, 0xE1, len(sequence)) + sequence
+    decoder += struct.pack(">BH", 1, len(settings)) + settings
+    picture = struct.pack(">6xH16xHHII4xH32xHh", 1, width, height, *(_PRINT_RESOLUTION,) * 2, 1, 24, -1)
+    return _box(b"avc1", picture, _box(b"avcC", decoder))

@@ -1,0 +1,130 @@
+"""The core profile of CEL in which rules are written, compiled to Python closures.
+
+Fields, `has`, comparison, `+ -`, `&& || !`, parentheses, integer and string literals; nothing else, so that an
+engine for any language can evaluate the published document. Names and types are checked while compiling, against
+the schema of `self` and of `facts`.
+"""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.rules.cel_parser import COMPARISONS, Roots, Term, access, parse
+from kling_contracts.unknown import present
+
+Judge = Callable[[Any, Any], bool]
+Measure = Callable[[Any, Any], int]
+
+
+class Comparison(NamedTuple):
+    """`left operator right` over integers, kept apart so that the nearest value that would do can be computed."""
+
+    operator: str
+    gap: Measure
+    """left - right, for a `self` and its facts."""
+
+
+class Condition(NamedTuple):
+    """One conjunct of a rule: it alone can break the rule, and its literals are one boundary."""
+
+    holds: Judge
+    reads: frozenset[str]
+    """Dotted names, as in `self.sound_end_time` and `facts.audio.end_ms`."""
+    limits: tuple[int, ...]
+    choices: tuple[str, ...]
+    comparison: Comparison | None
+
+
+class Expression(NamedTuple):
+    """A compiled rule: `holds` answers for all conditions at once."""
+
+    source: str
+    holds: Judge
+    conditions: tuple[Condition, ...]
+    fields: tuple[str, ...]
+    """The fields that it reads, as JSON Pointers from `self`; an empty one is `self`."""
+    roots: Roots
+
+    def code(self, *field: str) -> ast.expr:
+        """Return the expression as Python; with `field`, for a `self` that is this field of an object."""
+        return parse(self.source, self.roots, field).code
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Every dotted name that the rule reads."""
+        return frozenset().union(*(condition.reads for condition in self.conditions))
+
+
+def compile_rule(source: str, self_schema: Mapping[str, Any], facts_schema: Mapping[str, Any]) -> Expression:
+    """Compile `source`; `self` and `facts` have the types that the two JSON Schemas give.
+
+    Raises `RuleError` as `parse` does.
+    """
+    roots = {"self": self_schema, "facts": facts_schema}
+    term = parse(source, roots)
+    parts = list(_conjuncts(term))
+    fields = tuple(sorted(_pointer(name) for name in term.reads if name.partition(".")[0] == "self"))
+    return Expression(source, _Late(term.code), tuple(_condition(part) for part in parts), fields, roots)
+
+
+def all_hold(own: Iterable[Expression], of_fields: Mapping[str, Iterable[Expression]]) -> Judge:
+    """Return one closure for the rules of an object and those of its fields, where they are given.
+
+    A valid payload is then judged by one call an object instead of one call a rule.
+    """
+    codes = [expression.code() for expression in own]
+    for name, expressions in of_fields.items():
+        missing = ast.Compare(ast.Constant(name), [ast.NotIn()], [access("self", [])])
+        held = [expression.code(name) for expression in expressions]
+        codes.append(ast.BoolOp(ast.Or(), [missing, ast.BoolOp(ast.And(), [_TRUE, *held])]))
+    judge: Judge = _closure(ast.BoolOp(ast.And(), [_TRUE, _TRUE, *codes]))
+    return judge
+
+
+_PARAMETERS: Final = ast.arguments([], [ast.arg("self"), ast.arg("facts")], None, [], [], None, [])
+_TRUE: Final = ast.Constant(True)
+
+
+def _pointer(name: str) -> str:
+    return name.removeprefix("self").replace(".", "/")
+
+
+def _conjuncts(term: Term) -> Iterator[Term]:
+    if term.operator != "&&":
+        yield term
+        return
+    for part in term.parts:
+        yield from _conjuncts(part)
+
+
+def _condition(term: Term) -> Condition:
+    limits = tuple(dict.fromkeys(literal for literal in term.literals if isinstance(literal, int)))
+    choices = tuple(dict.fromkeys(literal for literal in term.literals if isinstance(literal, str) and literal))
+    return Condition(_Late(term.code), term.reads, limits, choices, _comparison(term))
+
+
+def _comparison(term: Term) -> Comparison | None:
+    if term.operator not in COMPARISONS or term.parts[0].type != "int":
+        return None
+    left, right = term.parts
+    return Comparison(term.operator, _Late(ast.BinOp(left.code, ast.Sub(), right.code)))
+
+
+class _Late:
+    """A closure that is compiled when it is first called: a rule's own is needed only once it is broken."""
+
+    __slots__ = ("_closure", "_code")
+
+    def __init__(self, code: ast.expr) -> None:
+        self._code = code
+        self._closure: Any = None
+
+    def __call__(self, value: Any, facts: Any) -> Any:
+        if self._closure is None:
+            self._closure = _closure(self._code)
+        return self._closure(value, facts)
+
+
+def _closure(code: ast.expr) -> Any:
+    tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(_PARAMETERS, code)))
+    return eval(compile(tree, "<rule>", "eval"), {"present": present, "__builtins__": {}})

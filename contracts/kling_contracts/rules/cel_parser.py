@@ -1,0 +1,272 @@
+"""The core profile of CEL, parsed: recursive descent from text to typed Python syntax."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.errors import RuleError
+
+Roots = Mapping[str, Mapping[str, Any]]
+"""The JSON Schemas of the names that an expression may start from, `self` and `facts`."""
+
+SCALARS: Final = {"integer": "int", "string": "string", "boolean": "bool"}
+MAX_INT: Final = 2**63 - 1
+"""CEL integers have 64 bits."""
+MAX_RULE_LENGTH: Final = 4000
+"""Characters of a rule: Python's own compiler has no more patience for nesting than that allows."""
+
+
+def parse(source: str, roots: Roots, field: tuple[str, ...] = ()) -> "Term":
+    """Return `source` as a typed term; with `field`, for a `self` that is this field of an object.
+
+    Raises `RuleError` for anything outside the profile, an undeclared name, types that do not fit, or an optional
+    field that is read where no `has` proves that it is there.
+    """
+    if len(source) > MAX_RULE_LENGTH:
+        raise RuleError(f"longer than {MAX_RULE_LENGTH} characters: {source[:40]}…")
+    try:
+        return Parser(source, roots, field).parse()
+    except RecursionError:
+        raise RuleError(f"nested too deeply in: {source}") from None
+
+
+class Term(NamedTuple):
+    """A parsed part of an expression: Python syntax, and what is known of it."""
+
+    code: ast.expr
+    type: str
+    reads: frozenset[str] = frozenset()
+    literals: tuple[int | str, ...] = ()
+    parts: tuple["Term", ...] = ()
+    operator: str = ""
+    unguarded: frozenset[str] = frozenset()
+    """Optional fields that are read though nothing says that they are there."""
+    if_true: frozenset[str] = frozenset()
+    """Fields that are there when it holds."""
+    if_false: frozenset[str] = frozenset()
+    """Fields that are there when it does not."""
+
+
+_TOKEN = re.compile(
+    r"""[ \t\n\f\r]*(?:(?P<int>[0-9]+)|(?P<string>'[^'\\\n\r]*'|"[^"\\\n\r]*")|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"""
+    r"""|(?P<sign>&&|\|\||[=!<>]=|[<>!()+.-])|(?P<end>\Z))"""
+)
+COMPARISONS: Final[dict[str, type[ast.cmpop]]] = {
+    "==": ast.Eq,
+    "!=": ast.NotEq,
+    "<": ast.Lt,
+    "<=": ast.LtE,
+    ">": ast.Gt,
+    ">=": ast.GtE,
+}
+_RESERVED: Final = frozenset(["in", "true", "false", "null"])
+_ADD: Final[dict[str, type[ast.operator]]] = {"+": ast.Add, "-": ast.Sub}
+
+
+class Parser:
+    """Recursive descent, one method a level of binding, loosest first."""
+
+    def __init__(self, source: str, roots: Roots, field: tuple[str, ...] = ()) -> None:
+        self._source = source
+        self._field = field
+        self._roots = roots
+        self._tokens = list(_tokens(source))
+        self._next = 0
+
+    def parse(self) -> Term:
+        """Return the whole expression."""
+        term = self._or()
+        if self._kind != "end":
+            raise self._error(f"unexpected {self._text!r}")
+        if term.type != "bool":
+            raise self._error(f"a rule must be bool, this is {term.type}")
+        for name in sorted(term.unguarded):
+            raise self._error(f"{name} is optional; guard it with has({name})")
+        return term
+
+    def _or(self) -> Term:
+        return self._logic("||", ast.Or(), self._and)
+
+    def _and(self) -> Term:
+        return self._logic("&&", ast.And(), self._comparison)
+
+    def _logic(self, sign: str, operator: ast.boolop, operand: Callable[[], Term]) -> Term:
+        terms = [operand()]
+        while self._take(sign):
+            terms.append(operand())
+        if len(terms) == 1:
+            return terms[0]
+        for term in terms:
+            self._expect_type(term, "bool", sign)
+        joined = _join(ast.BoolOp(operator, [term.code for term in terms]), "bool", terms, sign)
+        return _guards(joined, terms, sign)
+
+    def _comparison(self) -> Term:
+        left = self._sum()
+        sign = self._text
+        if self._kind != "sign" or sign not in COMPARISONS:
+            return left
+        self._next += 1
+        right = self._sum()
+        if self._kind == "sign" and self._text in COMPARISONS:
+            raise self._error("comparisons cannot be chained")
+        if left.type != right.type or left.type not in ("int", "string", "bool"):
+            raise self._error(f"{left.type} {sign} {right.type} cannot be compared")
+        if sign not in ("==", "!="):
+            self._expect_type(left, "int", sign)
+        code = ast.Compare(left.code, [COMPARISONS[sign]()], [right.code])
+        return _join(code, "bool", [left, right], sign)
+
+    def _sum(self) -> Term:
+        term = self._not()
+        while self._kind == "sign" and self._text in _ADD:
+            sign = self._text
+            self._next += 1
+            right = self._not()
+            for side in (term, right):
+                self._expect_type(side, "int", sign)
+            term = _join(ast.BinOp(term.code, _ADD[sign](), right.code), "int", [term, right])
+        return term
+
+    def _not(self) -> Term:
+        if not self._take("!"):
+            return self._primary()
+        term = self._not()
+        self._expect_type(term, "bool", "!")
+        negated = _join(ast.UnaryOp(ast.Not(), term.code), "bool", [term])
+        return negated._replace(if_true=term.if_false, if_false=term.if_true)
+
+    def _primary(self) -> Term:
+        kind, text = self._kind, self._text
+        self._next += 1
+        if kind == "int":
+            if len(text.lstrip("0")) > 19 or int(text) > MAX_INT:
+                raise self._error(f"{text} does not fit into 64 bits")
+            return Term(ast.Constant(int(text)), "int", literals=(int(text),))
+        if kind == "string":
+            return Term(ast.Constant(text[1:-1]), "string", literals=(text[1:-1],))
+        if kind == "name" and text == "has":
+            return self._has()
+        if kind == "name":
+            return self._read(text)
+        if (kind, text) == ("sign", "("):
+            term = self._or()
+            self._expect(")")
+            return term
+        raise self._error(f"unexpected {text!r}" if text else "unexpected end")
+
+    def _has(self) -> Term:
+        self._expect("(")
+        root, members, _, optional = self._path(self._name())
+        self._expect(")")
+        if not members:
+            raise self._error(f"has({root}) needs a field")
+        name = ".".join([root, *members])
+        if root == "self":
+            code: ast.expr = ast.Compare(ast.Constant(members[-1]), [ast.In()], [self._access(root, members[:-1])])
+        else:
+            code = ast.Call(ast.Name("present", ast.Load()), [self._access(root, members)], [])
+        there = frozenset([name])
+        return Term(code, "bool", there, unguarded=frozenset(optional) - there, if_true=there)
+
+    def _read(self, root: str) -> Term:
+        root, members, schema, optional = self._path(root)
+        name = ".".join([root, *members])
+        kind = str(schema.get("type"))
+        return Term(
+            self._access(root, members), SCALARS.get(kind, kind), frozenset([name]), unguarded=frozenset(optional)
+        )
+
+    def _path(self, root: str) -> tuple[str, list[str], Mapping[str, Any], list[str]]:
+        if root not in self._roots:
+            raise self._error(f"{root} is not declared; a rule may name {' and '.join(self._roots)}")
+        schema, members, optional = self._roots[root], list[str](), list[str]()
+        while self._take("."):
+            member = self._name()
+            if member in _RESERVED:
+                raise self._error(f"{member} is a keyword")
+            if member not in schema.get("properties", {}):
+                raise self._error(f"{'.'.join([root, *members])} has no field {member}")
+            members.append(member)
+            if root == "self" and member not in schema.get("required", ()):
+                optional.append(".".join([root, *members]))
+            schema = schema["properties"][member]
+        return root, members, schema, optional
+
+    def _access(self, root: str, members: list[str]) -> ast.expr:
+        return access(root, [*self._field, *members] if root == "self" else members)
+
+    @property
+    def _kind(self) -> str:
+        return self._tokens[self._next][0]
+
+    @property
+    def _text(self) -> str:
+        return self._tokens[self._next][1]
+
+    def _take(self, sign: str) -> bool:
+        taken = self._tokens[self._next] == ("sign", sign)
+        self._next += taken
+        return taken
+
+    def _expect(self, sign: str) -> None:
+        if not self._take(sign):
+            raise self._error(f"expected {sign!r}, found {self._text!r}")
+
+    def _name(self) -> str:
+        if self._kind != "name":
+            raise self._error(f"expected a name, found {self._text!r}")
+        self._next += 1
+        return self._tokens[self._next - 1][1]
+
+    def _expect_type(self, term: Term, wanted: str, sign: str) -> None:
+        if term.type != wanted:
+            raise self._error(f"{sign} takes {wanted}, not {term.type}")
+
+    def _error(self, problem: str) -> RuleError:
+        return RuleError(f"{problem} in: {self._source}")
+
+
+def _tokens(source: str) -> Iterator[tuple[str, str]]:
+    position = 0
+    while True:
+        match = _TOKEN.match(source, position)
+        if match is None:
+            raise RuleError(f"{source[position:].strip()[:1]!r} is outside the profile in: {source}")
+        kind = str(match.lastgroup)
+        yield kind, match[kind]
+        if kind == "end":
+            return
+        position = match.end()
+
+
+def _join(code: ast.expr, kind: str, parts: list[Term], operator: str = "") -> Term:
+    reads = frozenset[str]().union(*(part.reads for part in parts))
+    literals = tuple(literal for part in parts for literal in part.literals)
+    unguarded = frozenset[str]().union(*(part.unguarded for part in parts))
+    return Term(code, kind, reads, literals, tuple(parts), operator, unguarded)
+
+
+def _guards(joined: Term, terms: list[Term], sign: str) -> Term:
+    """What the operands of a chain prove to those after them, and the whole chain to what follows it."""
+    conjunction = sign == "&&"
+    there, unguarded = frozenset[str](), frozenset[str]()
+    for term in terms:
+        unguarded |= term.unguarded - there
+        there |= term.if_true if conjunction else term.if_false
+    other = [term.if_false if conjunction else term.if_true for term in terms]
+    either = frozenset.intersection(*other)
+    if_true, if_false = (there, either) if conjunction else (either, there)
+    return joined._replace(unguarded=unguarded, if_true=if_true, if_false=if_false)
+
+
+def access(root: str, members: list[str]) -> ast.expr:
+    """Return the reading of a dotted name: `self` is a decoded JSON value, `facts` an object with attributes."""
+    code: ast.expr = ast.Name(root, ast.Load())
+    for member in members:
+        if root == "self":
+            code = ast.Subscript(code, ast.Constant(member), ast.Load())
+        else:
+            code = ast.Attribute(code, member, ast.Load())
+    return code

@@ -1,0 +1,224 @@
+"""Rules: every documented constraint of an operation, in document order."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.errors import RuleError
+from kling_contracts.jsonio.keywords import message
+from kling_contracts.rules.cel_compiler import Condition, Expression, compile_rule
+
+KEYWORDS: Final = (
+    "type",
+    "enum",
+    "const",
+    "required",
+    "additionalProperties",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+)
+"""The schema keywords that are rules, in the order in which one node's are reported."""
+
+Schema = Mapping[str, Any]
+
+
+class Quote(NamedTuple):
+    """The vendor's own words: to the letter, what they mean, and the field whose description holds them."""
+
+    text: str
+    meaning: str
+    at: str
+    """Dotted path of the field within the payload, `face_choose[].audio_id`; empty for the payload itself."""
+
+    def to_json(self) -> dict[str, str]:
+        """Return the quote as JSON."""
+        return {"at": self.at, "text": self.text, "en": self.meaning}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One documented constraint."""
+
+    id: str
+    kind: str
+    """`request` (judged before there is a payload), `keyword` (of the schema) or `cel`."""
+    statement: str
+    """What holds: the CEL expression, or the keyword and its value."""
+    message: str
+    """Template of the sentence that a refusal says; see `sentence`."""
+    code: int
+    """Service code of a refusal, `domain.md` section 7."""
+    status: int
+    """HTTP status of a refusal."""
+    source: str
+    """`prose` (quoted), `schema` (the vendor's own keywords), `upstream` or `mock`."""
+    quotes: tuple[Quote, ...] = ()
+    node: str = ""
+    """Dotted path of the node that the rule sits on, as in `Quote.at`."""
+    blame: tuple[str, ...] = ()
+    """Names of the fields below that node to blame, the first one given; empty: the node itself."""
+    expression: Expression | None = field(default=None, repr=False)
+
+    def sentence(self, condition: Condition | None = None) -> str:
+        """Return the message with the literals of `condition`, by default of the rule's first one."""
+        if self.expression is None:
+            return self.message
+        chosen = condition or self.expression.conditions[0]
+        limit = Quantity(chosen.limits[0]) if chosen.limits else ""
+        return self.message.format(limit=limit, choices=_either(chosen.choices))
+
+
+class Quantity(int):
+    """A limit that can be written as an age (`{limit:age}`, from ms) or a size (`{limit:size}`, from bytes)."""
+
+    def __format__(self, unit: str) -> str:
+        """Use the largest unit of which it is a whole number, two at least: 24 hours, 30 days."""
+        for name, size in _UNITS.get(unit, ()):
+            if self % size == 0 and self >= 2 * size:
+                return f"{self // size} {name}"
+        return str(int(self))
+
+
+_UNITS: Final = {
+    "age": (("days", 86_400_000), ("hours", 3_600_000), ("minutes", 60_000), ("seconds", 1000), ("ms", 1)),
+    "size": (("MB", 1024 * 1024), ("KB", 1024), ("bytes", 1)),
+}
+
+
+def _either(choices: tuple[str, ...]) -> str:
+    return " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]])) if choices else ""
+
+
+class Statuses(NamedTuple):
+    """The HTTP status of every service code, as the responses of the document declare them."""
+
+    by_code: Mapping[int, int]
+
+    @classmethod
+    def of(cls, responses: Mapping[str, Any], components: Mapping[str, Any]) -> "Statuses":
+        """Read the codes that each response declares; the first status to name a code has it."""
+        by_code: dict[int, int] = {}
+        for status, response in sorted(responses.items()):
+            declared = components[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+            for code in _codes(declared["content"]["application/json"]["schema"]):
+                by_code.setdefault(code, int(status))
+        return cls(by_code)
+
+
+def _codes(schema: Schema) -> list[int]:
+    code = schema.get("properties", {}).get("code", {})
+    return [one["const"] for one in code.get("oneOf", [code]) if "const" in one]
+
+
+class Compiler(NamedTuple):
+    """Turns the extensions of one operation into rules."""
+
+    facts: Schema
+    """The JSON Schema of the facts that a rule may name."""
+    default_code: int
+    statuses: Statuses
+    source: str = "schema"
+    """Where a keyword without a quote comes from, as in `Rule.source`."""
+
+    def request_rules(self, entries: list[Mapping[str, Any]]) -> Iterator[Rule]:
+        """Yield the rules that are judged before there is a payload."""
+        for entry in entries:
+            yield Rule(
+                id=entry["id"],
+                kind="request",
+                statement=entry["message"],
+                message=entry["message"],
+                code=entry["code"],
+                status=entry.get("status") or self._status(entry["code"], entry["id"]),
+                source=entry["source"],
+            )
+
+    def keyword_rules(self, schema: Schema, node: str) -> Iterator[tuple[str, str | None, Rule]]:
+        """Yield keyword, missing name (for `required`) and rule of every keyword of one node."""
+        name = node.rpartition(".")[2].replace("[]", ".items") or "body"
+        for entry in schema.get("x-not-enforced", ()):
+            if entry["text"] not in schema.get("description", ""):
+                raise RuleError(f"the vendor does not say {entry['text']!r} at {node or 'the payload'}")
+        for keyword in schema.get("x-prose", {}):
+            if keyword not in KEYWORDS or keyword not in schema:
+                raise RuleError(f"{name} quotes a sentence for the keyword {keyword!r}, which it does not have")
+        for keyword in filter(schema.__contains__, KEYWORDS):
+            quotes = _quotes(schema.get("x-prose", {}).get(keyword, ()), schema, node)
+            if keyword == "required":
+                for missing in schema["required"]:
+                    says = message(keyword, None, (missing,), "")
+                    yield keyword, missing, self._keyword_rule(f"{missing}.required", "required", says, node, quotes)
+            else:
+                says = message(keyword, schema[keyword], (name,) if node else (), "")
+                statement = f"{keyword}: {schema[keyword]}"
+                yield keyword, None, self._keyword_rule(f"{name}.{keyword}", statement, says, node, quotes)
+
+    def cel_rules(self, schema: Schema, node: str) -> Iterator[Rule]:
+        """Yield the rules that sit on one node."""
+        for entry in schema.get("x-validations", ()):
+            try:
+                yield self._cel_rule(entry, schema, node)
+            except (LookupError, TypeError, ValueError) as error:
+                raise RuleError(f"rule {entry.get('id')!r}: {error}") from None
+
+    def _keyword_rule(self, rule_id: str, statement: str, says: str, node: str, quotes: tuple[Quote, ...]) -> Rule:
+        return Rule(
+            id=rule_id,
+            kind="keyword",
+            statement=statement,
+            message=says,
+            code=self.default_code,
+            status=self._status(self.default_code, rule_id),
+            source="prose" if quotes else self.source,
+            quotes=quotes,
+            node=node,
+        )
+
+    def _cel_rule(self, entry: Mapping[str, Any], schema: Schema, node: str) -> Rule:
+        code = entry.get("code", self.default_code)
+        quotes = _quotes(entry.get("prose", ()), schema, node)
+        if not quotes and "source" not in entry:
+            raise RuleError("it quotes no sentence and names no source")
+        blame = entry.get("fieldPath", [])
+        rule = Rule(
+            id=entry["id"],
+            kind="cel",
+            statement=entry["rule"],
+            message=entry["message"],
+            code=code,
+            status=self._status(code, entry["id"]),
+            source="prose" if quotes else entry["source"],
+            quotes=quotes,
+            node=node,
+            blame=tuple(path.lstrip(".") for path in ([blame] if isinstance(blame, str) else blame)),
+            expression=compile_rule(entry["rule"], schema, self.facts),
+        )
+        rule.sentence()
+        return rule
+
+    def _status(self, code: int, rule_id: str) -> int:
+        if code not in self.statuses.by_code:
+            raise RuleError(f"rule {rule_id!r}: no response declares code {code}")
+        return self.statuses.by_code[code]
+
+
+def _quotes(entries: Any, schema: Schema, node: str) -> tuple[Quote, ...]:
+    return tuple(_quote(entry, schema, node) for entry in entries)
+
+
+def _quote(entry: Mapping[str, str], schema: Schema, node: str) -> Quote:
+    name = entry.get("at", "").lstrip(".")
+    at = ".".join(filter(None, [node, name]))
+    holder = schema["properties"][name] if name else schema
+    if entry["text"] not in holder.get("description", ""):
+        raise RuleError(f"the vendor does not say {entry['text']!r} at {at or 'the payload'}")
+    return Quote(entry["text"], entry["en"], at)

@@ -1,0 +1,128 @@
+"""The Flask adapter: one WSGI application over the responder."""
+
+from typing import Any, Final, Unpack
+
+import flask
+from flask.sessions import NullSession, SessionInterface
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from kling_contracts import Request, Response
+from kling_mock_server.adapters.options import MockOptions, new_responder
+from kling_mock_server.core.responder import Responder
+from kling_mock_server.failures.wire import HAND_OVER, WiredResponse
+
+Environ = dict[str, Any]
+
+NOT_PLAYED_HEADER: Final = "X-Kling-Wire"
+"""Tells a client that an answer should have left in another way."""
+NOT_PLAYED: Final = "not played; only `klingkit serve`, the pytest fixtures and httpx mounts can"
+
+
+def create_app(**switches: Unpack[MockOptions]) -> "MockApp":
+    """Return the mock as a Flask application.
+
+    `profile` and `upstream_state` choose the contract, unless one is given; `tokens` closes the list of welcome
+    bearer tokens; `secret` makes the signature of JWTs count; `fetch` is whose URLs are fetched (`loopback`,
+    `any`, `none`); `audio_slack_ms` is how much earlier than measured an audio ends.
+
+    `pace` is how fast tasks end (`fast`, `real`, `manual`); `concurrency` is how many of them an account may run at
+    once; `scenario`, the name of one that comes with the mock, is played for every account from its beginning;
+    `webhook_secrets` sign callbacks, which go to this machine and to `callback_hosts`; `store` is the URL of a store
+    (`sqlite:///path`, `redis://host`), by default memory.
+
+    Raises `ValueError` for an unknown profile, policy, pace or scenario, for a secret that is not Base64 and for a
+    store that cannot be opened, `DocumentError` where the documents are wrong.
+    """
+    return MockApp(new_responder(**switches))
+
+
+class MockApp(flask.Flask):
+    """A Flask application whose routes are the document's: the responder answers every path and method.
+
+    Flask's own router would redirect and refuse in HTML, and cost an eighth of the request.
+    """
+
+    def __init__(self, responder: Responder) -> None:
+        super().__init__(__name__, static_folder=None)
+        self.session_interface = _NoSessions()
+        self.responder = responder
+        self.config["MAX_CONTENT_LENGTH"] = responder.largest_body
+
+    def create_url_adapter(self, request: flask.Request | None) -> None:
+        """Match no URL."""
+
+    def dispatch_request(self) -> flask.Response:
+        """Answer the request."""
+        environ = flask.request.environ
+        answer = self._respond(environ)
+        if isinstance(answer, WiredResponse):
+            answer = _handed_over(environ, answer)
+        return _Answer(answer.body, answer.status, Headers(list(answer.headers.items())))
+
+    def _respond(self, environ: Environ) -> Response:
+        try:
+            # Read before anything is judged, so that a refused request leaves the connection usable.
+            return self.responder.respond(_request(environ, self._body(environ)))
+        except RequestEntityTooLarge:
+            return self.responder.refuse(_request(environ, b""), "body-too-large")
+        except HTTPException:
+            return self.responder.refuse(_request(environ, b""), "body-json")
+
+    def _body(self, environ: Environ) -> bytes:
+        length = environ.get("CONTENT_LENGTH", "")
+        if length.isdecimal() and len(length) < 12 and int(length) <= self.config["MAX_CONTENT_LENGTH"]:
+            # The usual body; the wrapper that handles the unusual ones costs a tenth of the request.
+            body: bytes = environ["wsgi.input"].read(int(length))
+            return body
+        return flask.request.get_data(cache=False)
+
+
+class _Answer(flask.Response):
+    """Says of its content what the responder says, and no more."""
+
+    default_mimetype = None
+
+
+class _NoSessions(SessionInterface):
+    """Nobody logs in here; Flask would look for a cookie and a secret key with every request."""
+
+    _none = NullSession()
+
+    def open_session(self, app: flask.Flask, request: flask.Request) -> NullSession:
+        return self._none
+
+    def is_null_session(self, obj: object) -> bool:
+        return True
+
+
+def _handed_over(environ: Environ, answer: WiredResponse) -> Response:
+    """Hand the answer to the server; what is left to return is empty, or whole where the server takes no answers.
+
+    Any other server than klingkit's own, Flask's test client too, answers at once, in full and with a header that
+    says so: waiting would hold up a thread, or a test, and the rest is not in an application's hands.
+    """
+    hand_over = environ.get(HAND_OVER)
+    if hand_over is None:
+        return Response(answer.status, {**answer.headers, NOT_PLAYED_HEADER: NOT_PLAYED}, answer.body)
+    hand_over(answer, environ["REQUEST_METHOD"])
+    return Response(answer.status, {}, b"")
+
+
+def _request(environ: Environ, body: bytes) -> Request:
+    headers = {name: environ[key] for name, key in _HEADERS if key in environ}
+    if "HTTP_WEBHOOK_ID" in environ:
+        headers |= {name: environ[key] for name, key in _WEBHOOK_HEADERS if key in environ}
+    # WSGI hands the path over as Latin-1; what the client sent is UTF-8.
+    path = environ.get("PATH_INFO", "/").encode("latin-1").decode("utf-8", "replace")
+    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    origin = f"{environ['wsgi.url_scheme']}://{host}{environ.get('SCRIPT_NAME', '')}"
+    return Request(environ["REQUEST_METHOD"], path, headers, body, environ.get("QUERY_STRING", ""), origin)
+
+
+_HEADERS = (("authorization", "HTTP_AUTHORIZATION"), ("content-type", "CONTENT_TYPE"), ("range", "HTTP_RANGE"))
+"""The headers that an answer may depend on, by their WSGI names."""
+_WEBHOOK_HEADERS = tuple(
+    (f"webhook-{name.lower()}", f"HTTP_WEBHOOK_{name}") for name in ("ID", "TIMESTAMP", "SIGNATURE")
+)
+"""What a signed callback to the mock's own inbox carries."""

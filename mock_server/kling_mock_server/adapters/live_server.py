@@ -1,0 +1,63 @@
+"""The mock on a free port of this machine, served by a thread of this process."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, Self, Unpack
+
+from kling_mock_server.adapters.flask_app import MockApp
+from kling_mock_server.adapters.handle import Handle
+from kling_mock_server.adapters.options import MockOptions, new_responder, token_for
+from kling_mock_server.adapters.waitress_server import listen
+from kling_mock_server.failures.wire.background_sender import BackgroundSender
+
+HOST = "127.0.0.1"
+
+
+@contextmanager
+def live(**switches: Unpack[MockOptions]) -> Iterator[Handle]:
+    """Serve a mock until the end of the block; yields a handle on one account of it.
+
+    MockOptions and errors are those of `create_app`.
+    """
+    with LiveServer(**switches) as server:
+        yield server.new_handle()
+
+
+class LiveServer:
+    """A mock that listens from `with` to the end of the block."""
+
+    def __init__(self, **switches: Unpack[MockOptions]) -> None:
+        self.responder = new_responder(**switches)
+        self._switches = switches
+        self._numbers = count(1)
+
+    def __enter__(self) -> Self:
+        self._lane = BackgroundSender()
+        self._server = listen(MockApp(self.responder), HOST, 0, self._lane)
+        self.url = f"http://{HOST}:{self._server.effective_port}"
+        self._thread = threading.Thread(target=self._server.run, name=f"klingkit at {self.url}", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # What is being answered is finished first. The sockets are the loop's: its own thread closes them.
+        self._server.task_dispatcher.shutdown()
+        self._server.trigger.pull_trigger(self._hang_up)
+        self._thread.join()
+        # Up to here, the loop may still hand a connection over.
+        self._lane.close()
+        self.responder.close()
+
+    def new_handle(self) -> Handle:
+        """Return a handle on an account of its own; where `tokens` closes the list, on the first one's, reset."""
+        handle = Handle(self.responder, self.url, token_for(self._switches, f"key-{next(self._numbers)}"))
+        handle.reset()
+        return handle
+
+    def _hang_up(self) -> None:
+        channels: list[Any] = list(self._server.active_channels.values())
+        for channel in channels:
+            channel.close_when_flushed = True
+        self._server.close()

@@ -1,0 +1,97 @@
+"""The switches of a mock, and the responder that they make."""
+
+from dataclasses import replace
+from functools import cache
+from typing import TypedDict
+
+from kling_contracts import Contract
+from kling_mock_server.core.resources import resources_of
+from kling_mock_server.core.responder import Responder
+from kling_mock_server.outgoing.fetch import downloader, fetcher
+from kling_mock_server.outgoing.webhooks import Targets, key_of
+from kling_mock_server.state.account import InitialState
+from kling_mock_server.state.accounts import Accounts
+from kling_mock_server.state.pace import pace_of
+from kling_mock_server.state.stores.store import MemoryStore, Store
+
+
+class MockOptions(TypedDict, total=False):
+    """What may be chosen about a mock; see `create_app`."""
+
+    profile: str
+    upstream_state: bool
+    tokens: tuple[str, ...]
+    secret: str
+    fetch: str
+    audio_slack_ms: int
+    pace: str
+    concurrency: int | None
+    scenario: str
+    webhook_secrets: tuple[str, ...]
+    callback_hosts: tuple[str, ...]
+    store: str
+    contract: Contract | None
+
+
+def new_responder(
+    *,
+    profile: str = "documented",
+    upstream_state: bool = True,
+    tokens: tuple[str, ...] = (),
+    secret: str = "",
+    fetch: str = "loopback",
+    audio_slack_ms: int = 0,
+    pace: str = "fast",
+    concurrency: int | None = None,
+    scenario: str = "",
+    webhook_secrets: tuple[str, ...] = (),
+    callback_hosts: tuple[str, ...] = (),
+    store: str = "",
+    contract: Contract | None = None,
+) -> Responder:
+    """Return a mock below any HTTP library; switches and errors are those of `create_app`."""
+    contract = contract or _loaded(profile, upstream_state)
+    for webhook_secret in webhook_secrets:
+        key_of(webhook_secret)
+    fresh = replace(contract.operation.example_world, audio_slack_ms=audio_slack_ms)
+    beginning = InitialState(fresh, pace_of(pace), concurrency, _scenario(scenario))
+    fetching, download = fetcher(fetch, contract.largest_file), downloader(fetch)
+    accounts = Accounts(contract, beginning, tokens=tokens, secret=secret, store=_store(store))
+    resources = resources_of(
+        contract,
+        accounts,
+        fetch=fetching,
+        download=download,
+        targets=Targets(callback_hosts),
+        secrets=webhook_secrets,
+    )
+    return Responder(contract, accounts, resources=resources)
+
+
+def token_for(switches: MockOptions, otherwise: str = "key") -> str:
+    """Return a key that such a mock lets in: the first of its `tokens`, `otherwise` where any is welcome."""
+    tokens = switches.get("tokens", ())
+    return tokens[0] if tokens else otherwise
+
+
+def _scenario(name: str) -> object:
+    if not name:
+        return None
+    # At first use: most mocks play none.
+    from kling_mock_server.failures.scenarios import named
+
+    return named(name).to_json()
+
+
+def _store(url: str) -> Store:
+    if not url:
+        return MemoryStore()
+    from kling_mock_server.state.stores import open_store
+
+    return open_store(url)
+
+
+@cache
+def _loaded(profile: str, upstream_state: bool) -> Contract:
+    # A suite makes a mock for every test, and compiling the documents is nearly all of what one costs.
+    return Contract.load(profile, upstream_state=upstream_state)

@@ -1,0 +1,106 @@
+"""`klingkit serve`: the mock behind waitress."""
+
+import gc
+import json
+import signal
+import sys
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from waitress.server import create_server
+
+from kling_contracts import __version__
+from kling_contracts.judging.report import printable
+from kling_mock_server.adapters.flask_app import MockApp
+from kling_mock_server.core.responder import Responder
+from kling_mock_server.failures.wire.background_sender import BackgroundSender
+from kling_mock_server.failures.wire.detach_connection import install
+from kling_mock_server.protocol.explanation import explain
+from kling_mock_server.state.journal import Entry
+
+BODY_BACKSTOP = 64 * 1024 * 1024
+"""Bytes beyond which the server hangs up; below it the application answers 413 in the envelope."""
+THREADS = 8
+
+
+def listen(app: MockApp, host: str, port: int, lane: BackgroundSender | None = None) -> Any:
+    """Return a server that is bound but not serving. Raises `OSError` or `ValueError` where it cannot be.
+
+    `lane` plays its wired answers, for the caller to close; without one, they end with the process.
+    """
+    listening: dict[int, Any] = {}
+    server = create_server(
+        app,
+        listening,
+        host=host,
+        port=port,
+        threads=THREADS,
+        max_request_body_size=BODY_BACKSTOP,
+        ident=f"klingkit/{__version__}",
+    )
+    install(listening.values(), lane or BackgroundSender())
+    return server
+
+
+def run(server: Any, app: MockApp, host: str, profile: str) -> None:
+    """Serve until SIGINT or SIGTERM; what is in flight then is finished."""
+    app.responder.watch = _log
+    app.responder.resources.courier.watch = _log_callback
+    signal.signal(signal.SIGTERM, _stop)
+    # What was made up to here is never garbage; looking through it again and again would cost every request.
+    gc.freeze()
+    _print(_welcome(app.responder, f"http://{_host(host)}:{_port(server)}", profile))
+    try:
+        server.run()
+    finally:
+        app.responder.close()
+    _print("stopped")
+
+
+def _stop(*_: object) -> NoReturn:
+    sys.exit(0)
+
+
+def _port(server: Any) -> int:
+    # A name that resolves to several addresses makes a server with several sockets.
+    listening = getattr(server, "effective_listen", None) or [(None, server.effective_port)]
+    return int(listening[0][1])
+
+
+def _host(host: str) -> str:
+    reachable = "127.0.0.1" if host in ("", "0.0.0.0") else host
+    return f"[{reachable}]" if ":" in reachable else reachable
+
+
+def _welcome(responder: Responder, url: str, profile: str) -> str:
+    operation = responder.contract.operation
+    example = json.dumps(operation.example, ensure_ascii=False).replace("'", "'\\''")
+    return f"""klingkit {__version__} mocks Kling's advanced lip-sync at {url} (profile: {profile})
+
+The vendor's own example; any bearer token is an account of its own:
+  curl -i {url}{operation.paths[0]} -H 'Authorization: Bearer test' -H 'Content-Type: application/json' -d '{example}'
+
+It answers identify-face, tts, queries, lists, callbacks and downloads, too; docs/offline.md walks through them.
+
+The rules it enforces:  {url}/_mock/rules  (or: klingkit rules)
+What it was asked:      {url}/_mock/journal  (with the same Authorization)
+Failures to play:       {url}/_mock/scenarios  (or: klingkit scenarios)
+What it refuses, and why, is printed below. Stop it with Ctrl-C.
+"""
+
+
+def _log(entry: Entry) -> None:
+    # Only what deserves a look; a line for every accepted request would cost a tenth of it. The journal has all.
+    if entry.report.violations or entry.report.notes:
+        _print(printable(explain(entry)))
+
+
+def _log_callback(entry: Entry) -> None:
+    if not 200 <= entry.status < 300:
+        _print(printable(f"callback to {entry.path} -> {entry.status or 'no answer'} {entry.answer}".rstrip()))
+
+
+def _print(text: str) -> None:
+    # Whoever read the output may be gone; the mock goes on.
+    with suppress(OSError):
+        print(text, flush=True)

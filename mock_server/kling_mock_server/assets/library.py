@@ -1,0 +1,112 @@
+"""The files of the mock: made when they are asked for, from what the account knows."""
+
+from functools import lru_cache
+from typing import Final
+
+from kling_contracts import Contract
+from kling_contracts.facts.payload_facts import age_ms
+from kling_mock_server.assets import speech
+from kling_mock_server.protocol.file_urls import Address
+from kling_mock_server.state.account import Account
+from kling_mock_server.state.accounts import Accounts
+from kling_mock_server.state.ids import made_ms
+from kling_mock_server.state.stores.store import real_ms
+from kling_mock_server.state.tables import RESULTS, Task
+
+MEDIA_TYPES: Final = {"results": "video/mp4", "videos": "video/mp4", "audios": "audio/wav", "faces": "image/png"}
+RENDERED_MS: Final = 10_000
+"""So long after its creation (real time) a task's video is rendered, by whichever process, or never will be."""
+_MAX_MS: Final = 60 * 60 * 1000
+_FOREVER: Final = 2**62
+
+
+class Library:
+    """Finds the file of an address; whoever knows it may have it, like on a content delivery network.
+
+    Results and audios can be downloaded for as long as their ids can be used, on the account's clock.
+    """
+
+    def __init__(self, accounts: Accounts, contract: Contract) -> None:
+        self._accounts = accounts
+        self._audios_kept_ms = contract.limit_on("create", "facts.preview.age_ms") or _FOREVER
+        self._results_kept_ms = contract.limit_on("identify", "facts.made.age_ms") or _FOREVER
+        self._readers = {"results": self._result, "audios": self._audio, "videos": _video, "faces": _face}
+
+    def content(self, address: Address) -> bytes | None:
+        """Return the bytes of a file; None where there is none, no longer, or not yet."""
+        if not self._accounts.knows(address.account):
+            return None
+        return self._readers[address.kind](self._accounts.of(address.account), address.name)
+
+    def footage(self, address: Address) -> bytes | None:
+        """Return the bytes that stand for a file as a source video: a rendered result is smaller than one may be."""
+        task = self.result(address)
+        return _neutral(task.video_ms) if task else self.content(address)
+
+    def result(self, address: Address) -> Task | None:
+        """Return the task whose result an address leads to; None: there is none, no longer or not yet."""
+        if address.kind != "results" or not self._accounts.knows(address.account):
+            return None
+        return self._finished(self._accounts.of(address.account), address.name)
+
+    def is_awaited(self, address: Address, task: Task) -> bool:
+        """Return whether another process may still be rendering the task's video."""
+        account = self._accounts.of(address.account)
+        if not account.store.shared or real_ms() - made_ms(task.id) > RENDERED_MS:
+            return False
+        return task.id not in account.store.view(account.key, RESULTS)
+
+    def _finished(self, account: Account, video_id: str) -> Task | None:
+        task = account.tasks.making(video_id)
+        now_ms = account.clock.now_ms()
+        if task is None or task.status(now_ms) != "succeed":
+            return None
+        return None if now_ms - task.updated_ms(now_ms) > self._results_kept_ms else task
+
+    def _result(self, account: Account, video_id: str) -> bytes | None:
+        task = self._finished(account, video_id)
+        if task is None:
+            return None
+        rendered: bytes | None = account.store.view(account.key, RESULTS).get(task.id)
+        return rendered or _neutral(task.video_ms)
+
+    def _audio(self, account: Account, audio_id: str) -> bytes | None:
+        audio = account.world.audios.get(audio_id)
+        clock = account.clock
+        if audio is None or age_ms(audio.created_ms, None, clock.now_ms(), clock.advanced_ms) > self._audios_kept_ms:
+            return None
+        return speech.wav(min(max(audio.duration_ms, 1), _MAX_MS), audio_id)
+
+
+def _video(account: Account, session_id: str) -> bytes | None:
+    session = account.world.sessions.get(session_id)
+    return None if session is None else _neutral(session.video.duration_ms)
+
+
+def _face(account: Account, name: str) -> bytes | None:
+    session_id, _, face_id = name.partition("-")
+    session = account.world.sessions.get(session_id)
+    return None if session is None or face_id not in session.faces else _portrait()
+
+
+@lru_cache(maxsize=16)
+def _neutral(duration_ms: int) -> bytes:
+    # At first use, like every maker of files.
+    from kling_contracts.media import still_video
+
+    return still_video.mp4(min(max(duration_ms, 1), _MAX_MS))
+
+
+@lru_cache(maxsize=1)
+def _portrait() -> bytes:
+    """Return a grey square as PNG: the mock has no faces to show."""
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    side = 96
+    rows = b"".join(b"\0" + b"\xa0" * side for _ in range(side))
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")

@@ -1,0 +1,148 @@
+"""A result video in which one sees and hears whether the times of a request were right; needs `klingkit[render]`.
+
+The video is the timeline of the request with a walking playhead. Its sound is the caller's own audio, cut, placed and
+as loud as asked for, over a tone that stands for the sound of the original video.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from kling_mock_server.assets.rendering import picture, sound
+from kling_mock_server.assets.rendering.sound import RenderError
+
+if TYPE_CHECKING:
+    from av import AudioFrame, VideoFrame
+
+__all__ = ["MAX_MS", "RenderError", "RenderPlan", "available", "render"]
+
+MAX_MS: Final = 5 * 60 * 1000
+"""The longest video that is rendered, and the latest end of a clip. So much sound takes 30 MB."""
+
+
+class RenderPlan(NamedTuple):
+    """What a request does to a video, all times in ms. `face` is an interval, `sound` a wav, mp3 or m4a file."""
+
+    video_ms: int
+    face: tuple[int, int]
+    insert_ms: int
+    clip_start_ms: int
+    clip_end_ms: int
+    sound_volume: float
+    original_volume: float
+    sound: bytes
+    label: str
+
+
+def available() -> bool:
+    """Return whether PyAV is installed."""
+    return find_spec("av") is not None
+
+
+def render(plan: RenderPlan) -> bytes:
+    """Return an mp4 file that lasts exactly as long as the source video: H.264 where PyAV has it, and AAC.
+
+    Raises:
+        RenderError: the video or the clip is beyond `MAX_MS`, a time is negative, the clip ends before it starts,
+            or the sound does not decode.
+    """
+    if not 1 <= plan.video_ms <= MAX_MS:
+        raise RenderError(f"A video of {plan.video_ms} ms is not rendered; it lasts from 1 to {MAX_MS} ms.")
+    if plan.insert_ms < 0:
+        raise RenderError(f"Sound is not inserted at {plan.insert_ms} ms; the video starts at 0.")
+    if not 0 <= plan.clip_start_ms <= plan.clip_end_ms <= MAX_MS:
+        raise RenderError(
+            f"Sound is not cut from {plan.clip_start_ms} to {plan.clip_end_ms} ms; these go up, from 0 to {MAX_MS}."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        # FFmpeg moves the index to the front of a file by reading what it has written.
+        path = Path(folder, "rendered.mp4")
+        _write(path, plan, _heard(plan))
+        return path.read_bytes()
+
+
+_Codec = Literal["libx264", "mpeg4"]
+# The best first. Neither reorders pictures, so that the last one is the last to be written.
+_CODECS: Final[dict[_Codec, dict[str, str]]] = {
+    "libx264": {"preset": "superfast", "crf": "23", "bf": "0"},
+    "mpeg4": {"flags": "+qscale", "global_quality": "354"},
+}
+_FRAMES_PER_SECOND: Final = 1000 // picture.FRAME_MS
+_SEEKABLE_FRAMES: Final = 5 * _FRAMES_PER_SECOND
+_SOUND_BITS: Final = "64k"
+
+
+def _heard(plan: RenderPlan) -> bytes:
+    """Return the samples of the whole video."""
+    audible_ms = max(0, plan.video_ms - plan.insert_ms)
+    end_ms = min(plan.clip_end_ms, plan.clip_start_ms + audible_ms)
+    clip = sound.decoded(plan.sound, plan.clip_start_ms, end_ms)
+    size = sound.byte_of(plan.video_ms)
+    before = bytes(sound.byte_of(min(plan.insert_ms, plan.video_ms)))
+    return sound.mixed((before + clip)[:size].ljust(size, b"\0"), plan.sound_volume, plan.original_volume)
+
+
+def _bars(plan: RenderPlan) -> tuple[picture.Bar, ...]:
+    first, last = plan.face
+    inserted_to = plan.insert_ms + plan.clip_end_ms - plan.clip_start_ms
+    return (
+        picture.Bar("VIDEO", 0, plan.video_ms, picture.VIDEO),
+        picture.Bar("FACE", first, last, picture.FACE),
+        picture.Bar("AUDIO", plan.insert_ms, inserted_to, picture.AUDIO),
+        picture.Bar("OVERLAP", max(first, plan.insert_ms), min(last, inserted_to), picture.OVERLAP),
+    )
+
+
+def _notes(plan: RenderPlan) -> str:
+    clip = f"CLIP {plan.clip_start_ms}-{plan.clip_end_ms} MS"
+    return f"{clip}   SOUND VOLUME {plan.sound_volume:g}   ORIGINAL VOLUME {plan.original_volume:g}"
+
+
+def _write(path: Path, plan: RenderPlan, samples: bytes) -> None:
+    import av
+
+    codec = next(name for name in _CODECS if name in av.codecs_available)
+    with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as file:
+        video = file.add_stream(codec, _FRAMES_PER_SECOND, _CODECS[codec])
+        video.width, video.height, video.pix_fmt = picture.WIDTH, picture.HEIGHT, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        video.codec_context.gop_size = _SEEKABLE_FRAMES
+        heard = file.add_stream("aac", sound.RATE, {"b": _SOUND_BITS}, layout="mono")
+        for shown, played in chain(_moments(plan, samples), [(None, None)]):
+            for packet in video.encode(shown):
+                # Encoders give all pictures the same length; the last one ends with the video.
+                packet.duration = min(picture.FRAME_MS, plan.video_ms - (packet.pts or 0))
+                file.mux(packet)
+            file.mux(heard.encode(played))
+
+
+def _moments(plan: RenderPlan, samples: bytes) -> "Iterator[tuple[VideoFrame, AudioFrame]]":
+    """Yield each picture with the sound that is heard while it is shown."""
+    base = picture.drawn(f"TASK {plan.label}", _notes(plan), _bars(plan), plan.video_ms)
+    for now_ms in range(0, plan.video_ms, picture.FRAME_MS):
+        until_ms = min(now_ms + picture.FRAME_MS, plan.video_ms)
+        shown = _video_frame(picture.at(base, now_ms, plan.video_ms))
+        shown.pts, shown.time_base = now_ms, Fraction(1, 1000)
+        first, last = sound.byte_of(now_ms), sound.byte_of(until_ms)
+        yield shown, sound.framed(samples[first:last], first)
+
+
+def _video_frame(drawn: picture.Picture) -> "VideoFrame":
+    from av import VideoFrame
+
+    frame = VideoFrame(picture.WIDTH, picture.HEIGHT, "yuv420p")
+    for plane, pixels in zip(frame.planes, drawn, strict=True):
+        plane.update(_aligned(pixels, plane.width, plane.line_size))
+    return frame
+
+
+def _aligned(pixels: bytearray, width: int, line_size: int) -> bytes:
+    """Return the lines of a plane, each as long as FFmpeg keeps them."""
+    if width == line_size:
+        return bytes(pixels)
+    lines = (pixels[start : start + width] for start in range(0, len(pixels), width))
+    return b"".join(line.ljust(line_size, b"\0") for line in lines)

@@ -1,0 +1,154 @@
+"""What a rendered video shows: its times as bars over one clock, and a playhead that walks over them.
+
+A picture is three planes of bytes, as video has them: the light of every pixel, and the colour of every second one.
+"""
+
+from typing import Final, NamedTuple
+
+from kling_mock_server.assets.rendering import font
+
+WIDTH: Final = 640
+HEIGHT: Final = 360
+FRAME_MS: Final = 100
+"""How long a picture is shown."""
+
+
+class Colour(NamedTuple):
+    """A colour in the limited range of BT.601."""
+
+    light: int
+    blue: int = 128
+    red: int = 128
+
+
+BACKGROUND: Final = Colour(28, 132, 126)
+TRACK: Final = Colour(44, 132, 126)
+VIDEO: Final = Colour(120, 134, 122)
+FACE: Final = Colour(120, 176, 92)
+AUDIO: Final = Colour(160, 60, 158)
+OVERLAP: Final = Colour(150, 90, 84)
+PLAYHEAD: Final = Colour(235)
+
+
+class Bar(NamedTuple):
+    """One labelled interval in ms."""
+
+    label: str
+    start_ms: int
+    end_ms: int
+    colour: Colour
+
+
+class Picture(NamedTuple):
+    """The planes of a picture: `WIDTH` by `HEIGHT`, and twice half as wide and high."""
+
+    light: bytearray
+    blue: bytearray
+    red: bytearray
+
+    def copy(self) -> "Picture":
+        """Return a picture of its own."""
+        return Picture(*map(bytearray, self))
+
+
+def drawn(title: str, notes: str, bars: tuple[Bar, ...], video_ms: int) -> Picture:
+    """Return the picture without its playhead: a title, a row for each bar (4 at most), an axis, and notes below."""
+    picture = Picture(*(bytearray([value]) * size for value, size in zip(BACKGROUND, _SIZES, strict=True)))
+    _write(picture, _MARGIN, _TITLE_TOP, title[:_LONGEST_TITLE], 2, _BRIGHT)
+    _write(picture, _MARGIN, _NOTES_TOP, notes, 1, _DIM)
+    for row, bar in enumerate(bars):
+        _draw_bar(picture, _FIRST_ROW + row * _ROW_PITCH, bar, video_ms)
+    _draw_axis(picture, video_ms)
+    return picture
+
+
+def at(base: Picture, now_ms: int, video_ms: int) -> Picture:
+    """Return a picture with the playhead at an instant of the video, and the instant in seconds."""
+    picture = base.copy()
+    column = _column(now_ms, video_ms)
+    _fill(picture, column, _PLAYHEAD_TOP, 2, _AXIS_TOP + _TICK - _PLAYHEAD_TOP, PLAYHEAD)
+    _fill(picture, column - 4, _PLAYHEAD_TOP - 8, 10, 8, PLAYHEAD)
+    clock = f"{now_ms // 1000}.{now_ms % 1000 // FRAME_MS} S"
+    _write(picture, WIDTH - _MARGIN - len(clock) * 3 * font.WIDTH, _TITLE_TOP - 4, clock, 3, PLAYHEAD.light)
+    return picture
+
+
+_SIZES: Final = (WIDTH * HEIGHT, WIDTH * HEIGHT // 4, WIDTH * HEIGHT // 4)
+_BRIGHT: Final = 220
+_DIM: Final = 150
+
+_MARGIN: Final = 24
+_TITLE_TOP: Final = 30
+_LONGEST_TITLE: Final = 36
+_PLAYHEAD_TOP: Final = 76
+_FIRST_ROW: Final = 84
+_ROW_PITCH: Final = 48
+_ROW_HEIGHT: Final = 32
+_AXIS_TOP: Final = 276
+_TICK: Final = 8
+_NOTES_TOP: Final = 330
+
+_LEFT: Final = 128
+_SPAN: Final = 488
+
+# Seconds between the numbers of the axis, and the least columns between two of them, and between two ticks.
+_STEPS: Final = (1, 2, 5, 10, 15, 30, 60)
+_NUMBER_COLUMNS: Final = 40
+_TICK_COLUMNS: Final = 4
+
+
+def _column(instant_ms: int, video_ms: int) -> int:
+    """Return where an instant is, an even column: two share their colour."""
+    return _LEFT + instant_ms * _SPAN // video_ms // 2 * 2
+
+
+def _draw_bar(picture: Picture, top: int, bar: Bar, video_ms: int) -> None:
+    _write(picture, _MARGIN, top + 3, bar.label, 2, _BRIGHT)
+    _fill(picture, _LEFT, top, _SPAN, _ROW_HEIGHT, TRACK)
+    start_ms, end_ms = max(0, bar.start_ms), min(bar.end_ms, video_ms)
+    if start_ms >= end_ms:
+        _write(picture, _MARGIN, top + 22, "NONE", 1, _DIM)
+        return
+    _write(picture, _MARGIN, top + 22, f"{bar.start_ms}-{bar.end_ms} MS", 1, _DIM)
+    left = _column(start_ms, video_ms)
+    _fill(picture, left, top, max(2, _column(end_ms, video_ms) - left), _ROW_HEIGHT, bar.colour)
+
+
+def _draw_axis(picture: Picture, video_ms: int) -> None:
+    _fill(picture, _LEFT, _AXIS_TOP, _SPAN, 2, VIDEO)
+    step = _step(video_ms)
+    ticked = _columns(1, video_ms) >= _TICK_COLUMNS
+    for second in range(video_ms // 1000 + 1):
+        column = _column(second * 1000, video_ms)
+        if second % step == 0:
+            _fill(picture, column, _AXIS_TOP, 2, _TICK + 4, VIDEO)
+            number = str(second)
+            _write(picture, column - len(number) * font.WIDTH + 2, _AXIS_TOP + 18, number, 2, _BRIGHT)
+        elif ticked:
+            _fill(picture, column, _AXIS_TOP, 2, _TICK, VIDEO)
+
+
+def _step(video_ms: int) -> int:
+    return next((step for step in _STEPS if _columns(step, video_ms) >= _NUMBER_COLUMNS), _STEPS[-1])
+
+
+def _columns(seconds: int, video_ms: int) -> int:
+    return seconds * 1000 * _SPAN // video_ms
+
+
+def _fill(picture: Picture, left: int, top: int, width: int, height: int, colour: Colour) -> None:
+    """Fill a rectangle; all its edges are even."""
+    for plane, value, share in zip(picture, colour, (1, 2, 2), strict=True):
+        line = bytes([value]) * (width // share)
+        for start in range(top // share * WIDTH // share, (top + height) // share * WIDTH // share, WIDTH // share):
+            begin = start + left // share
+            plane[begin : begin + len(line)] = line
+
+
+def _write(picture: Picture, left: int, top: int, text: str, scale: int, light: int) -> None:
+    """Write a line of text upon the background, as far as the picture goes."""
+    shades = {"#": bytes([light]) * scale, ".": bytes([BACKGROUND.light]) * scale}
+    for row, pixels in enumerate(font.rows(text)):
+        line = b"".join(shades[pixel] for pixel in pixels)[: WIDTH - left]
+        for start in range((top + row * scale) * WIDTH + left, (top + (row + 1) * scale) * WIDTH + left, WIDTH):
+            picture.light[start : start + len(line)] = line

@@ -1,0 +1,171 @@
+"""`klingkit drill`: run a client through the scenarios."""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import click
+
+from kling_mock_server.cli.profile_options import profile_options
+
+if TYPE_CHECKING:
+    from kling_mock_server.adapters.handle import Handle
+    from kling_mock_server.failures.scenarios import Scenario
+    from kling_mock_server.testing.drill import Drill, DrillVerdict
+    from kling_mock_server.testing.drill.clients import Commands, Ended
+
+DIRECTORY: Final = "{dir}"
+"""In a command: a fresh directory of that run."""
+
+
+class DrillPlan(NamedTuple):
+    """How a command is run."""
+
+    words: tuple[str, ...]
+    """Program and arguments."""
+    url_variable: str
+    key_variable: str
+    limit_s: float
+
+
+@click.command()
+@click.argument("command", metavar="COMMAND")
+@click.option(
+    "--scenario", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.  [default: every one]"
+)
+@click.option(
+    "--timeout",
+    "limit_s",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Stop a run after so many seconds.",
+)
+@click.option("--jobs", default=8, show_default=True, type=click.IntRange(1), help="So many runs at once.")
+@click.option(
+    "--url-env",
+    default="KLING_BASE_URL",
+    show_default=True,
+    metavar="NAME",
+    help="Where the client finds the base URL.",
+)
+@click.option(
+    "--key-env", default="KLING_API_KEY", show_default=True, metavar="NAME", help="Where the client finds its key."
+)
+@click.option(
+    "--pace",
+    type=click.Choice(["fast", "real"]),
+    default="fast",
+    show_default=True,
+    help="How fast tasks end: in 0.3 s, or in 2.5 minutes.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@profile_options
+def drill(
+    command: str,
+    names: tuple[str, ...],
+    limit_s: float,
+    jobs: int,
+    url_env: str,
+    key_env: str,
+    pace: str,
+    form: str,
+    profile: str,
+    upstream_state: bool,
+) -> None:
+    """Run a client through the scenarios, and judge it by what it sent.
+
+    COMMAND makes one video, with base URL and key from the environment, and exits with 0 once it has it. No shell
+    reads it; {dir} in it is a fresh directory of that run. Exit status: 0 all good, 1 some bad, 2 misuse, or a client
+    that fails without any fault.
+
+    \b
+    Example: klingkit drill "python client.py --output {dir}/out.mp4"
+    klingkit drill "node index.mjs" --scenario rate-limited --scenario flaky
+    """
+    from kling_mock_server.failures.scenarios import named
+    from kling_mock_server.testing.drill import NO_FAULT, SCENARIOS, Drill
+    from kling_mock_server.testing.drill.clients import Commands
+
+    plan = DrillPlan(_words(command), url_env, key_env, limit_s)
+    try:
+        chosen = [named(name) for name in dict.fromkeys(names or SCENARIOS)]
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    with Drill(profile=profile, upstream_state=upstream_state, pace=pace) as mock, Commands() as commands:
+        first = _run(mock, commands, plan, NO_FAULT)
+        works = first.outcome == "got the video"
+        rest = _all(mock, commands, plan, chosen if works else [], jobs)
+        verdicts = [first, *(verdict.beyond(first) for verdict in rest)]
+    _print(verdicts, form, works)
+    sys.exit(_status(verdicts) if works else 2)
+
+
+def _words(command: str) -> tuple[str, ...]:
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError as error:
+        raise click.UsageError(f"cannot read the command: {error}") from None
+    if not words:
+        raise click.UsageError("the command is empty")
+    return words
+
+
+def _all(
+    mock: "Drill", commands: "Commands", plan: DrillPlan, scenarios: "Sequence[Scenario]", jobs: int
+) -> "Iterator[DrillVerdict]":
+    """Yield the verdicts in the order of the scenarios; the runs overlap."""
+    with ThreadPoolExecutor(jobs, thread_name_prefix="klingkit drill") as pool, _progress() as progress:
+        try:
+            running = [pool.submit(_run, mock, commands, plan, scenario) for scenario in scenarios]
+            for number, future in enumerate(running):
+                progress(f"{number} of {len(running)} scenarios")
+                yield future.result()
+        except BaseException:
+            # Else the pool would wait for what nobody wants any more.
+            pool.shutdown(wait=False, cancel_futures=True)
+            commands.stop()
+            raise
+
+
+def _run(mock: "Drill", commands: "Commands", plan: DrillPlan, scenario: "Scenario") -> "DrillVerdict":
+    with TemporaryDirectory(prefix="klingkit-drill-", ignore_cleanup_errors=True) as directory:
+
+        def run(handle: "Handle") -> "Ended":
+            words = [word.replace(DIRECTORY, directory) for word in plan.words]
+            variables = {plan.url_variable: handle.url, plan.key_variable: handle.token}
+            try:
+                return commands.run(words, variables, plan.limit_s)
+            except OSError as error:
+                raise click.UsageError(f"cannot run {words[0]}: {error.strerror}") from None
+
+        return mock.judge(run, scenario, plan.limit_s)
+
+
+@contextmanager
+def _progress() -> "Iterator[Callable[[str], None]]":
+    """Show how far it is, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    yield lambda text: click.echo(f"\r{text}", nl=False, err=True)
+    click.echo("\r\033[K", nl=False, err=True)
+
+
+def _print(verdicts: "Sequence[DrillVerdict]", form: str, works: bool) -> None:
+    from kling_mock_server.testing.drill.report import as_json, as_text, failure
+
+    if form == "json":
+        click.echo(as_json(verdicts))
+    elif works:
+        click.echo(as_text(verdicts))
+    else:
+        click.echo(failure(verdicts[0]), err=True)
+
+
+def _status(verdicts: "Sequence[DrillVerdict]") -> int:
+    return 0 if all(verdict.is_good for verdict in verdicts) else 1

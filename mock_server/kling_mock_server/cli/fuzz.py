@@ -1,0 +1,176 @@
+"""`klingkit fuzz`: attack a server, a payload validator or a payload builder."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kling_mock_server.cli.profile_options import profile_options
+
+if TYPE_CHECKING:
+    from kling_contracts import Contract, World
+    from kling_contracts.audits import Audit
+
+REPORTS = (".txt", ".json", ".xml", ".md")
+
+
+@click.command()
+@click.argument("target", metavar="URL | MODULE:CALLABLE")
+@click.option("-n", "n", type=click.IntRange(0), help="Generated cases after the catalogue.  [default: 1000]")
+@click.option("--seed", default=0, show_default=True, help="The same seed makes the same cases.")
+@click.option("--time", "time_s", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds (server).")
+@click.option("--token", default="", envvar="KLINGKIT_TOKEN", help="A bearer token that the server welcomes.")
+@click.option("--world", "world_file", type=click.Path(), help="What the ids of a server without /_mock/ stand for.")
+@click.option("--only-invalid", is_flag=True, help="Send nothing that should be accepted (paid servers).")
+@click.option("--allow-valid", is_flag=True, help="Send valid payloads to a server that is not this machine, too.")
+@click.option(
+    "--ignore", multiple=True, metavar="RULE", help="A rule that the target is not meant to know; repeatable."
+)
+@click.option("--rule", "rules", multiple=True, metavar="RULE", help="Break only this rule (server); repeatable.")
+@click.option("--timeout", "timeout_s", default=10.0, show_default=True, type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--as", "kind", type=click.Choice(["validator", "builder"]), help="What the callable is, if not as it looks."
+)
+@click.option("--report", "reports", multiple=True, type=click.Path(), help="Write .txt, .json, .xml (JUnit) or .md.")
+@profile_options
+def fuzz(
+    target: str,
+    reports: tuple[str, ...],
+    profile: str = "documented",
+    upstream_state: bool = True,
+    **options: Any,
+) -> None:
+    """Attack a server, or a Python payload validator or builder, with valid and precisely broken payloads.
+
+    The same catalogue of boundaries goes first, then generated cases. Exit status: 0 no finding, 1 findings,
+    2 misuse.
+
+    \b
+    Example: klingkit fuzz http://127.0.0.1:8080
+    klingkit fuzz https://staging.example --only-invalid --token "$KEY" --world ours.json
+    klingkit fuzz myapp.payloads:validate
+    klingkit fuzz myapp.payloads:build --report fuzz.xml
+    """
+    from kling_contracts import Contract
+
+    _check_reports(reports)
+    contract = Contract.load(profile, upstream_state=upstream_state)
+    try:
+        audit = _attack(target, contract, options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(str(audit))
+    _write(reports, audit)
+    sys.exit(_status(audit))
+
+
+def _attack(target: str, contract: "Contract", options: dict[str, Any]) -> "Audit":
+    if "://" in target:
+        return _attack_server(target, contract, options)
+    return _attack_callable(target, contract, options)
+
+
+def _attack_server(url: str, contract: "Contract", options: dict[str, Any]) -> "Audit":
+    from kling_mock_server.testing.fuzzing import Options, fuzz_server
+
+    options.pop("kind")
+    world = _world(options.pop("world_file"))
+    n = options.pop("n")
+    chosen = Options(world=world, n=1000 if n is None and options["time_s"] is None else n, **options)
+    with _progress() as progress:
+        return fuzz_server(url, chosen, contract=contract, progress=progress)
+
+
+def _attack_callable(name: str, contract: "Contract", options: dict[str, Any]) -> "Audit":
+    from dataclasses import replace
+
+    from kling_contracts.audits import audit, audit_builder, is_builder
+
+    target = _imported(name)
+    kind = options["kind"] or ("builder" if is_builder(target) else "validator")
+    run = audit_builder if kind == "builder" else audit
+    n = 1000 if options["n"] is None else options["n"]
+    result = run(target, n=n, seed=options["seed"], contract=contract, ignore=options["ignore"])
+    return replace(result, target=name)
+
+
+def _imported(name: str) -> Callable[..., Any]:
+    import importlib
+    import os
+
+    module_name, _, attribute = name.partition(":")
+    if not attribute or attribute.isdecimal():
+        hint = f"did you mean http://{name}?" if attribute else "it is neither a URL nor module:callable"
+        raise click.UsageError(f"{name}: {hint}")
+    sys.path.insert(0, os.getcwd())
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise click.UsageError(f"cannot load {name}: {error}") from None
+    if not callable(found):
+        raise click.UsageError(f"{name} is not callable")
+    return found  # type: ignore[no-any-return]
+
+
+def _world(name: str | None) -> "World | None":
+    if name is None:
+        return None
+    from kling_contracts import World
+    from kling_contracts.jsonio import strict_json
+
+    try:
+        with open(name, "rb") as file:
+            return World.from_json(strict_json.decode(file.read()))
+    except OSError as error:
+        raise click.UsageError(f"cannot read {name}: {error.strerror}") from None
+    except ValueError as error:
+        raise click.UsageError(f"{name} is not a world:\n{error}") from None
+
+
+@contextmanager
+def _progress() -> "Iterator[Callable[[int], None] | None]":
+    """Show how far it is, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    yield _show
+    click.echo("\r\033[K", nl=False, err=True)
+
+
+def _show(number: int) -> None:
+    if number % _STEP == 0:
+        click.echo(f"\r{number} cases", nl=False, err=True)
+
+
+_STEP = 25
+
+
+def _check_reports(reports: tuple[str, ...]) -> None:
+    """Refuse before the work is done, not after."""
+    from pathlib import Path
+
+    for name in reports:
+        if Path(name).suffix not in REPORTS:
+            raise click.UsageError(f"--report {name}: the ending chooses the form: {', '.join(REPORTS)}")
+
+
+def _write(reports: tuple[str, ...], audit: "Audit") -> None:
+    from pathlib import Path
+
+    from kling_mock_server.testing.fuzzing.report import write
+
+    for name in reports:
+        try:
+            write(Path(name), audit)
+        except OSError as error:
+            raise click.UsageError(f"cannot write {name}: {error.strerror}") from None
+
+
+def _status(audit: "Audit") -> int:
+    if audit.findings:
+        return 1
+    return 0 if audit.judged else 2

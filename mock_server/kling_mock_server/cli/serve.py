@@ -1,0 +1,113 @@
+"""`klingkit serve` and `klingkit scenarios`."""
+
+from typing import Any
+
+import click
+
+from kling_mock_server.cli.profile_options import profile_options
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@profile_options
+@click.option("--token", "tokens", multiple=True, help="Welcome only this bearer token (or JWT issuer); repeatable.")
+@click.option("--secret", default="", help="Verify the signature of JWTs with this secret (HS256).")
+@click.option(
+    "--fetch",
+    type=click.Choice(["loopback", "any", "none"]),
+    default="loopback",
+    show_default=True,
+    help="Whose sound_file and video_url URLs are downloaded and measured.",
+)
+@click.option(
+    "--audio-slack-ms",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Refuse clips that end within so many ms of the audio's end, as integrators see upstream do.",
+)
+@click.option(
+    "--pace",
+    type=click.Choice(["fast", "real", "manual"]),
+    default="fast",
+    show_default=True,
+    help="How fast tasks end: in 0.3 s, in 2.5 minutes, or as POST /_mock/clock advances a clock that stands still.",
+)
+@click.option(
+    "--concurrency", type=click.IntRange(0), help="So many tasks of an account may run at once.  [default: any number]"
+)
+@click.option(
+    "--scenario", default="", metavar="NAME", help="Play it for every account; `klingkit scenarios` lists them."
+)
+@click.option(
+    "--webhook-secret",
+    "webhook_secrets",
+    multiple=True,
+    envvar="KLINGKIT_WEBHOOK_SECRET",
+    help="Sign callbacks with this secret (whsec_...); repeatable. The environment keeps it out of the process list.",
+)
+@click.option(
+    "--allow-callbacks",
+    "callback_hosts",
+    multiple=True,
+    metavar="HOST",
+    help="Send callbacks to this host as well, *.example.com or * too; else only to this machine.",
+)
+@click.option(
+    "--store",
+    default="",
+    metavar="URL",
+    envvar="KLINGKIT_STORE",
+    help="Where tasks are kept: sqlite:///mock.db survives restarts, redis://host/0 serves several machines. "
+    "[default: memory]",
+)
+def serve(host: str, port: int, profile: str, **switches: Any) -> None:
+    """Serve the mock until Ctrl-C.
+
+    Example: klingkit serve --port 0 --pace manual --store sqlite:///mock.db
+    """
+    from kling_contracts.errors import DocumentError
+    from kling_mock_server.adapters.flask_app import create_app
+    from kling_mock_server.adapters.waitress_server import listen, run
+
+    try:
+        app = create_app(profile=profile, **switches)
+    except DocumentError:
+        raise
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    try:
+        server = listen(app, host, port)
+    except (OSError, ValueError) as error:
+        app.responder.close()
+        reason = getattr(error, "strerror", None) or error
+        raise click.ClickException(
+            f"cannot listen on {host}:{port}: {reason}; try another --host, or --port 0"
+        ) from None
+    run(server, app, host, profile)
+
+
+@click.command()
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.argument("name", required=False)
+def scenarios(name: str | None, form: str) -> None:
+    """List the scenarios that come with the mock, or show one as JSON.
+
+    Example: klingkit scenarios rate-limited
+    """
+    import json
+
+    from kling_mock_server.failures.scenarios import listing
+
+    if name is not None:
+        try:
+            shown: Any = listing.named(name).to_json()
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+    else:
+        shown = listing.scenario_rows() if form == "json" else None
+    if shown is not None:
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+    else:
+        click.echo(listing.scenario_markdown() if form == "markdown" else listing.scenario_text())

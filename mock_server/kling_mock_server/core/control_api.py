@@ -1,0 +1,243 @@
+"""The control surface under `/_mock/`: it acts on the account of the bearer token it is called with."""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from kling_contracts import Contract, Request, Response, __version__
+from kling_contracts.facts.world import audio_from_json, session_from_json
+from kling_contracts.jsonio import strict_json
+from kling_contracts.jsonio.keywords import Checker
+from kling_contracts.judging.request_rules import RefusedRequestError
+from kling_contracts.rule_table import rule_rows
+from kling_mock_server.core import inbox
+from kling_mock_server.failures.playback import ScenarioPlayer
+from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id, plain
+from kling_mock_server.state.account import Account
+from kling_mock_server.state.accounts import Accounts
+
+PREFIX: Final = "/_mock"
+
+
+class MisuseError(Exception):
+    """A call of the control surface that cannot be carried out: HTTP status, and one line per mistake."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+class Call(NamedTuple):
+    """One call: the account it acts on, the id in its path, its decoded body."""
+
+    account: Account
+    id: str
+    request: Request
+
+    def json(self) -> Any:
+        """Decode the body. Raises `MisuseError` where it is not JSON."""
+        try:
+            return strict_json.decode(self.request.body)
+        except strict_json.BodyError as error:
+            raise MisuseError(400, f"the body is not JSON: {error}") from None
+
+    def parsed(self, parse: Callable[[Any], Any]) -> Any:
+        """Decode the body and parse it. Raises `MisuseError` with what `parse` says is wrong."""
+        try:
+            return parse(self.json())
+        except ValueError as error:
+            raise MisuseError(400, str(error)) from None
+
+
+class Control:
+    """The control surface of one mock."""
+
+    def __init__(self, contract: Contract, accounts: Accounts, stage: ScenarioPlayer) -> None:
+        self._contract = contract
+        self._accounts = accounts
+        self._stage = stage
+        self._open: Mapping[tuple[str, str], Callable[[str], Any]] = {
+            ("GET", ""): self._index,
+            ("GET", "/health"): self._health,
+            ("GET", "/rules"): lambda _: self._rows,
+            ("GET", "/rules/{id}"): self._rule,
+            ("GET", "/scenarios"): _scenarios,
+        }
+        self._calls: Mapping[tuple[str, str], Callable[[Call], Any]] = {
+            ("GET", "/world"): lambda call: call.account.world_json(),
+            ("PUT", "/world"): _put_world,
+            ("PUT", "/sessions/{id}"): _put_session,
+            ("PUT", "/audios/{id}"): _put_audio,
+            ("GET", "/clock"): _clock,
+            ("POST", "/clock"): _advance,
+            ("GET", "/limits"): _limits,
+            ("PUT", "/limits"): _limit,
+            ("GET", "/scenario"): _scenario,
+            ("PUT", "/scenario"): self._play,
+            ("DELETE", "/scenario"): self._stop_playing,
+            ("GET", "/inbox/{id}"): lambda call: inbox.posts_json(call.account, call.id),
+            ("POST", "/inbox/{id}"): lambda call: inbox.put(call.account, call.id, call.request),
+            ("POST", "/reset"): _reset,
+            ("GET", "/journal"): lambda call: call.account.journal.to_json(),
+        }
+
+    def respond(self, request: Request) -> Response:
+        """Answer one call; a mistake is a 4xx that says what to do."""
+        request_id = new_request_id()
+        try:
+            return self._answer(request, request_id)
+        except MisuseError as misuse:
+            return answer(misuse.status, _CODES[misuse.status], str(misuse), request_id, headers=misuse.headers)
+        except RefusedRequestError as refusal:
+            rule = refusal.violation.rule
+            hint = "; the control surface acts on an account: send the key that your client sends"
+            return answer(rule.status, rule.code, refusal.violation.message + hint, request_id)
+
+    def _answer(self, request: Request, request_id: str) -> Response:
+        path = request.path.removeprefix(PREFIX).rstrip("/")
+        template, name = _template(path)
+        method = "GET" if request.method == "HEAD" else request.method
+        if (method, template) == _DOCUMENT:
+            return plain(200, self._contract.document)
+        if (method, template) in self._open:
+            return answer(200, 0, SUCCEED, request_id, self._open[method, template](name))
+        if (method, template) not in self._calls:
+            self._refuse_unknown(template)
+        call = Call(self._account(request, template), name, request)
+        return answer(200, 0, SUCCEED, request_id, self._calls[method, template](call))
+
+    def _account(self, request: Request, template: str) -> Account:
+        gate = self._contract.gate
+        # Requests that carried no usable token are journalled too; only here can they be read.
+        if template == "/journal" and not request.headers.get("authorization"):
+            return self._accounts.nobody
+        # Callbacks carry no token either.
+        if template == _INBOX:
+            return self._accounts.nobody
+        return self._accounts.admit(gate.token(request), gate)
+
+    def _refuse_unknown(self, path: str) -> None:
+        methods = [method for method, known in self._known() if known == path]
+        if methods:
+            allowed = ", ".join(methods)
+            raise MisuseError(405, f"{PREFIX}{path} takes {allowed}", {"Allow": allowed})
+        raise MisuseError(404, f"nothing is at {PREFIX}{path}; GET {PREFIX}/ lists what there is")
+
+    def _index(self, _: str) -> dict[str, Any]:
+        return {"calls": sorted(f"{PREFIX}{path} {method}" for method, path in self._known())}
+
+    def _known(self) -> list[tuple[str, str]]:
+        return [_DOCUMENT, *self._open, *self._calls]
+
+    @cached_property
+    def _rows(self) -> list[dict[str, Any]]:
+        return rule_rows(self._contract)
+
+    def _rule(self, rule_id: str) -> dict[str, Any]:
+        rows = [row for row in self._rows if row["id"] == rule_id]
+        if not rows:
+            raise MisuseError(404, f"there is no rule {rule_id!r}; GET {PREFIX}/rules lists them")
+        # Where two operations share an id, they share what the rule says.
+        return rows[0]
+
+    def _play(self, call: Call) -> dict[str, Any]:
+        from kling_mock_server.failures.scenarios import chosen
+
+        self._stage.begin(call.account, call.parsed(chosen))
+        return _scenario(call)
+
+    def _stop_playing(self, call: Call) -> dict[str, Any]:
+        self._stage.begin(call.account, None)
+        return _scenario(call)
+
+    def _health(self, _: str) -> dict[str, Any]:
+        return {"status": "ok", "version": __version__, "operations": [o.id for o in self._contract.operations]}
+
+
+_DOCUMENT: Final = ("GET", "/openapi.json")
+_INBOX: Final = "/inbox/{id}"
+_CODES: Final = {400: 1200, 404: 1202, 405: 1202}
+_ADVANCE: Final = Checker(
+    {
+        "type": "object",
+        "required": ["advance_ms"],
+        "additionalProperties": False,
+        "properties": {"advance_ms": {"type": "integer", "minimum": 0, "maximum": 2**53}},
+    }
+)
+
+
+_LIMITS: Final = Checker(
+    {
+        "type": "object",
+        "required": ["concurrency"],
+        "additionalProperties": False,
+        "properties": {"concurrency": {"type": ["integer", "null"], "minimum": 0, "maximum": 10_000}},
+    }
+)
+
+
+def _template(path: str) -> tuple[str, str]:
+    match = re.fullmatch(r"(/(?:sessions|audios|rules|inbox))/([^/]+)", path)
+    return (f"{match[1]}/{{id}}", match[2]) if match else (path, "")
+
+
+def _put_world(call: Call) -> dict[str, Any]:
+    call.parsed(call.account.put_world_json)
+    return call.account.world_json()
+
+
+def _put_session(call: Call) -> dict[str, Any]:
+    call.account.put_session(call.id, call.parsed(session_from_json))
+    return call.account.world_json()
+
+
+def _put_audio(call: Call) -> dict[str, Any]:
+    call.account.put_audio(call.id, call.parsed(audio_from_json))
+    return call.account.world_json()
+
+
+def _clock(call: Call) -> dict[str, Any]:
+    clock = call.account.clock
+    return {"now_ms": clock.now_ms(), "standing": clock.standing_ms is not None, "advanced_ms": clock.advanced_ms}
+
+
+def _advance(call: Call) -> dict[str, Any]:
+    call.account.clock.advance(int(_checked(call, _ADVANCE)["advance_ms"]))
+    return _clock(call)
+
+
+def _checked(call: Call, checker: Checker) -> Any:
+    value = call.json()
+    faults = checker.broken(value)
+    if faults:
+        raise MisuseError(400, "\n".join(f"{fault.pointer or '/'}: {fault.message}" for fault in faults))
+    return value
+
+
+def _limits(call: Call) -> dict[str, Any]:
+    return {"concurrency": call.account.state.concurrency, "running": call.account.tasks.running()}
+
+
+def _limit(call: Call) -> dict[str, Any]:
+    concurrency = _checked(call, _LIMITS)["concurrency"]
+    call.account.tasks.limit(None if concurrency is None else int(concurrency))
+    return _limits(call)
+
+
+def _scenarios(_: str) -> list[dict[str, Any]]:
+    from kling_mock_server.failures.scenarios.listing import scenario_rows
+
+    return scenario_rows()
+
+
+def _scenario(call: Call) -> dict[str, Any]:
+    state = call.account.state
+    return {"scenario": state.scenario, "progress": state.progress}
+
+
+def _reset(call: Call) -> dict[str, Any]:
+    call.account.reset()
+    return call.account.world_json()

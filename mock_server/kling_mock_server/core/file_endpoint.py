@@ -1,0 +1,51 @@
+"""Downloads of the mock's own files, as from a content delivery network: without a token, in ranges if asked to."""
+
+import re
+from functools import partial
+from typing import Final
+
+from kling_contracts import Request, Response
+from kling_mock_server.assets.library import MEDIA_TYPES
+from kling_mock_server.core.resources import Resources
+from kling_mock_server.protocol.envelope import answer, new_request_id
+from kling_mock_server.protocol.file_urls import Address
+from kling_mock_server.state.tables import Task
+
+_RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,15})-(?P<last>[0-9]{0,15})")
+
+
+def download(request: Request, address: Address | None, resources: Resources) -> Response:
+    """Answer GET or HEAD for a file; 404 where there is none (any more)."""
+    if request.method not in ("GET", "HEAD"):
+        return answer(405, 1202, "files are for GET", new_request_id(), headers={"Allow": "GET, HEAD"})
+    library = resources.library
+    result = library.result(address) if address else None
+    if result and address:
+        elsewhere = partial(_is_awaited, resources, address, result)
+        resources.renderer.wait_for(address.account, result.id, elsewhere)
+    content = library.content(address) if address else None
+    if content is None or address is None:
+        return answer(404, 1203, "The file does not exist, or no longer", new_request_id())
+    headers = {"Content-Type": MEDIA_TYPES[address.kind], "Accept-Ranges": "bytes"}
+    asked = _asked(request, len(content))
+    if asked is None:
+        return Response(200, headers, content)
+    if not asked:
+        return Response(416, {**headers, "Content-Range": f"bytes */{len(content)}"}, b"")
+    ranged = {**headers, "Content-Range": f"bytes {asked.start}-{asked[-1]}/{len(content)}"}
+    return Response(206, ranged, content[asked.start : asked.stop])
+
+
+def _is_awaited(resources: Resources, address: Address, result: Task) -> bool:
+    return not resources.ids.made(result.id) and resources.library.is_awaited(address, result)
+
+
+def _asked(request: Request, length: int) -> range | None:
+    """Return which bytes are asked for, none where there are none of them; None: all, whatever the header says."""
+    match = _RANGE.fullmatch(request.headers.get("range", "")) if request.method == "GET" else None
+    if match is None or not (match["first"] or match["last"]):
+        return None
+    if not match["first"]:
+        return range(max(length - int(match["last"]), 0), length)
+    first, last = int(match["first"]), int(match["last"] or length)
+    return None if last < first and match["last"] else range(first, min(last + 1, length))

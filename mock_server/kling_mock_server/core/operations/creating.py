@@ -1,0 +1,166 @@
+"""Creating a task: stored with its fate, its callbacks and, where videos are rendered, its picture."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from kling_contracts.facts.payload_facts import Measures, Meter, base64_bytes
+from kling_contracts.facts.world import Face, Session, Video
+from kling_contracts.unknown import Unknown
+from kling_mock_server.assets import speech
+from kling_mock_server.core.exchange import Exchange
+from kling_mock_server.core.resources import Resources
+from kling_mock_server.protocol.task_json import created_json
+from kling_mock_server.state.tables import Message, Outbox, Task
+from kling_mock_server.state.tasks import TaskRefusedError
+
+if TYPE_CHECKING:
+    from kling_mock_server.assets.rendering import RenderPlan
+    from kling_mock_server.failures.scenarios import Delivery, Fate
+
+EXTERNAL_ID_RULE: Final = "external-task-id-duplicate"
+SESSION_RULE: Final = "session-unknown"
+_LOUDNESS: Final = 1.0
+
+
+class Create:
+    """One task."""
+
+    def __init__(self, exchange: Exchange, resources: Resources) -> None:
+        self._exchange = exchange
+        self._account = exchange.account
+        self._world = exchange.account.world_of(exchange.state)
+        self._resources = resources
+        step = exchange.step
+        self._fate = step.task if step else None
+        self._callbacks = step.callbacks if step else None
+
+    def meter(self) -> Measures:
+        """Return what measures the payload."""
+        exchange, downloads = self._exchange, self._resources.downloads
+        fetch = partial(downloads.audio, origin=exchange.request.origin)
+        return Meter(self._world, fetch, downloads.largest_audio, exchange.now_ms, exchange.state.advanced_ms)
+
+    def carry_out(self, payload: Any) -> Any:
+        """Store the task.
+
+        Raises `TaskRefusedError` where too many tasks run, or the world has changed since it was judged.
+        """
+        session = self._session(payload.get("session_id", ""))
+        task = self._task(payload, session)
+        outbox = self._outbox(task, payload.get("callback_url", ""))
+        unique = EXTERNAL_ID_RULE in self._resources.contract.rules
+        task = self._account.tasks.create(task, outbox, unique=unique)
+        if self._resources.renderer.can_render:
+            self._resources.renderer.plan(self._account, task.id, partial(self._plan, task, payload, session))
+        if outbox:
+            self._deliver()
+        return created_json(task)
+
+    def _session(self, session_id: str) -> Session:
+        session = self._world.sessions.get(session_id)
+        if session is None and SESSION_RULE in self._resources.contract.rules:
+            raise TaskRefusedError(SESSION_RULE)
+        # A contract without that rule lets any session pass; nothing is known of its video.
+        return session or Session(Video(0), {})
+
+    def _task(self, payload: Any, session: Session) -> Task:
+        now_ms, pace = self._exchange.state.now_ms(), self._account.pace
+        begins_ms, ends_ms, succeeds, message = _course(now_ms, pace.begins_after_ms, pace.ends_after_ms, self._fate)
+        return Task(
+            id=self._resources.ids.next(),
+            external_id=payload.get("external_task_id", ""),
+            created_ms=now_ms,
+            begins_ms=begins_ms,
+            ends_ms=ends_ms,
+            succeeds=succeeds,
+            message=message,
+            video_id=session.video_id or payload.get("session_id", ""),
+            video_url=session.video_url,
+            video_ms=session.video.duration_ms,
+            session_id=payload.get("session_id", ""),
+            origin=self._exchange.request.origin,
+        )
+
+    def _outbox(self, task: Task, url: str) -> Outbox | None:
+        if not url:
+            return None
+        messages = _every_change(task) if self._callbacks is None else _planned(task, self._callbacks)
+        return Outbox(task.id, url, messages, 0, messages[0].at_ms) if messages else None
+
+    def _deliver(self) -> None:
+        courier = self._resources.courier
+        courier.nudge()
+        if self._callbacks and any(callback.due == "before-reply" for callback in self._callbacks):
+            courier.send_before_reply(self._account.key)
+
+    def _plan(self, task: Task, payload: Any, session: Session) -> "RenderPlan | None":
+        item: Any = next(iter(payload.get("face_choose", ())), {})
+        face = session.faces.get(item.get("face_id", ""))
+        sound = self._sound(item) if face else None
+        return None if face is None or sound is None else _plan(task, item, face, sound)
+
+    def _sound(self, item: Any) -> bytes | None:
+        audio_id, sound_file = item.get("audio_id"), item.get("sound_file")
+        if audio_id:
+            return speech.wav(self._world.audios[audio_id].duration_ms, audio_id)
+        data = base64_bytes(sound_file)
+        if data is not None:
+            return data
+        fetched = self._resources.downloads.sound(sound_file, self._exchange.request.origin)
+        return None if isinstance(fetched, Unknown) else fetched
+
+
+def _course(now_ms: int, begins_ms: int, ends_ms: int, fate: "Fate | None") -> tuple[int, int | None, bool, str]:
+    if fate is None:
+        return now_ms + begins_ms, now_ms + ends_ms, True, ""
+    after_ms = ends_ms if fate.after_ms is None else fate.after_ms
+    end = None if fate.ends == "never" else now_ms + after_ms
+    return now_ms + min(begins_ms, after_ms), end, fate.ends != "failed", fate.message
+
+
+def _every_change(task: Task) -> tuple[Message, ...]:
+    statuses = ["submitted", "processing", *([] if task.ends_ms is None else [_end(task)])]
+    return tuple(
+        Message(status, task.reached_ms(status), f"msg_{task.id}_{number}") for number, status in enumerate(statuses, 1)
+    )
+
+
+def _planned(task: Task, callbacks: "tuple[Delivery, ...]") -> tuple[Message, ...]:
+    messages = []
+    for number, callback in enumerate(callbacks, 1):
+        status, due = (_end(task) if name == "end" else name for name in (callback.status, callback.due))
+        if task.ends_ms is None and _end(task) in (status, due):
+            continue
+        at_ms = task.created_ms if due == "before-reply" else task.reached_ms(due)
+        message = Message(
+            status=status,
+            at_ms=at_ms + callback.after_ms,
+            id=f"msg_{task.id}_{number}",
+            change=callback.change,
+            body=callback.body,
+            percent=callback.percent,
+            signature=callback.signature,
+        )
+        messages += [message] * callback.times
+    return tuple(sorted(messages, key=lambda message: message.at_ms))
+
+
+def _end(task: Task) -> str:
+    return "succeed" if task.succeeds else "failed"
+
+
+def _plan(task: Task, item: Any, face: Face, sound: bytes) -> "RenderPlan":
+    # At first use: a video is rendered only where somebody asks for it.
+    from kling_mock_server.assets.rendering import RenderPlan
+
+    return RenderPlan(
+        video_ms=task.video_ms,
+        face=(face.start_ms, face.end_ms),
+        insert_ms=int(item["sound_insert_time"]),
+        clip_start_ms=int(item["sound_start_time"]),
+        clip_end_ms=int(item["sound_end_time"]),
+        sound_volume=item.get("sound_volume", _LOUDNESS),
+        original_volume=item.get("original_audio_volume", _LOUDNESS),
+        sound=sound,
+        label=task.id,
+    )

@@ -1,0 +1,73 @@
+"""identify-face: a session with the faces of a video, measured where it can be, made up where it cannot."""
+
+from typing import Any, Final
+
+from kling_contracts.facts.companion_facts import IdentifyMeter
+from kling_contracts.facts.payload_facts import NO_SUCH_ID, Measures, unfetched
+from kling_contracts.facts.world import Session, Video, VideoFile
+from kling_contracts.unknown import Unknown
+from kling_mock_server.assets.synthetic_video import notes_on, video_of
+from kling_mock_server.core.exchange import Exchange
+from kling_mock_server.core.resources import Resources
+from kling_mock_server.protocol.file_urls import Address
+
+UNITS: Final = "0.05"
+"""What a call costs (the vendor's price list)."""
+
+
+class Identify:
+    """The faces of one video."""
+
+    def __init__(self, exchange: Exchange, resources: Resources) -> None:
+        self._exchange = exchange
+        self._account = exchange.account
+        self._resources = resources
+        clock = exchange.account.clock
+        self._now_ms = clock.now_ms()
+        self._meter = IdentifyMeter(exchange.account.world, self._by_id, self._by_url, self._now_ms, clock.advanced_ms)
+
+    def meter(self) -> Measures:
+        """Return what measures the payload."""
+        return self._meter
+
+    def carry_out(self, payload: Any) -> Any:
+        """Issue a session."""
+        video = self._meter.found
+        assert isinstance(video, VideoFile), "a video that is not known breaks a rule"
+        session_id = self._resources.ids.next()
+        video_id, video_url = payload.get("video_id", ""), payload.get("video_url", "").partition("#")[0]
+        session = Session(Video(video.duration_ms), video.faces, self._now_ms, video_id, video_url)
+        self._account.put_session(session_id, session)
+        return {
+            "session_id": session_id,
+            "face_data": [self._face(session_id, name, *interval) for name, interval in video.faces.items()],
+            "final_unit_deduction": UNITS,
+        }
+
+    def _face(self, session_id: str, face_id: str, start_ms: int, end_ms: int) -> dict[str, Any]:
+        address = Address(self._account.key, "faces", f"{session_id}-{face_id}")
+        url = address.url(self._exchange.request.origin)
+        return {"face_id": face_id, "face_image": url, "start_time": start_ms, "end_time": end_ms}
+
+    def _by_url(self, url: str) -> VideoFile | Unknown:
+        self._exchange.notes = notes_on(url, "/video_url")
+        return self._resources.downloads.video(url, self._exchange.request.origin)
+
+    def _by_id(self, video_id: str) -> VideoFile | Unknown:
+        """A result of the account, or the source of one of its sessions; any other id stands for a made up video."""
+        made_up = video_of(video_id, unfetched(video_id))
+        assert isinstance(made_up, VideoFile), "nothing is absent that is made up"
+        sessions, task = self._account.world.sessions, self._account.tasks.making(video_id)
+        if task is None:
+            source = sessions.get(video_id)
+            return _like(made_up, source) if source else made_up
+        if task.status(self._now_ms) != "succeed":
+            return NO_SUCH_ID
+        session = sessions.get(task.session_id)
+        result = _like(made_up, session) if session else made_up
+        return result._replace(duration_ms=task.video_ms, created_ms=task.ends_ms)
+
+
+def _like(video: VideoFile, session: Session) -> VideoFile:
+    duration_ms, width_px, height_px = session.video.duration_ms, 1280, 720
+    return video._replace(duration_ms=duration_ms, width_px=width_px, height_px=height_px, faces=session.faces)

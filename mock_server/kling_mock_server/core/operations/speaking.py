@@ -1,0 +1,45 @@
+"""TTS: an audio whose length follows its text, ready at once."""
+
+from typing import Any, Final
+
+from kling_contracts.facts.companion_facts import SpeechMeter
+from kling_contracts.facts.payload_facts import Measures
+from kling_contracts.facts.world import Audio
+from kling_mock_server.assets.speech import duration_ms, seconds
+from kling_mock_server.core.exchange import Exchange
+from kling_mock_server.core.resources import Resources
+from kling_mock_server.protocol.file_urls import Address
+
+UNITS: Final = "0.05"
+"""What a call costs (the vendor's price list)."""
+
+
+class Speak:
+    """One text, said by one voice."""
+
+    def __init__(self, exchange: Exchange, resources: Resources) -> None:
+        self._exchange = exchange
+        self._account = exchange.account
+        self._resources = resources
+
+    def meter(self) -> Measures:
+        """Return what measures the payload."""
+        return SpeechMeter(self._account.world)
+
+    def carry_out(self, payload: Any) -> Any:
+        """Issue an audio."""
+        now_ms = self._account.clock.now_ms()
+        lasts_ms = duration_ms(payload["text"], payload.get("voice_speed", 1.0))
+        task_id = self._resources.ids.next()
+        audio_id = str(int(task_id) + 1)
+        self._account.put_audio(audio_id, Audio(lasts_ms, now_ms))
+        url = Address(self._account.key, "audios", audio_id).url(self._exchange.request.origin)
+        return {
+            "task_id": task_id,
+            "task_status": "succeed",
+            "task_status_msg": "",
+            "task_result": {"audios": [{"id": audio_id, "url": url, "duration": seconds(lasts_ms)}]},
+            "final_unit_deduction": UNITS,
+            "created_at": now_ms,
+            "updated_at": now_ms,
+        }

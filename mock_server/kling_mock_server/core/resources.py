@@ -1,0 +1,54 @@
+"""What all requests to one mock share, beside the accounts."""
+
+from typing import Final, NamedTuple
+
+from kling_contracts import Contract
+from kling_contracts.facts.payload_facts import Fetch, unfetched
+from kling_mock_server.assets.downloads import Downloads
+from kling_mock_server.assets.library import Library
+from kling_mock_server.assets.renderer import Renderer
+from kling_mock_server.outgoing.callback_worker import CallbackWorker
+from kling_mock_server.outgoing.fetch import Download, downloader
+from kling_mock_server.outgoing.webhooks import Targets
+from kling_mock_server.state.accounts import Accounts
+from kling_mock_server.state.ids import Ids
+
+NO_DOWNLOAD: Final = downloader("none")
+THIS_MACHINE: Final = Targets()
+
+
+class Resources(NamedTuple):
+    """The contract, and what reaches beyond one request."""
+
+    contract: Contract
+    library: Library
+    downloads: Downloads
+    courier: CallbackWorker
+    renderer: Renderer
+    ids: Ids
+
+
+def resources_of(
+    contract: Contract,
+    accounts: Accounts,
+    *,
+    fetch: Fetch = unfetched,
+    download: Download = NO_DOWNLOAD,
+    targets: Targets = THIS_MACHINE,
+    secrets: tuple[str, ...] = (),
+) -> Resources:
+    """Return the resources of a mock.
+
+    `fetch` resolves URLs of audio, `download` those of videos; `targets` is whom callbacks may go to, and `secrets`
+    sign them.
+    """
+    library = Library(accounts, contract)
+    largest_video = contract.limit_on("identify", "facts.file.size_bytes")
+    return Resources(
+        contract=contract,
+        library=library,
+        downloads=Downloads(library, fetch, download, contract.largest_file, largest_video),
+        courier=CallbackWorker(accounts, targets, secrets),
+        renderer=Renderer(),
+        ids=Ids(),
+    )

@@ -1,0 +1,1 @@
+"""Failure on purpose: scenarios, playback, answers bent below HTTP."""

@@ -1,0 +1,37 @@
+"""Failure on purpose: named lists of steps, which call each step takes, and what becomes of its answer.
+
+    reading    JSON and files to scenarios; mistakes.py names what a schema cannot
+    progress   which step takes a call
+    answering  what a step makes of an answer, and of the body of a callback
+    listing    the scenarios that come with the mock
+
+Nothing here knows accounts, stores or sockets.
+"""
+
+from kling_mock_server.failures.scenarios.answering import Refusals, Refused, answered, carried_out, delivered, refusals
+from kling_mock_server.failures.scenarios.listing import chosen, library, named
+from kling_mock_server.failures.scenarios.progress import FRESH, Progress, next_step
+from kling_mock_server.failures.scenarios.reading import parse_file, scenario_from_json
+from kling_mock_server.failures.scenarios.records import EACH_CHANGE, Delivery, Fate, Scenario, Step
+
+__all__ = [
+    "EACH_CHANGE",
+    "FRESH",
+    "Delivery",
+    "Fate",
+    "Progress",
+    "Refusals",
+    "Refused",
+    "Scenario",
+    "Step",
+    "answered",
+    "carried_out",
+    "chosen",
+    "delivered",
+    "library",
+    "named",
+    "next_step",
+    "parse_file",
+    "refusals",
+    "scenario_from_json",
+]

@@ -1,0 +1,64 @@
+"""Takes a connection out of waitress' hands, so that a slow answer holds up none of its threads."""
+
+import socket
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer
+from waitress.task import WSGITask
+from waitress.utilities import build_http_date
+
+from kling_mock_server.failures.wire import HAND_OVER, WiredResponse, script
+from kling_mock_server.failures.wire.background_sender import BackgroundSender
+
+
+def install(servers: Iterable[Any], lane: BackgroundSender) -> None:
+    """Let the servers among these dispatchers of waitress hand over to the lane; none may be running yet."""
+    for server in servers:
+        if isinstance(server, BaseWSGIServer):
+            server.channel_class = partial(_Channel, lane)
+
+
+class _Task(WSGITask):  # type: ignore[misc]
+    """Calls the application, which may hand its answer over instead of returning it."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        # Not a method of the task, which holds the environ: the two would wait for the garbage collector.
+        environ[HAND_OVER] = self.channel.hand_over
+        return environ
+
+    def finish(self) -> None:
+        if self.channel.parting:
+            # What the application returned is empty, and so not even a head has been written.
+            self.close_on_finish = True
+        else:
+            super().finish()
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection that goes to the lane instead of being closed, where its last answer was handed over."""
+
+    task_class = _Task
+
+    def __init__(self, lane: BackgroundSender, *args: Any, **options: Any) -> None:
+        self.parting: tuple[WiredResponse, str] | None = None
+        self._lane = lane
+        super().__init__(*args, **options)
+
+    def hand_over(self, response: WiredResponse, method: str) -> None:
+        # Here in a thread that may wait; the loop, which closes, serves everyone.
+        self._lane.open()
+        self.parting = (response, method)
+
+    def handle_close(self) -> None:
+        # Waitress first sends what it owes to a client that pipelines, unless that client is gone.
+        if self.parting and self.socket and not self.total_outbufs_len:
+            response, method = self.parting
+            connection = socket.socket(fileno=self.socket.detach())
+            date = build_http_date(time.time())
+            self._lane.take(connection, script(response, method, date), response.wire.end)
+        super().handle_close()

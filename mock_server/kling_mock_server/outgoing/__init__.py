@@ -1,0 +1,1 @@
+"""Every connection that the mock opens because a caller named a URL."""

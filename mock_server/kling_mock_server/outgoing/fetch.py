@@ -1,0 +1,90 @@
+"""The only place that downloads: bounded in size and time, no redirects, no proxy."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+from urllib.parse import SplitResult, urlsplit
+
+from kling_contracts.facts.payload_facts import Fetch, measure, unfetched
+from kling_contracts.facts.world import File
+from kling_contracts.unknown import Absent, Unknown
+from kling_mock_server.outgoing.connection import connected, target_of
+from kling_mock_server.outgoing.hosts import leads_to_loopback
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
+TIMEOUT_S: Final = 5.0
+"""How long one download may take in all."""
+
+POLICIES: Final = ("loopback", "any", "none")
+"""Whose URLs are fetched: those of this machine, all, none."""
+
+Download = Callable[[str, int | None], "bytes | Unknown"]
+"""Takes a URL and a size in bytes; of a longer file it returns a little more than that. `Absent` where the URL does
+not answer, `Unknown` where it may not be fetched."""
+
+MAX_URL_LENGTH: Final = 64 * 1024
+"""Characters of a URL; no server takes a longer one."""
+_CHUNK: Final = 64 * 1024
+_REFUSED: Final = Unknown("the fetch policy does not allow its host")
+_UNREACHABLE: Final = Absent("the URL does not answer")
+
+
+def fetcher(policy: str, largest: int | None) -> Fetch:
+    """Return how URLs of audio are resolved under a policy of `POLICIES`; raises `ValueError` for another.
+
+    `largest` (bytes): a file that is longer is not read to its end.
+    """
+    download = downloader(policy)
+    return unfetched if policy == "none" else lambda url: audio_file(download(url, largest), largest)
+
+
+def downloader(policy: str) -> Download:
+    """Return how URLs are downloaded under a policy of `POLICIES`; raises `ValueError` for another."""
+    if policy not in POLICIES:
+        raise ValueError(f"unknown fetch policy {policy!r}; there are: {', '.join(POLICIES)}")
+    if policy == "none":
+        return lambda url, largest: unfetched(url)
+    return lambda url, largest: _fetched(url, largest, loopback_only=policy == "loopback")
+
+
+def audio_file(data: bytes | Unknown, largest: int | None) -> File | Unknown:
+    """Return what the bytes of a download are as audio; of more than `largest` bytes no more than their format."""
+    if isinstance(data, Unknown):
+        return data
+    if largest is not None and len(data) > largest:
+        from kling_contracts.media import audio
+
+        return File(audio.identify(data) or "unknown", len(data), None, None)
+    return measure(data)
+
+
+def _fetched(url: str, largest: int | None, *, loopback_only: bool) -> bytes | Unknown:
+    # At first use: most mocks and checks never open a URL.
+    from http.client import HTTPException
+
+    if len(url) > MAX_URL_LENGTH:
+        return _UNREACHABLE
+    try:
+        parts = urlsplit(url)
+        if loopback_only and not leads_to_loopback(parts.hostname or ""):
+            return _REFUSED
+        return _downloaded(parts, largest)
+    except (OSError, ValueError, HTTPException):
+        return _UNREACHABLE
+
+
+def _downloaded(parts: SplitResult, largest: int | None) -> bytes | Unknown:
+    with connected(parts, TIMEOUT_S) as connection:
+        connection.request("GET", target_of(parts), headers={"User-Agent": "klingkit"})
+        response = connection.getresponse()
+        return _content(response, largest) if response.status == 200 else _UNREACHABLE
+
+
+def _content(response: "HTTPResponse", largest: int | None) -> bytes | Unknown:
+    data = bytearray()
+    while chunk := response.read1(_CHUNK):
+        data += chunk
+        if largest is not None and len(data) > largest:
+            return bytes(data)
+    return _UNREACHABLE if response.length else bytes(data)

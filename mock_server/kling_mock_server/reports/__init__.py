@@ -1,0 +1,1 @@
+"""Findings and the formats in which they are reported."""

@@ -1,0 +1,104 @@
+"""Accounts: callers with different keys never meet."""
+
+import hmac
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from kling_contracts import Contract
+from kling_contracts.judging.request_rules import RequestRules
+from kling_mock_server.state.account import Account, InitialState
+from kling_mock_server.state.journal import digest_of, journal_table
+from kling_mock_server.state.stores.store import MemoryStore, Store
+from kling_mock_server.state.tables import ONE, STATE
+from kling_mock_server.state.tokens import Claims, claims_of, signed_with
+
+MAX_ACCOUNTS: Final = 1000
+"""Accounts that are kept; the one longest unused is forgotten."""
+
+
+class Accounts:
+    """Admits bearer tokens to accounts.
+
+    A token that is a JWT belongs to the account of its `iss`, and its `exp` and `nbf` are judged by the account's
+    clock; its signature only where a `secret` is given. Any other token is its own account. `tokens` closes the
+    list: only these, or a JWT of one of these issuers, are let in.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        beginning: InitialState,
+        *,
+        tokens: tuple[str, ...] = (),
+        secret: str = "",
+        store: Store | None = None,
+    ) -> None:
+        self.store: Store = MemoryStore() if store is None else store
+        self._beginning = beginning
+        self._journal = journal_table(contract)
+        self._tokens = frozenset(tokens)
+        self._secret = secret
+        self._by_key: OrderedDict[str, Account] = OrderedDict()
+        self._lock = threading.Lock()
+        self.alarm: Callable[[], None] | None = None
+        """Called when callbacks of an account may have become due."""
+        self.nobody = Account(_NOBODY, self.store, InitialState(beginning.world), self._journal)
+        """The account of requests that are refused before theirs is known."""
+
+    def admit(self, token: str, gate: RequestRules) -> Account:
+        """Return the account of a token. Raises `RefusedRequestError` where the token does not let in."""
+        claims = claims_of(token)
+        if claims and self._secret and not signed_with(token, self._secret):
+            gate.refuse("authorization-invalid", remedy="a JWT signed with the secret the mock was started with")
+        name = str(claims["iss"]) if claims else token
+        if self._tokens and not self._is_welcome(name):
+            gate.refuse("authorization-invalid", remedy="one of the tokens the mock was started with")
+        account = self.of(digest_of(name))
+        if claims:
+            _refuse_outside(claims, account.clock.now_ms(), gate)
+        return account
+
+    def _is_welcome(self, name: str) -> bool:
+        return any(hmac.compare_digest(_bytes(name), _bytes(known)) for known in self._tokens)
+
+    def of(self, key: str) -> Account:
+        """Return the account of a key, the digest of a token or issuer."""
+        with self._lock:
+            account = self._by_key.get(key)
+            if account is None:
+                account = self._by_key[key] = Account(
+                    key, self.store, self._beginning, self._journal, self._raise_alarm
+                )
+                if len(self._by_key) > MAX_ACCOUNTS:
+                    self.store.forget(self._by_key.popitem(last=False)[0])
+            else:
+                self._by_key.move_to_end(key)
+            return account
+
+    def _raise_alarm(self) -> None:
+        if self.alarm:
+            self.alarm()
+
+    def knows(self, key: str) -> bool:
+        """Return whether an account of that key was ever used, without making one."""
+        return key in self._by_key or ONE in self.store.view(key, STATE)
+
+
+_NOBODY: Final = "nobody"
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "backslashreplace")
+
+
+def _refuse_outside(claims: Claims, now_ms: int, gate: RequestRules) -> None:
+    for claim, rule_id, late in (("exp", "authorization-expired", True), ("nbf", "authorization-not-yet-valid", False)):
+        at = claims.get(claim)
+        if at is None:
+            continue
+        if not isinstance(at, int | float):
+            gate.refuse("authorization-invalid", value=f"{claim}: {at!r}", remedy=f"{claim} in seconds since 1970")
+        if (now_ms >= at * 1000) if late else (now_ms < at * 1000):
+            gate.refuse(rule_id, value=f"{claim}: {at}")

@@ -1,0 +1,47 @@
+"""Ids as upstream issues them: 18 decimal digits that grow with time."""
+
+import threading
+from os import getpid, urandom
+from typing import Final
+
+from kling_mock_server.state.stores.store import real_ms
+
+_EPOCH_MS: Final = 1_704_067_200_000
+"""2024: from then on ids have 18 digits until 2031."""
+_TIME_AT: Final = 22
+_PROCESS_AT: Final = 10
+_PROCESSES: Final = 1 << (_TIME_AT - _PROCESS_AT)
+
+
+class Ids:
+    """Ever growing ids: milliseconds, a number of this process (another one may share the store), a counter.
+
+    Every second number is left free, for what an id's owner makes.
+    """
+
+    _last: int
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._enter_process()
+
+    def next(self) -> str:
+        """Return an id that was never returned before."""
+        with self._lock:
+            if self._pid != getpid():
+                self._enter_process()
+            self._last = max(self._last + 2, (real_ms() - _EPOCH_MS) << _TIME_AT | self._process << _PROCESS_AT)
+            return str(self._last)
+
+    def made(self, made_id: str) -> bool:
+        """Return whether an id was made by this process; of one by another, it may rarely be wrong."""
+        return (int(made_id) >> _PROCESS_AT) % _PROCESSES == self._process
+
+    def _enter_process(self) -> None:
+        # Those that a server forks begin as copies of each other.
+        self._pid, self._process, self._last = getpid(), int.from_bytes(urandom(2), "big") % _PROCESSES, 0
+
+
+def made_ms(made_id: str) -> int:
+    """Return when an id was made, Unix time in ms."""
+    return (int(made_id) >> _TIME_AT) + _EPOCH_MS

@@ -1,0 +1,136 @@
+"""A store in Redis or Valkey: for several machines that are to behave as one."""
+
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
+
+from kling_mock_server.state.stores.redis_keys import WAKE_KEY, Keys, keys_of
+from kling_mock_server.state.stores.redis_link import ConnectionLostError, Link
+from kling_mock_server.state.stores.redis_rows import RedisTransaction, WriteConflictError, pairs
+from kling_mock_server.state.stores.store import StoreBusyError, StoreDownError, Table, Transaction
+from kling_mock_server.state.stores.text import FAR, View, bytes_of, name_of, row_of
+
+T = TypeVar("T")
+
+BUSY_S: Final = 10.0
+"""How long one change waits for others of the same account."""
+
+_SHORTEST_PAUSE_S: Final = 0.001
+_LONGEST_PAUSE_S: Final = 0.02
+
+
+class RedisStore:
+    """A store that several machines share. Raises `ValueError` for a server that is of no use."""
+
+    shared = True
+
+    def __init__(self, url: str) -> None:
+        self._link = Link(url)
+        # Threads of one process wait for each other here: between processes, waiting is asking again and again.
+        self._queues: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._joining = threading.Lock()
+
+    def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
+        """Do `work` while nobody else changes the account, and write all at once.
+
+        Raises `StoreBusyError` where others do not stop, `StoreDownError` where the server does not answer: it is
+        unknown then whether anything was written.
+        """
+        deadline = time.monotonic() + BUSY_S
+        with self._joining:
+            queue = self._queues.setdefault(account, threading.Lock())
+        if not queue.acquire(timeout=BUSY_S):
+            raise _busy()
+        try:
+            return self._insist(keys_of(account), work, deadline)
+        finally:
+            queue.release()
+
+    def view(self, account: str, table: Table) -> Mapping[str, Any]:
+        """Return the table; what a change is still writing shows once it is done."""
+        keys = keys_of(account)
+        return View(
+            partial(self._row, keys, table),
+            partial(self._all, keys, table),
+            lambda: int(self._link.ask(("HLEN", keys.rows(table.name)))[0]),
+        )
+
+    def newest(self, account: str, table: Table, skip: int, count: int) -> list[Any]:
+        """Return rows, the newest first."""
+        keys = keys_of(account)
+        first, last = min(skip, FAR), min(skip + count, FAR) - 1
+        (newest,) = self._link.ask(("ZREVRANGE", keys.order(table.name), first, last)) if count > 0 else [[]]
+        (texts,) = self._link.ask(("HMGET", keys.rows(table.name), *newest)) if newest else [[]]
+        return [row_of(table, text) for text in texts if text is not None]
+
+    def dropped(self, account: str, table: Table) -> int:
+        """Return how many rows have made room."""
+        (found,) = self._link.ask(("HGET", keys_of(account).meta, f"dropped:{table.name}"))
+        return int(found or 0)
+
+    def due(self, now_ms: int) -> list[str]:
+        """Return the accounts whose time has come, the longest overdue first."""
+        (names,) = self._link.ask(("ZRANGEBYSCORE", WAKE_KEY, "-inf", now_ms))
+        return [name_of(name) for name in names]
+
+    def next_wake_ms(self) -> int | None:
+        """Return the earliest time asked for."""
+        (found,) = self._link.ask(("ZRANGE", WAKE_KEY, 0, 0, "WITHSCORES"))
+        return int(float(found[1])) if found else None
+
+    def forget(self, account: str) -> None:
+        """Keep the account: the server forgets it by itself if nobody uses it."""
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._link.close()
+
+    def _insist(self, keys: Keys, work: Callable[[Transaction], T], deadline: float) -> T:
+        token, pause_s, lost = secrets.token_hex(8), _SHORTEST_PAUSE_S, False
+        while True:
+            try:
+                return self._tried(keys, token, work)
+            except WriteConflictError:
+                if time.monotonic() > deadline:
+                    raise _busy() from None
+            except ConnectionLostError:
+                # Nothing was sent that writes; the server may have been restarted.
+                if lost:
+                    raise
+                lost = True
+            time.sleep(pause_s * random.uniform(0.5, 1))
+            pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
+
+    def _tried(self, keys: Keys, token: str, work: Callable[[Transaction], T]) -> T:
+        with self._link.lent() as talk:
+            rows = RedisTransaction(talk, keys, token)
+            try:
+                result = work(rows)
+            except StoreDownError:
+                # There is nobody to talk to any more.
+                raise
+            except Exception:
+                # If its time was up, what it stumbled over may never have been there.
+                rows.give_up()
+                raise
+            rows.commit()
+            return result
+
+    def _row(self, keys: Keys, table: Table, key: str) -> Any:
+        (text,) = self._link.ask(("HGET", keys.rows(table.name), bytes_of(key)))
+        return None if text is None else row_of(table, text)
+
+    def _all(self, keys: Keys, table: Table) -> list[tuple[str, Any]]:
+        order, found = self._link.ask(("ZRANGE", keys.order(table.name), 0, -1), ("HGETALL", keys.rows(table.name)))
+        texts = pairs(found)
+        # Others may have changed the table between the two.
+        return [(name_of(key), row_of(table, texts[key])) for key in order if key in texts]
+
+
+def _busy() -> StoreBusyError:
+    return StoreBusyError(f"Redis: others have been changing this account for {BUSY_S:.0f} s")

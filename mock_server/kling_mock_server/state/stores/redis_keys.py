@@ -1,0 +1,46 @@
+"""What is called how in Redis."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote
+
+from kling_mock_server.state.stores.text import bytes_of
+
+FORMAT_KEY: Final = "klingkit:format"
+"""Which version of klingkit writes here."""
+WAKE_KEY: Final = "klingkit:wake"
+"""A sorted set of accounts, by the time at which they want to be woken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one account. The braces keep them together wherever keys are spread."""
+
+    account: bytes
+    prefix: str
+
+    @property
+    def lock(self) -> str:
+        """Held by one change at a time."""
+        return self.prefix + "lock"
+
+    @property
+    def meta(self) -> str:
+        """A hash of numbers: what tables hold and have dropped, the newest row's, when all this ends."""
+        return self.prefix + "meta"
+
+    def rows(self, table: str) -> str:
+        """Return the key of a hash: the rows of a table."""
+        return f"{self.prefix}rows:{table}"
+
+    def order(self, table: str) -> str:
+        """Return the key of a sorted set: the rows' keys, the oldest first."""
+        return f"{self.prefix}order:{table}"
+
+
+@lru_cache
+def keys_of(account: str) -> Keys:
+    """Return the keys of an account; its name is escaped in them, as in a URL."""
+    name = bytes_of(account)
+    return Keys(name, f"klingkit:{{{quote(name, safe='')}}}:")

@@ -1,0 +1,160 @@
+"""One SQLite file and the connections to it: the schema, and what opening it may run into."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Final, NoReturn
+
+from kling_mock_server.state.stores.store import StoreBusyError, StoreDownError
+
+BUSY_S: Final = 10.0
+"""How long one change waits for another process to finish its own."""
+
+_APPLICATION: Final = 0x6B6C696E
+"""What marks a file as ours."""
+_VERSION: Final = 1
+"""Of the schema below."""
+
+# Rows are kept in the order of `seq`, and replaced where they are. `kinds` counts, so that nothing has to be walked
+# through to know whether a table is full. An account without a name is waiting for its rows to be deleted.
+_SCHEMA: Final = (
+    """CREATE TABLE accounts (
+        id INTEGER PRIMARY KEY, name BLOB UNIQUE, used_ms INTEGER NOT NULL, wake_ms INTEGER)""",
+    "CREATE INDEX accounts_by_wake ON accounts (wake_ms) WHERE wake_ms IS NOT NULL",
+    """CREATE TABLE kinds (
+        account INTEGER, kind TEXT, held INTEGER NOT NULL, dropped INTEGER NOT NULL,
+        PRIMARY KEY (account, kind)) WITHOUT ROWID""",
+    """CREATE TABLE rows (
+        seq INTEGER PRIMARY KEY, account INTEGER NOT NULL, kind TEXT NOT NULL, key BLOB NOT NULL, value TEXT NOT NULL,
+        UNIQUE (account, kind, key))""",
+    "CREATE INDEX rows_by_age ON rows (account, kind, seq)",
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {_VERSION}",
+)
+
+
+class SqliteFile:
+    """Connections to a file that is ours, each lent to one thread at a time. Raises `ValueError` if it is not."""
+
+    def __init__(self, path: str) -> None:
+        self._path = os.path.abspath(path)
+        self._idle: list[sqlite3.Connection] = []
+        self._inherited: list[list[sqlite3.Connection]] = []
+        self._process = os.getpid()
+        self._closed = False
+        try:
+            with closing(_connected(self._path)) as connection:
+                _prepare(connection)
+        except (sqlite3.Error, ValueError) as error:
+            raise ValueError(f"the store {path} cannot be used: {error}; {_remedy(error)}") from error
+
+    @contextmanager
+    def lent(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection. Raises `StoreDownError` for whatever SQLite cannot do."""
+        try:
+            connection = self._taken()
+        except sqlite3.Error as error:
+            _fail(error)
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            connection.close()
+            _fail(error)
+        except BaseException:
+            self._give_back(connection)
+            raise
+        self._give_back(connection)
+
+    def close(self) -> None:
+        """Close every connection; those that are lent, when they come back."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _taken(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StoreDownError("the store was closed")
+        if self._process != os.getpid():
+            # A connection that crosses a fork must be neither used nor closed: its locks are those of the parent.
+            self._inherited.append(self._idle)
+            self._idle, self._process = [], os.getpid()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return _connected(self._path)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        self._idle.append(connection)
+        if self._closed:
+            self.close()
+
+
+def _connected(path: str) -> sqlite3.Connection:
+    # Transactions are spelled out; a connection wanders between threads, but serves one at a time.
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the file ours if it is new. Two processes may do so at once."""
+    # Looked at before anything is written to what may be somebody else's, and all at one moment.
+    connection.execute("BEGIN")
+    _is_new(connection)
+    connection.execute("COMMIT")
+    _write_ahead(connection)
+    connection.execute("BEGIN IMMEDIATE")
+    if _is_new(connection):
+        for statement in _SCHEMA:
+            connection.execute(statement)
+    connection.execute("COMMIT")
+
+
+def _is_new(connection: sqlite3.Connection) -> bool:
+    """Return whether the file is empty. Raises `ValueError` where it is somebody else's."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application == _APPLICATION and version != _VERSION:
+        raise ValueError(f"it was written by another version of klingkit (schema {version}, not {_VERSION})")
+    if application not in (0, _APPLICATION) or (application == 0 and objects):
+        raise ValueError("it is a database of another program")
+    return not objects
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait for the lock that this takes, so two processes that start together have to try again.
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, sqlite3.Error) and _is_busy(error):
+        return "end the program that holds it"
+    if isinstance(error, sqlite3.OperationalError):
+        return "name a file in a directory that exists and can be written to"
+    return "name another file"
+
+
+def _fail(error: sqlite3.Error) -> NoReturn:
+    kind = StoreBusyError if _is_busy(error) else StoreDownError
+    raise kind(f"the store's file cannot be used: {error}") from error

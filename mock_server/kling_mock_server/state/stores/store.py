@@ -1,0 +1,238 @@
+"""Where the state of accounts lives: named tables of rows, changed as a whole or not at all; here, in memory."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One kind of row. `max_rows`: so many are kept, the oldest makes room.
+
+    `to_json` and `from_json` carry a row into a store that holds text, and back.
+    """
+
+    name: str
+    max_rows: int
+    to_json: Callable[[Any], Any]
+    from_json: Callable[[Any], Any]
+
+
+class Transaction(Protocol):
+    """The tables of one account within one change."""
+
+    def get(self, table: Table, key: str) -> Any:
+        """Return a row, None where there is none."""
+
+    def put(self, table: Table, key: str, row: Any) -> list[Any]:
+        """Add a row as the newest, or replace one in its place; return the rows that made room."""
+
+    def delete(self, table: Table, key: str) -> None:
+        """Remove a row, if it is there."""
+
+    def clear(self, table: Table) -> None:
+        """Remove all rows, and forget how many made room."""
+
+    def items(self, table: Table) -> list[tuple[str, Any]]:
+        """Return keys and rows, the oldest first."""
+
+    def schedule(self, at_ms: int | None) -> None:
+        """Let `Store.due` name this account from `at_ms` (real time, Unix ms) on; None: no longer."""
+
+
+class StoreDownError(OSError):
+    """The place where state is kept cannot be used just now; its message says why, in one line."""
+
+
+class StoreBusyError(StoreDownError):
+    """Others were changing the account, or the file it is in, for longer than anybody waits."""
+
+
+class Store(Protocol):
+    """The state of every account. A store may be shared by threads."""
+
+    shared: bool
+    """Whether other processes may change it, too."""
+
+    def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
+        """Do `work` on the tables of an account as one step that no other change interrupts.
+
+        What it writes is kept together once it returns. It may be called again from the start (a store of several
+        machines), so it must do nothing but read and write rows, and raise nothing after its first write.
+        """
+
+    def view(self, account: str, table: Table) -> Mapping[str, Any]:
+        """Return a table to look rows up in, always as it is at that moment."""
+
+    def newest(self, account: str, table: Table, skip: int, count: int) -> list[Any]:
+        """Return so many rows, the newest first, after skipping some."""
+
+    def dropped(self, account: str, table: Table) -> int:
+        """Return how many rows have made room since the table was last cleared."""
+
+    def due(self, now_ms: int) -> list[str]:
+        """Return the accounts that asked to be woken by now (real time, Unix ms)."""
+
+    def next_wake_ms(self) -> int | None:
+        """Return the earliest time at which an account asked to be woken, None where none did."""
+
+    def forget(self, account: str) -> None:
+        """Drop an account that was not used for longest, where this store cannot keep every one."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class MemoryStore:
+    """A store that lasts as long as the process."""
+
+    shared = False
+
+    def __init__(self) -> None:
+        self._shelves: dict[str, _Shelf] = {}
+        self._lock = threading.Lock()
+
+    def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
+        """Do `work` under the account's lock."""
+        shelf = self._shelves.get(account) or self._shelf(account)
+        with shelf.lock:
+            return work(shelf)
+
+    def view(self, account: str, table: Table) -> Mapping[str, Any]:
+        """Return the table; an account is not made by looking."""
+        return _MemoryView(self._shelves, account, table)
+
+    def newest(self, account: str, table: Table, skip: int, count: int) -> list[Any]:
+        """Return rows, the newest first."""
+
+        def page(rows: Transaction) -> list[Any]:
+            newest_first = [row for _, row in reversed(rows.items(table))]
+            return newest_first[skip : skip + count]
+
+        return self.transaction(account, page)
+
+    def dropped(self, account: str, table: Table) -> int:
+        """Return how many rows have made room."""
+        return self._shelf(account).dropped.get(table.name, 0)
+
+    def due(self, now_ms: int) -> list[str]:
+        """Return the accounts whose time has come."""
+        return [name for name, shelf in self._awake() if shelf.wake_ms is not None and shelf.wake_ms <= now_ms]
+
+    def next_wake_ms(self) -> int | None:
+        """Return the earliest time asked for."""
+        return min((shelf.wake_ms for _, shelf in self._awake() if shelf.wake_ms is not None), default=None)
+
+    def forget(self, account: str) -> None:
+        """Drop the account."""
+        with self._lock:
+            self._shelves.pop(account, None)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _awake(self) -> list[tuple[str, "_Shelf"]]:
+        with self._lock:
+            return list(self._shelves.items())
+
+    def _shelf(self, account: str) -> "_Shelf":
+        with self._lock:
+            return self._shelves.setdefault(account, _Shelf())
+
+
+class _MemoryView(Mapping[str, Any]):
+    """One table of one account, as it is now: every request looks several rows up."""
+
+    __slots__ = ("_account", "_name", "_shelves")
+
+    def __init__(self, shelves: dict[str, "_Shelf"], account: str, table: Table) -> None:
+        self._shelves = shelves
+        self._account = account
+        self._name = table.name
+
+    def get(self, key: str, default: Any = None) -> Any:
+        shelf = self._shelves.get(self._account)
+        rows = shelf.tables.get(self._name) if shelf else None
+        return default if rows is None else rows.get(key, default)
+
+    def __getitem__(self, key: str) -> Any:
+        row = self.get(key)
+        if row is None:
+            raise KeyError(key)
+        return row
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self.get(key) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._copy())
+
+    def __len__(self) -> int:
+        shelf = self._shelves.get(self._account)
+        return len(shelf.tables.get(self._name, ())) if shelf else 0
+
+    def items(self) -> ItemsView[str, Any]:
+        return self._copy().items()
+
+    def values(self) -> ValuesView[Any]:
+        return self._copy().values()
+
+    def _copy(self) -> dict[str, Any]:
+        # To walk through: the table may change meanwhile.
+        shelf = self._shelves.get(self._account)
+        if shelf is None:
+            return {}
+        with shelf.lock:
+            return dict(shelf.tables.get(self._name, ()))
+
+
+class _Shelf:
+    """The tables of one account, in memory."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.dropped: dict[str, int] = {}
+        self.wake_ms: int | None = None
+        self.tables: dict[str, OrderedDict[str, Any]] = {}
+
+    def rows(self, table: Table) -> OrderedDict[str, Any]:
+        rows = self.tables.get(table.name)
+        if rows is None:
+            rows = self.tables[table.name] = OrderedDict()
+        return rows
+
+    def get(self, table: Table, key: str) -> Any:
+        rows = self.tables.get(table.name)
+        return None if rows is None else rows.get(key)
+
+    def put(self, table: Table, key: str, row: Any) -> list[Any]:
+        rows = self.rows(table)
+        rows[key] = row
+        excess = len(rows) - table.max_rows
+        if excess <= 0:
+            return []
+        self.dropped[table.name] = self.dropped.get(table.name, 0) + excess
+        return [rows.popitem(last=False)[1] for _ in range(excess)]
+
+    def delete(self, table: Table, key: str) -> None:
+        self.rows(table).pop(key, None)
+
+    def clear(self, table: Table) -> None:
+        self.rows(table).clear()
+        self.dropped.pop(table.name, None)
+
+    def items(self, table: Table) -> list[tuple[str, Any]]:
+        return list(self.rows(table).items())
+
+    def schedule(self, at_ms: int | None) -> None:
+        self.wake_ms = at_ms
+
+
+def real_ms() -> int:
+    """Return the real time, Unix time in ms."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,83 @@
+"""What every store shares that keeps rows as text: their form, that of names, and a view that reads at each look."""
+
+import json
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from kling_mock_server.state.stores.store import Table
+
+DAY_MS: Final = 24 * 3_600_000
+KEPT_MS: Final = 35 * DAY_MS
+"""How long a store that lasts keeps an account that nobody uses: longer than the vendor keeps anything."""
+
+FAR: Final = 2**62
+"""Larger than any number that matters, and small enough for a store."""
+
+# Made once: `json.dumps` builds an encoder at every call that asks for these separators.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def text_of(table: "Table", row: Any) -> str:
+    """Return a row as JSON in ASCII."""
+    return _encode(table.to_json(row))
+
+
+def row_of(table: "Table", text: str | bytes) -> Any:
+    """Return the row that `text_of` made the text of."""
+    return table.from_json(json.loads(text))
+
+
+def bytes_of(name: str) -> bytes:
+    """Return a key or an account's name as bytes: a caller may send what no UTF-8 holds."""
+    return name.encode("utf-8", "surrogatepass")
+
+
+def name_of(data: bytes) -> str:
+    """Return the name that `bytes_of` made the bytes of."""
+    return data.decode("utf-8", "surrogatepass")
+
+
+class View(Mapping[str, Any]):
+    """A table, read at every look; to walk through it takes a copy first, so that it may change meanwhile.
+
+    `get` returns a row or None, `items` keys and rows with the oldest first, `count` how many there are.
+    """
+
+    def __init__(
+        self,
+        get: Callable[[str], Any],
+        items: Callable[[], list[tuple[str, Any]]],
+        count: Callable[[], int],
+    ) -> None:
+        self._get = get
+        self._items = items
+        self._count = count
+
+    def __getitem__(self, key: str) -> Any:
+        row = self._get(key)
+        if row is None:
+            raise KeyError(key)
+        return row
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a row, `default` where there is none."""
+        row = self._get(key)
+        return default if row is None else row
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._get(key) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([key for key, _ in self._items()])
+
+    def __len__(self) -> int:
+        return self._count()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return keys and rows as they are together at this moment."""
+        return dict(self._items()).items()
+
+    def values(self) -> ValuesView[Any]:
+        """Return the rows as they are together at this moment."""
+        return dict(self._items()).values()

@@ -1,0 +1,1 @@
+"""Judges of clients and servers: drill, fuzzing, Schemathesis hooks, rule coverage."""

@@ -1,0 +1,104 @@
+"""The resilience drill: a client is run under scenarios against a live mock, and judged by what it sent."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Self, Unpack
+
+from kling_mock_server.adapters.handle import Handle
+from kling_mock_server.adapters.live_server import LiveServer
+from kling_mock_server.adapters.options import MockOptions
+from kling_mock_server.failures.scenarios import Scenario, library, named
+from kling_mock_server.state.journal import MAX_BODY_BYTES, Entry
+from kling_mock_server.testing.drill.clients import Ended, run_callable
+from kling_mock_server.testing.drill.judging import Reason, Run, collect_reasons
+from kling_mock_server.testing.drill.slots import Slots
+
+SCENARIOS: Final = tuple(library())
+"""The names of the scenarios that come with the mock: for `pytest.mark.parametrize`."""
+LIMIT_S: Final = 60.0
+"""Seconds after which a client is stopped."""
+NO_FAULT: Final = Scenario("(no fault)", (), "Every answer is a good one.", "succeeds")
+"""What a client must get through before anything else is tried."""
+
+
+class DrillFailure(AssertionError):
+    """A client did badly under a scenario; the text says why."""
+
+
+class DrillVerdict(NamedTuple):
+    """What is to be said of a client under one scenario."""
+
+    scenario: Scenario
+    outcome: str
+    """`got the video`, `gave up`, `timed out`, or `got no video` though it claims success."""
+    reasons: tuple[Reason, ...]
+    """Why it did badly; empty where it did well."""
+    output: str
+    """The end of what it printed, or what it raised."""
+    entries: tuple[Entry, ...]
+    """What it asked and was answered, oldest first, callbacks among it."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it did well."""
+        return not self.reasons
+
+    def beyond(self, first: "DrillVerdict") -> "DrillVerdict":
+        """Return the verdict without what was wrong in another run already."""
+        return self._replace(reasons=tuple(reason for reason in self.reasons if reason not in first.reasons))
+
+    def check(self) -> None:
+        """Raise `DrillFailure` where it did badly."""
+        if self.reasons:
+            from kling_mock_server.testing.drill.report import story
+
+            raise DrillFailure(story(self))
+
+
+class Drill:
+    """A live mock on which clients are run, each time on an account of its own, until the end of the block.
+
+    MockOptions and errors are those of `create_app`. It may be shared by threads.
+    """
+
+    def __init__(self, **switches: Unpack[MockOptions]) -> None:
+        self._server = LiveServer(**switches)
+        self._slots = Slots()
+        self._payloads: dict[str, bytes] = {}
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        self._server.responder.watch = self._watch
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__()
+
+    def __call__(
+        self, client: Callable[[str, str], Any], scenario: str | Scenario = NO_FAULT, limit_s: float = LIMIT_S
+    ) -> DrillVerdict:
+        """Return the verdict on a client, sync or async, that is called with base URL and token and fails by raising.
+
+        Raises `ValueError` for an unknown scenario.
+        """
+        return self.judge(lambda handle: run_callable(client, handle.url, handle.token, limit_s), scenario, limit_s)
+
+    def judge(self, run: Callable[[Handle], Ended], scenario: str | Scenario, limit_s: float) -> DrillVerdict:
+        """Return the verdict on the client that `run` runs on an account, for at most `limit_s` seconds."""
+        played = named(scenario) if isinstance(scenario, str) else scenario
+        handle = self._server.new_handle()
+        if played.steps:
+            handle.play(played)
+            self._slots.hold(handle, played)
+        ended = run(handle)
+        done = Run(tuple(map(self._readable, handle.journal)), ended.status, limit_s)
+        return DrillVerdict(played, done.outcome, collect_reasons(done, played.expects), ended.output, done.entries)
+
+    def _watch(self, entry: Entry) -> None:
+        self._slots.see(entry)
+        if len(entry.body) > MAX_BODY_BYTES:
+            # The journal has a digest of it, in which no external task id can be found.
+            self._payloads[entry.request_id] = json.dumps(entry.payload).encode()
+
+    def _readable(self, entry: Entry) -> Entry:
+        return entry._replace(body=self._payloads.get(entry.request_id, entry.body))

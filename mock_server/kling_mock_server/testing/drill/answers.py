@@ -1,0 +1,101 @@
+"""What an answer of the mock was to the client that got it, read from the journal."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from kling_mock_server.state.journal import Entry
+
+PASSING_CODES: Final = (1302, 1303, 5001)
+"""Too fast, too many tasks, maintenance: nothing was done, and the same request may pass later."""
+DOUBTFUL_CODES: Final = (5000, 5002)
+"""The service failed, or gave up, on the way: nobody knows how far it came."""
+PASSING_STATUSES: Final = (408, 425, 429)
+"""The same of answers without a code, as from gateways."""
+
+
+def is_whole(entry: Entry) -> bool:
+    """Return whether the client surely got all of the answer, and could read it."""
+    wire = entry.told.get("wire", {})
+    bent = wire.keys() & {"head", "percent", "extra_length"} or wire.get("end") == "reset"
+    return not (bent or entry.told.get("unreadable"))
+
+
+def is_prompt(entry: Entry) -> bool:
+    """Return whether the answer, or the end of its connection, came at once."""
+    wire = entry.told.get("wire", {})
+    return not (wire.keys() & {"delay_ms", "drip_ms"} or wire.get("end") == "hang")
+
+
+def is_good(entry: Entry) -> bool:
+    """Return whether the client surely learned that its request was carried out."""
+    return is_whole(entry) and entry.status < 400 and entry.code == 0
+
+
+def is_refusal(entry: Entry) -> bool:
+    """Return whether the client surely learned that its request was not carried out."""
+    if not is_whole(entry) or is_good(entry) or entry.code in DOUBTFUL_CODES:
+        return False
+    return entry.status < 500 or entry.code in PASSING_CODES
+
+
+def is_final(entry: Entry) -> bool:
+    """Return whether the client learned that the same request will never be carried out."""
+    if not is_refusal(entry) or entry.code in PASSING_CODES:
+        return False
+    return entry.code != 0 or entry.status not in PASSING_STATUSES
+
+
+def tells_end(entry: Entry) -> bool:
+    """Return whether the client learned from a query that its task has failed, or where its video is."""
+    if entry.operation != "query" or not is_good(entry):
+        return False
+    status = entry.told.get("task_status")
+    return status == "failed" or (status == "succeed" and bool(entry.told.get("videos")))
+
+
+def retry_after_s(entry: Entry) -> int:
+    """Return how many seconds the answer asked to wait; 0 where it did not ask, or named a date."""
+    seconds = str(entry.told.get("retry_after", ""))
+    return int(seconds) if seconds.isdecimal() and is_whole(entry) else 0
+
+
+def told_briefly(entry: Entry) -> str:
+    """Return the answer in a few words."""
+    if "head" in entry.told.get("wire", {}):
+        return "no answer"
+    if not is_whole(entry):
+        return "half an answer" if "wire" in entry.told else "an unreadable answer"
+    return f"HTTP {entry.status}, code {entry.code}" if entry.code else f"HTTP {entry.status}"
+
+
+def wanted(entries: Sequence[Entry]) -> Iterator[str]:
+    """Yield for each request what it asks for: two that ask for the same are alike, whatever ids they carry.
+
+    A task is asked for by its video, its text and its times.
+    """
+    sources = {"identify": "", "tts": ""}
+    for entry in entries:
+        payload = entry.payload
+        if entry.operation == "create":
+            payload = [*sources.values(), _without_ids(payload)]
+        asked = json.dumps([entry.operation, entry.method, entry.path, payload], sort_keys=True)
+        if entry.operation in sources:
+            sources[entry.operation] = asked
+        yield asked
+
+
+def external_id(entry: Entry) -> str:
+    """Return the external task id that a create request carries, empty where it carries none."""
+    payload = entry.payload
+    given = payload.get("external_task_id") if isinstance(payload, dict) else None
+    return given if isinstance(given, str) else ""
+
+
+def _without_ids(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_ids(member) for name, member in value.items() if name not in _IDS}
+    return [_without_ids(member) for member in value] if isinstance(value, list) else value
+
+
+_IDS: Final = ("session_id", "audio_id", "external_task_id", "callback_url")

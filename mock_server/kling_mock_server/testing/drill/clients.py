@@ -1,0 +1,141 @@
+"""Clients as a drill runs them: a command in a process group of its own, or a callable in a thread."""
+
+import asyncio
+import inspect
+import os
+import signal
+import subprocess
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import IO, Any, Final, NamedTuple, Self
+
+MAX_OUTPUT: Final = 16 * 1024
+"""Bytes of a client's output that are kept: the last ones."""
+LAST_WORDS_S: Final = 1.0
+"""How long output is waited for after the end; whoever left the process group may still hold the pipe."""
+
+
+class Ended(NamedTuple):
+    """How a client ended."""
+
+    status: int | None
+    """Its exit status; None where it had to be stopped."""
+    output: str
+    """The end of what it printed."""
+
+
+class Commands:
+    """Runs commands, from several threads if need be; leaving the block stops those that still run."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop what runs, and start nothing more."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                _stop(process)
+
+    def run(self, words: Sequence[str], variables: Mapping[str, str], limit_s: float) -> Ended:
+        """Run a command with these environment variables added, and stop it after `limit_s` seconds.
+
+        Raises `OSError` where it cannot be started.
+        """
+        process = self._started(words, {**os.environ, **variables})
+        assert process.stdout is not None, "it is a pipe"
+        tail = _Tail(process.stdout)
+        status: int | None = None
+        with suppress(subprocess.TimeoutExpired):
+            status = process.wait(limit_s)
+        _stop(process)
+        with self._lock:
+            self._running.discard(process)
+        return Ended(status, tail.text())
+
+    def _started(self, words: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+        with self._lock:
+            if self._stopped:
+                raise InterruptedError("the drill was stopped")
+            process = subprocess.Popen(
+                words,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._running.add(process)
+        return process
+
+
+def run_callable(client: Callable[[str, str], Any], url: str, token: str, limit_s: float) -> Ended:
+    """Call a client, awaiting what it returns if need be.
+
+    It fails by raising. One that runs longer than `limit_s` is left to its thread: Python cannot stop it.
+    """
+    ended: list[Ended] = []
+
+    def work() -> None:
+        try:
+            result = client(url, token)
+            if inspect.isawaitable(result):
+                asyncio.run(_awaited(result))
+        except SystemExit as leaving:
+            ended.append(Ended(_status(leaving.code), ""))
+        except BaseException as error:
+            ended.append(Ended(1, "".join(traceback.format_exception(error))))
+        else:
+            ended.append(Ended(0, ""))
+
+    thread = threading.Thread(target=work, name="klingkit drill", daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    return ended[0] if ended else Ended(None, "")
+
+
+async def _awaited(result: Any) -> None:
+    await result
+
+
+def _status(code: object) -> int:
+    if code is None:
+        return 0
+    return code if isinstance(code, int) else 1
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that still runs, and whatever it has started."""
+    if process.poll() is None:
+        # One that has just ended by itself is still there until somebody waits for it.
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+class _Tail:
+    """The last bytes of a stream, read by a thread, so that nobody who writes has to wait."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._kept = b""
+        self._thread = threading.Thread(target=self._read, args=(stream,), name="klingkit drill output", daemon=True)
+        self._thread.start()
+
+    def text(self) -> str:
+        self._thread.join(LAST_WORDS_S)
+        return self._kept.decode("utf-8", "replace").strip()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
+            while chunk := os.read(stream.fileno(), 65536):
+                self._kept = (self._kept + chunk)[-MAX_OUTPUT:]

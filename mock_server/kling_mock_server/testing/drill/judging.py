@@ -1,0 +1,243 @@
+"""Judges what a client did under one scenario, by the journal of its account."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from kling_mock_server.state.journal import Entry
+from kling_mock_server.testing.drill.answers import (
+    external_id,
+    is_final,
+    is_good,
+    is_prompt,
+    is_refusal,
+    retry_after_s,
+    tells_end,
+    told_briefly,
+    wanted,
+)
+
+MAX_REQUESTS: Final = 50
+"""Of one run; a poll that was told to wait counts only where it came too soon."""
+SOONEST_POLL_MS: Final = 90
+MAX_EARLY_QUERIES: Final = 1
+"""Queries of a task after its end was told: one function may poll, and another fetch the result."""
+MAX_NOT_FOUND: Final = 10
+"""Queries of one task that find nothing; a fresh one may take a moment."""
+MAX_LINKS: Final = 5
+"""Downloads of one file that are refused; the link may be asked for again."""
+CLOCK_MS: Final = 50
+"""How much shorter than it was a pause may seem."""
+STRETCH_MS: Final = 250
+"""How much longer than it was a pause may seem, on a busy machine."""
+JITTER: Final = 0.5
+"""A pause may be this much of the one before it: chance is part of a good back-off."""
+MIN_RETRIES: Final = 3
+"""Fewer do not show whether pauses grow."""
+
+
+class Reason(NamedTuple):
+    """Why a client did badly: the id of the rule it broke, and how."""
+
+    rule: str
+    says: str
+
+
+class Run(NamedTuple):
+    """What a client did under one scenario."""
+
+    entries: tuple[Entry, ...]
+    """The journal of its account, oldest first."""
+    status: int | None
+    """Its exit status; None where it had to be stopped."""
+    limit_s: float
+    """After so many seconds it is stopped."""
+
+    @property
+    def outcome(self) -> str:
+        """Say in a few words how it ended."""
+        if self.status is None:
+            return "timed out"
+        if self.status != 0:
+            return "gave up"
+        return "got the video" if has_video(self.entries) else "got no video"
+
+
+def collect_reasons(run: Run, expects: str) -> tuple[Reason, ...]:
+    """Return why the client did badly, one reason a rule at most; empty where it did well.
+
+    `expects` is what the scenario says of a good client: `succeeds`, `gives-up` or `either`.
+    """
+    entries = [entry for entry in run.entries if entry.operation != "callback"]
+    found = [Reason(rule, next(broken(entries), "")) for rule, broken in _OF_JOURNAL.items()]
+    found += [Reason("ends", _endless(run, entries)), Reason("outcome", _wrong_end(run.outcome, expects))]
+    return tuple(reason for reason in found if reason.says)
+
+
+def has_video(entries: Sequence[Entry]) -> bool:
+    """Return whether a result was sent in full, or up to its last byte."""
+    return any(_is_full_download(entry) for entry in entries)
+
+
+def _is_full_download(entry: Entry) -> bool:
+    if entry.operation != "download" or entry.method != "GET" or "/results/" not in entry.path:
+        return False
+    part, _, size = str(entry.told.get("range", "")).partition("/")
+    reaches_end = not size.isdecimal() or part.endswith(f"-{int(size) - 1}")
+    return is_good(entry) and reaches_end
+
+
+def _pays_twice(entries: Sequence[Entry]) -> Iterator[str]:
+    first: Entry | None = None
+    for entry in _of("create", entries[: _over(entries)]):
+        if first is None:
+            first = None if is_refusal(entry) else entry
+        elif not external_id(first) or external_id(entry) != external_id(first):
+            after = "the task was accepted" if is_good(first) else told_briefly(first)
+            yield f"created again after {after}, without the same external_task_id: may pay twice"
+
+
+def _ignores_retry_after(entries: Sequence[Entry]) -> Iterator[str]:
+    for asked in _by(entries, _operations(entries)):
+        for entry, after in pairwise(asked):
+            seconds = retry_after_s(entry)
+            if after.at_ms - entry.at_ms < seconds * 1000 - CLOCK_MS:
+                yield f"sent {entry.operation} again before the {seconds} s of Retry-After were over"
+
+
+def _backs_off_badly(entries: Sequence[Entry]) -> Iterator[str]:
+    for asked in _by(entries, _operations(entries)):
+        for pauses in _pauses(asked):
+            if len(pauses) < MIN_RETRIES:
+                continue
+            if pauses[-1] < CLOCK_MS:
+                yield f"retried {asked[0].operation} again and again without a pause"
+            elif any(late < early * JITTER - STRETCH_MS for early, late in pairwise(pauses)):
+                yield f"retried {asked[0].operation} after ever shorter pauses"
+
+
+def _pauses(asked: Sequence[Entry]) -> Iterator[list[int]]:
+    """Yield the pauses before the retries of each row of failures that came at once."""
+    pauses: list[int] = []
+    for entry, after in pairwise(asked):
+        if is_good(entry) or not is_prompt(entry) or retry_after_s(entry):
+            yield pauses
+            pauses = []
+        else:
+            pauses.append(after.at_ms - entry.at_ms)
+    yield pauses
+
+
+def _retries_in_vain(entries: Sequence[Entry]) -> Iterator[str]:
+    for asked in _by(entries, _operations(entries)):
+        yield from _in_vain(asked, _is_of_account)
+    for asked in _by(entries, list(wanted(entries))):
+        yield from _in_vain(asked, lambda entry: not _is_of_account(entry))
+
+
+def _in_vain(asked: Sequence[Entry], judged: Callable[[Entry], bool]) -> Iterator[str]:
+    refused = Counter[int]()
+    for entry, after in pairwise(asked):
+        refused[entry.code] += is_final(entry)
+        if is_final(entry) and judged(entry) and not _may_retry(entry, after, refused[entry.code]):
+            yield f"sent {entry.operation or entry.path} again after {told_briefly(entry)}, which no retry changes"
+
+
+def _is_of_account(entry: Entry) -> bool:
+    """Return whether any request of the operation would be told the same, whatever it asks for."""
+    if entry.operation in ("", "download"):
+        return False
+    if entry.code == 0:
+        return entry.status in (401, 403)
+    return 1000 <= entry.code < 1200 or entry.code in (1202, 1304)
+
+
+def _may_retry(entry: Entry, after: Entry, times: int) -> bool:
+    """Return whether a request that was refused `times` by now, each time for good, may be sent once more."""
+    if entry.operation == "download":
+        return times < MAX_LINKS
+    if entry.code == _NOT_FOUND:
+        return times < MAX_NOT_FOUND
+    if entry.code == _EXPIRED:
+        return times <= 1 and after.token != entry.token
+    return entry.code == _NOT_YET_VALID and times <= 1
+
+
+def _leaves_end(entries: Sequence[Entry]) -> Iterator[str]:
+    over = _over(entries)
+    looks = 0
+    for entry in entries[over:]:
+        if entry.operation == "create":
+            yield f"created again after it was told that the task had {_ended(entries[over - 1])}"
+        if entry.operation == "download" and not is_good(entry):
+            # The task may know a fresh link.
+            looks = 0
+        looks += tells_end(entry)
+        if looks > MAX_EARLY_QUERIES:
+            yield f"went on querying after it was told that the task had {_ended(entries[over - 1])}"
+
+
+def _leaks_key(entries: Sequence[Entry]) -> Iterator[str]:
+    for entry in _of("download", entries):
+        if entry.token:
+            yield "sent its key along with a download, to a host that is not the API's"
+
+
+_OF_JOURNAL: Final[Mapping[str, Callable[[Sequence[Entry]], Iterator[str]]]] = {
+    "pays-twice": _pays_twice,
+    "retry-after": _ignores_retry_after,
+    "back-off": _backs_off_badly,
+    "retry-in-vain": _retries_in_vain,
+    "end-is-end": _leaves_end,
+    "key-leaks": _leaks_key,
+}
+"""Each yields how requests break a rule; the first counts."""
+
+
+def _endless(run: Run, entries: Sequence[Entry]) -> str:
+    if run.status is None:
+        return f"was still running after {run.limit_s:g} s and had to be stopped"
+    return f"sent more than {MAX_REQUESTS} requests" if _count(entries) > MAX_REQUESTS else ""
+
+
+def _count(entries: Sequence[Entry]) -> int:
+    polls = _of("query", entries)
+    patient = [after for before, after in pairwise(polls) if after.at_ms - before.at_ms >= SOONEST_POLL_MS]
+    return len(entries) - sum(is_good(entry) and not tells_end(entry) for entry in patient)
+
+
+def _wrong_end(outcome: str, expects: str) -> str:
+    if outcome == "got no video":
+        return "claimed success, and had downloaded no whole video"
+    return "gave up, and a good client gets the video" if (outcome, expects) == ("gave up", "succeeds") else ""
+
+
+def _over(entries: Sequence[Entry]) -> int:
+    """Return how many entries there are up to the one that told the end of the task."""
+    return next((number for number, entry in enumerate(entries, 1) if tells_end(entry)), len(entries))
+
+
+def _ended(entry: Entry) -> str:
+    return "failed" if entry.told.get("task_status") == "failed" else "succeeded"
+
+
+def _of(operation: str, entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.operation == operation]
+
+
+def _operations(entries: Sequence[Entry]) -> list[str]:
+    return [entry.operation for entry in entries]
+
+
+def _by(entries: Sequence[Entry], keys: Sequence[str]) -> list[list[Entry]]:
+    """Return the entries in groups, by a key for each."""
+    groups: dict[str, list[Entry]] = {}
+    for entry, key in zip(entries, keys, strict=True):
+        groups.setdefault(key, []).append(entry)
+    return list(groups.values())
+
+
+_NOT_YET_VALID: Final = 1003
+_EXPIRED: Final = 1004
+_NOT_FOUND: Final = 1203

@@ -1,0 +1,83 @@
+"""What one test did to a mock: which of its requests were refused, and whether it had announced that."""
+
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
+from typing import Final
+
+from kling_mock_server.protocol.explanation import explain
+from kling_mock_server.state.journal import Entry
+
+MAX_SHOWN: Final = 5
+"""Refusals that a text shows; each broke other rules than the ones before it."""
+
+Broken = tuple[str, ...]
+"""The rules that one request broke, in document order."""
+
+
+class ViolationRecorder:
+    """Sees the exchanges of one test; `known` are the ids of all rules. It may be called by several threads."""
+
+    def __init__(self, known: Collection[str]) -> None:
+        self._known = known
+        self._first: dict[Broken, Entry] = {}
+        self._times: Counter[Broken] = Counter()
+        self._lock = threading.Lock()
+
+    def see(self, entry: Entry) -> None:
+        """Take note of one exchange."""
+        broken = entry.report.broken
+        if broken:
+            with self._lock:
+                # One of each kind: a test may send thousands, each with megabytes of audio.
+                self._first.setdefault(broken, entry)
+                self._times[broken] += 1
+
+    def forget(self) -> None:
+        """Begin anew, with nothing seen."""
+        with self._lock:
+            self._first.clear()
+            self._times.clear()
+
+    def refusals(self) -> str:
+        """Return the text of every refusal; empty where there was none."""
+        return "\n\n".join(self._shown(self._first))
+
+    def surprise(self, announced: Collection[str]) -> str:
+        """Return the text of the refusals that broke any other rule than those; empty where none did."""
+        surprising = [broken for broken in self._first if not set(broken) <= set(announced)]
+        if not surprising:
+            return ""
+        return "\n\n".join([_count(surprising, self._times), *self._shown(surprising), _remedy(announced, surprising)])
+
+    def disappointment(self, announced: Collection[str]) -> str:
+        """Return the text on announced rules that no request broke; empty where all were broken."""
+        broken = set().union(*self._first)
+        missed = [rule_id for rule_id in announced if rule_id not in broken]
+        return "\n".join(f"announced, but no request broke it: {rule_id}{self._hint(rule_id)}" for rule_id in missed)
+
+    def _shown(self, refusals: Iterable[Broken]) -> Iterator[str]:
+        chosen = list(refusals)
+        for broken in chosen[:MAX_SHOWN]:
+            times = self._times[broken]
+            yield explain(self._first[broken]) + (f"\n\n  and {times - 1} more like it" if times > 1 else "")
+        if len(chosen) > MAX_SHOWN:
+            yield f"… and {len(chosen) - MAX_SHOWN} more kinds of refusal"
+
+    def _hint(self, rule_id: str) -> str:
+        if rule_id in self._known:
+            return ""
+        near = get_close_matches(rule_id, self._known, n=1)
+        return f" (there is no such rule; did you mean {near[0]}?)" if near else " (there is no such rule)"
+
+
+def _count(refusals: list[Broken], times: Counter[Broken]) -> str:
+    number = sum(times[broken] for broken in refusals)
+    return f"the mock refused {number} request{'s' if number > 1 else ''}, and the test did not announce that:"
+
+
+def _remedy(announced: Collection[str], refusals: list[Broken]) -> str:
+    rules = dict.fromkeys([*announced, *(rule_id for broken in refusals for rule_id in broken)])
+    names = ", ".join(f'"{rule_id}"' for rule_id in rules)
+    return f"Was it meant to? Then announce it: @pytest.mark.kling_violates({names})"

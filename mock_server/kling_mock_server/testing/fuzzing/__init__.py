@@ -1,0 +1,193 @@
+"""Fuzzing a server: the boundary catalogue first, then generated cases, each answer held against its label."""
+
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from itertools import chain
+from typing import Final, NamedTuple
+
+from kling_contracts import Contract, World
+from kling_contracts.audits.audit import Audit
+from kling_contracts.audits.validators import refuse_unknown
+from kling_contracts.cases.case import Case, catalogue, server_catalogue
+from kling_contracts.cases.generation.transport import TOKEN
+from kling_contracts.cases.generator import generate
+from kling_mock_server.outgoing.hosts import is_loopback
+from kling_mock_server.testing.fuzzing.judging import Judging
+from kling_mock_server.testing.fuzzing.report import server_ways
+from kling_mock_server.testing.fuzzing.target import Answer, Target, TargetError
+from kling_mock_server.testing.fuzzing.trials import (
+    AdaptedCase,
+    WorldMapper,
+    as_it_is,
+    is_jwt,
+    only_broken,
+    with_token,
+    within,
+    without_world,
+)
+
+TIMEOUT_S: Final = 10.0
+MAX_LOST: Final = 10
+"""Requests in a row without any answer after which a server is left alone."""
+MAX_PAID: Final = 10
+"""Broken requests that a server elsewhere may accept, and charge for, before it is left alone."""
+
+Progress = Callable[[int], None]
+"""Told how many cases are done."""
+
+
+class Options(NamedTuple):
+    """How a server is attacked."""
+
+    n: int | None = 1000
+    """How many generated cases follow the catalogue; None: as many as `time_s` allows."""
+    seed: int = 0
+    time_s: float | None = None
+    token: str = ""
+    """A bearer token that the server welcomes; empty: any will do."""
+    world: World | None = None
+    """What the server's ids stand for, where no world can be loaded into it."""
+    only_invalid: bool = False
+    """Send nothing that a server that keeps the contract would accept."""
+    allow_valid: bool = False
+    """Send valid payloads to a server elsewhere, too."""
+    ignore: Collection[str] = ()
+    """Rules that the server is not meant to know."""
+    rules: Collection[str] = ()
+    """Of the broken cases only those that break one of these; empty: all."""
+    timeout_s: float = TIMEOUT_S
+
+
+_DEFAULT: Final = Options()
+
+
+def fuzz_server(
+    url: str, options: Options = _DEFAULT, *, contract: Contract | None = None, progress: Progress | None = None
+) -> Audit:
+    """Attack a server; returns what it let through, refused, crashed on or answered otherwise than documented.
+
+    Worlds are loaded through `/_mock/world` where the server has it. Elsewhere the cases are carried over to
+    `options.world`; without one, only what is wrong in any world is judged. Raises `TargetError` where the server
+    is not on this machine and neither `only_invalid` nor `allow_valid` is chosen, before anything is sent, and
+    where it cannot be reached.
+    """
+    contract = contract or Contract.load()
+    refuse_unknown([*options.ignore, *options.rules], contract)
+    target = Target(url, timeout_s=options.timeout_s, operation_path=contract.operation.paths[0])
+    _refuse_paid(target, options)
+    try:
+        target.reach()
+        return _Attack(target, contract, options).run(progress)
+    finally:
+        target.close()
+
+
+def _refuse_paid(target: Target, options: Options) -> None:
+    if not (is_loopback(target.host) or options.only_invalid or options.allow_valid):
+        raise TargetError(
+            f"{target.host} is not this machine, and a valid payload may cost money there; nothing was sent. "
+            "--only-invalid sends nothing that should be accepted, --allow-valid sends everything"
+        )
+
+
+class _Attack:
+    def __init__(self, target: Target, contract: Contract, options: Options) -> None:
+        self.target = target
+        self.contract = contract
+        self.options = options
+        self.controlled = options.world is None and target.has_control()
+        # Two attacks on one mock must not share an account.
+        self.token = options.token or (f"{TOKEN}-{secrets.token_hex(4)}" if self.controlled else "")
+        self.loaded: tuple[World, str] | None = None
+        self.judging = Judging(contract, known_sender=self.controlled)
+        self.most_paid = None if is_loopback(target.host) or options.allow_valid else MAX_PAID
+        self.ends_at = None if options.time_s is None else time.monotonic() + options.time_s
+
+    def run(self, progress: Progress | None) -> Audit:
+        """Send everything, unless there is a reason to stop."""
+        stopped = ""
+        try:
+            for number, trial in self._trials():
+                self.judging.judge(trial, self._ask(trial))
+                stopped = self._reason_to_stop()
+                if stopped:
+                    break
+                if progress:
+                    progress(number)
+        except KeyboardInterrupt:
+            stopped = "interrupted"
+        self._clean_up()
+        audit = self.judging.audit(self.target.base, self._left_out(), self._because())
+        return replace(audit, stopped=stopped, ways=server_ways(self.target.base, controlled=self.controlled))
+
+    def _trials(self) -> Iterator[tuple[int, AdaptedCase]]:
+        fit = only_broken(self._fit()) if self.options.only_invalid else self._fit()
+        for number, case in enumerate(self._cases(), 1):
+            trial = fit(case) if self._is_wanted(case) else None
+            if trial:
+                yield number, trial
+
+    def _is_wanted(self, case: Case) -> bool:
+        rules, ignore = self.options.rules, self.options.ignore
+        if is_jwt(case) and (self.options.token or not self.controlled):
+            # A token of another issuer is judged only where every issuer is welcome.
+            return False
+        return case.breaks.isdisjoint(ignore) and not (rules and case.breaks and case.breaks.isdisjoint(rules))
+
+    def _cases(self) -> Iterator[Case]:
+        rows = catalogue(self.contract) + (server_catalogue(self.contract) if self.controlled else ())
+        n = _ENDLESS if self.options.n is None else self.options.n
+        return chain(rows, generate(self.options.seed, n, self.contract))
+
+    def _fit(self) -> WorldMapper:
+        if self.controlled:
+            return as_it_is
+        world = self.options.world
+        return within(world, self.contract) if world else without_world(self.contract)
+
+    def _ask(self, trial: AdaptedCase) -> Answer:
+        case = with_token(trial.case, self.token)
+        if self.controlled:
+            self._load(case.world, TOKEN if is_jwt(case) else self.token)
+        answer = self.target.ask(case.request)
+        if not answer.refused:
+            self.loaded = None
+        return answer
+
+    def _load(self, world: World, token: str) -> None:
+        # What was refused has changed nothing, so the world may still be there.
+        if self.loaded != (world, token):
+            self.target.put_world(world, token)
+            self.loaded = (world, token)
+
+    def _clean_up(self) -> None:
+        if self.controlled:
+            with suppress(TargetError):
+                self.target.reset(self.token)
+                self.target.reset(TOKEN)
+
+    def _reason_to_stop(self) -> str:
+        if self.ends_at is not None and time.monotonic() > self.ends_at:
+            return "the time is over"
+        if self.judging.lost >= MAX_LOST:
+            return f"{MAX_LOST} requests in a row were not answered"
+        if self.most_paid is not None and self.judging.let_through >= self.most_paid:
+            return f"{MAX_PAID} broken payloads were accepted and may have cost money; --allow-valid goes on"
+        return ""
+
+    def _left_out(self) -> dict[str, str]:
+        others = self.contract.rules.keys() - set(self.options.rules) if self.options.rules else ()
+        return dict.fromkeys([*others, *self.options.ignore], "it was asked to be left out")
+
+    def _because(self) -> str:
+        if self.controlled:
+            return "no case about it was sent"
+        if self.options.world:
+            return "the ids of the given world make no case of it"
+        return "that takes ids which the server knows; --world FILE says what they stand for"
+
+
+_ENDLESS: Final = 10**12

@@ -1,0 +1,78 @@
+"""Holding the answers of a server against the labels of what it was asked."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from kling_contracts import Contract
+from kling_contracts.audits.audit import Audit, Kind
+from kling_contracts.audits.findings import CallVerdict, FindingCounter
+from kling_contracts.cases.case import Case
+from kling_mock_server.testing.fuzzing.target import Answer
+from kling_mock_server.testing.fuzzing.trials import AdaptedCase
+
+KINDS: Final = tuple(Kind)
+TOO_MANY: Final = 429
+TURNED_AWAY: Final = (401, 403)
+
+
+class Judging:
+    """Judges the answers of one server. `known_sender`: it welcomes our token, so no answer is about that."""
+
+    def __init__(self, contract: Contract, *, known_sender: bool) -> None:
+        self.contract = contract
+        self.known_sender = known_sender
+        self.lost = 0
+        """How many requests in a row were not answered."""
+        self.let_through = 0
+        """How many broken requests were accepted."""
+        self.unread: Counter[str] = Counter()
+        """Answers that say nothing about the request, by text."""
+        self._tally = FindingCounter(contract)
+        self._names_rules = False
+
+    def judge(self, trial: AdaptedCase, answer: Answer) -> None:
+        """Count what the server made of one trial."""
+        case, breaks = trial.case, trial.case.breaks
+        self.lost = self.lost + 1 if answer.lost else 0
+        if answer.crash:
+            self._tally.add(case, breaks, CallVerdict(None, answer.crash))
+        elif answer.accepted:
+            self.let_through += bool(breaks)
+            self._tally.add(case, breaks, CallVerdict(True, str(answer)))
+        elif self._says_nothing(case, answer):
+            self.unread[str(answer)] += 1
+        elif trial.certain or _names(answer, breaks):
+            self._tally.add(case, breaks, CallVerdict(False, str(answer), frozenset(answer.named or ())))
+            if breaks:
+                self._refused(case, answer)
+
+    def audit(self, target: str, reasons: Mapping[str, str], otherwise: str) -> Audit:
+        """Return the result; `reasons` and `otherwise` say why a rule could not be judged."""
+        if self.unread:
+            (answer, _), *_ = self.unread.most_common(1)
+            total = sum(self.unread.values())
+            otherwise = f"{total} requests were turned away ({answer}); is the token welcome, is there a limit?"
+        return self._tally.audit(target, KINDS, lambda rule: reasons.get(rule, otherwise))
+
+    def _refused(self, case: Case, answer: Answer) -> None:
+        documented = {(rule.status, rule.code) for rule in map(self.contract.rules.__getitem__, case.breaks)}
+        if (answer.status, answer.code) not in documented:
+            expected = " or ".join(f"{status} / {code}" for status, code in sorted(documented))
+            self._tally.found(Kind.ANSWER, case.breaks, case, f"{answer}\ndocumented: {expected}")
+        self._names_rules |= answer.named is not None
+        if self._names_rules and not _names(answer, case.breaks):
+            wrong = case.breaks.symmetric_difference(answer.named or ()) & self.contract.rules.keys()
+            named = ", ".join(answer.named or ()) or "no rule"
+            broken = ", ".join(sorted(case.breaks))
+            self._tally.found(Kind.NAMING, wrong or case.breaks, case, f"named:  {named}\nbroken: {broken}")
+
+    def _says_nothing(self, case: Case, answer: Answer) -> bool:
+        if answer.status == TOO_MANY:
+            return True
+        documented = {self.contract.rules[rule].status for rule in case.breaks}
+        return not self.known_sender and answer.status in TURNED_AWAY and answer.status not in documented
+
+
+def _names(answer: Answer, breaks: Collection[str]) -> bool:
+    return answer.named is not None and set(answer.named) == set(breaks)

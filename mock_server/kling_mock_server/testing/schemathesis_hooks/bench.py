@@ -1,0 +1,53 @@
+"""What one document is tested with: its contract, a world, and cases that are labelled by how they were made."""
+
+import copy
+import os
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+from hypothesis import strategies as st
+
+from kling_contracts import Contract, Report, Request, World, strategies
+from kling_contracts.cases.case import Case, catalogue
+from kling_contracts.cases.generation.payloads import NOW_MS
+from kling_contracts.judging.request_rules import RefusedRequestError
+
+TOKEN: Final = os.environ.get("KLINGKIT_TOKEN", "klingkit")
+"""The one bearer token that the server welcomes."""
+KEY: Final = f"Bearer {TOKEN}"
+
+
+class Bench(NamedTuple):
+    """What one document is tested with."""
+
+    contract: Contract
+    world: World
+    """Where Schemathesis' own requests are sent."""
+    rows: tuple[Case, ...]
+    """The boundary catalogue."""
+    drawn: st.SearchStrategy[Case]
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> "Bench":
+        """Prepare for an effective document. Raises `DocumentError` for any other."""
+        contract = Contract.compile(copy.deepcopy(document))
+        world = World.from_json({"now_ms": NOW_MS, "files": {}, **contract.operation.example_world_json})
+        return cls(contract, world, catalogue(contract), strategies.cases(contract=contract))
+
+    @property
+    def ids(self) -> dict[str, list[str]]:
+        """The ids that the world knows, by the field that names one."""
+        faces = [face for session in self.world.sessions.values() for face in session.faces]
+        return {"session_id": [*self.world.sessions], "face_id": faces, "audio_id": [*self.world.audios]}
+
+    def report(self, request: Request, world: World) -> Report:
+        """Judge a request for a server that welcomes one token."""
+        return self.contract.report(self._without_strangers(request), world)
+
+    def _without_strangers(self, request: Request) -> Request:
+        """A contract takes any token, the server does not: put what the contract refuses in place of others."""
+        try:
+            welcome = self.contract.gate.token(request) == TOKEN
+        except RefusedRequestError:
+            return request
+        return request if welcome else replace(request, headers={**request.headers, "authorization": "Bearer"})

@@ -1,0 +1,134 @@
+"""Our cases as Schemathesis' cases: made, sent into their worlds, and judged."""
+
+import json
+from collections import OrderedDict
+from typing import Any, Final
+from urllib.parse import unquote, urljoin, urlsplit
+
+import requests
+import schemathesis
+import werkzeug.test
+from requests.structures import CaseInsensitiveDict
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation import GenerationMode
+from schemathesis.generation import meta as metadata
+
+from kling_contracts import Request, Response, World
+from kling_contracts.cases.case import Case
+from kling_contracts.cases.generation.transport import HEADERS
+from kling_contracts.http import JSON_TYPE
+from kling_contracts.jsonio import strict_json
+from kling_mock_server.core.control_api import PREFIX
+from kling_mock_server.testing.schemathesis_hooks.bench import KEY, TOKEN, Bench
+from kling_mock_server.testing.schemathesis_hooks.verdict import ContractVerdict
+
+MAX_KEPT: Final = 10_000
+"""Cases whose labels are kept: an answer comes soon after its case was made."""
+
+_BODY: Final = ParameterLocation.BODY
+_POSITIVE: Final = GenerationMode.POSITIVE
+_LABELS: Final[OrderedDict[str, Case]] = OrderedDict()
+"""What a Schemathesis case carries, by its id."""
+_BENCHES: Final[dict[int, tuple[Any, Bench]]] = {}
+"""By the identity of a document, which is kept so that no other can have it."""
+_SESSION: Final = requests.Session()
+
+
+def keep_bench(document: Any, bench: Bench) -> None:
+    """Use a bench for all operations of a document."""
+    _BENCHES[id(document)] = document, bench
+
+
+def bench_of(operation: schemathesis.APIOperation) -> Bench:
+    """Return what an operation is tested with."""
+    return _BENCHES[id(operation.schema.raw_schema)][1]
+
+
+def has_cases(operation: schemathesis.APIOperation) -> bool:
+    """Return whether an operation is the one that our cases are for."""
+    ours = bench_of(operation).contract.operation
+    return operation.method.upper() == ours.method and operation.path in ours.paths
+
+
+def carry(operation: schemathesis.APIOperation, phase: metadata.TestPhase, labelled: Case) -> schemathesis.Case:
+    """Return one of our cases as Schemathesis would have made it."""
+    method: Any = labelled.request.method
+    meta = _meta(phase, labelled.why)
+    case = operation.Case(
+        method=method,
+        headers=_headers(labelled.request),
+        body=_decoded(labelled.request.body),
+        media_type=JSON_TYPE,
+        _meta=meta,
+    )
+    case.path = labelled.request.path
+    # Else Schemathesis takes the header for one that it made up, which must not be welcome.
+    case._has_explicit_auth = True
+    # Whether the schema alone tells that the body is wrong, it finds out itself.
+    meta.mark_dirty(_BODY)
+    _LABELS[case.id] = labelled
+    if len(_LABELS) > MAX_KEPT:
+        _LABELS.popitem(last=False)
+    return case
+
+
+def _meta(phase: metadata.TestPhase, why: str) -> metadata.CaseMetadata:
+    return metadata.CaseMetadata(
+        generation=metadata.GenerationInfo(time=0.0, mode=_POSITIVE),
+        components={_BODY: metadata.ComponentInfo(mode=_POSITIVE)},
+        phase=metadata.PhaseInfo(phase, metadata.build_phase_data(phase, why, parameter_location=_BODY)),
+    )
+
+
+def _headers(request: Request) -> CaseInsensitiveDict[str]:
+    # HTTP drops the blanks around a value, and Schemathesis refuses to send them.
+    headers = CaseInsensitiveDict({name: value.strip() for name, value in request.headers.items()})
+    if headers.get("authorization") == HEADERS["authorization"]:
+        headers["authorization"] = KEY
+    return headers
+
+
+def _decoded(sent: bytes) -> Any:
+    try:
+        return strict_json.decode(sent)
+    except strict_json.BodyError:
+        return sent
+
+
+def prepare(case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+    """Make the world that a case is sent into, and send ours to the byte."""
+    labelled = _LABELS.get(case.id)
+    _put_world(case.operation, labelled.world if labelled else bench_of(case.operation).world)
+    if labelled:
+        kwargs["data"] = labelled.request.body
+
+
+def _put_world(operation: schemathesis.APIOperation, world: World) -> None:
+    path, data, headers = f"{PREFIX}/world", json.dumps(world.to_json()), {"Authorization": KEY}
+    if operation.app is not None:
+        status = werkzeug.test.Client(operation.app).put(path, data=data, headers=headers).status_code
+    else:
+        status = _SESSION.put(urljoin(str(operation.base_url), path), data=data, headers=headers).status_code
+    if status != 200:
+        raise RuntimeError(f"PUT {path} answers {status}: is the server `klingkit serve --token {TOKEN}`?")
+
+
+def verdict_on(case: schemathesis.Case, response: schemathesis.Response) -> ContractVerdict:
+    """Judge the request behind a response."""
+    headers = {name.lower(): ", ".join(values) for name, values in response.headers.items()}
+    answer = Response(response.status_code, headers, response.content)
+    return ContractVerdict.on(_sent(response.request), answer, _LABELS.get(case.id), bench_of(case.operation))
+
+
+def _sent(request: requests.PreparedRequest) -> Request:
+    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+    url = urlsplit(str(request.url))
+    return Request(str(request.method), unquote(url.path), headers, _bytes(request.body), url.query)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _bytes(value: Any) -> bytes:
+    return value.encode() if isinstance(value, str) else value or b""
