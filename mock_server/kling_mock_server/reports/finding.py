@@ -1,0 +1,81 @@
+"""What a run found: one record for every command, whichever format it is written in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+
+Level = Literal["error", "unverified", "note"]
+"""`error`: something is wrong; `unverified`: nobody can say; `note`: hardly meant, and never a reason to fail."""
+
+LEVELS: Final[tuple[Level, ...]] = ("error", "unverified", "note")
+
+
+class Place(NamedTuple):
+    """Where a finding stands in a file; `line` and `column` begin at 1, 0 means that only the file is known."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+    pointer: str = ""
+    """JSON Pointer of the value within the file's document; empty where there is none, or for the whole of it."""
+
+    def __str__(self) -> str:
+        position = f":{self.line}:{self.column or 1}" if self.line else ""
+        return f"{self.file}{position}{f' {self.pointer}' if self.pointer else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a run found."""
+
+    rule: str
+    """The id of the rule that it is about or, where it is about none, a word for the kind of finding."""
+    message: str
+    """One sentence."""
+    level: Level = "error"
+    place: Place | None = None
+    details: tuple[str, ...] = ()
+    """Further lines for people: found, wanted, the vendor's sentence."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """Members that the JSON form has beside the common ones."""
+
+
+class RuleText(NamedTuple):
+    """What is said of a rule where findings refer to it: one line, and a text that helps."""
+
+    title: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingReport:
+    """Everything that one run of one command found."""
+
+    command: str
+    """The command's name, as in `klingkit judge`."""
+    subject: str
+    """What was looked at: a file, a URL, several of them as one text."""
+    findings: tuple[Finding, ...]
+    summary: str
+    """One line that says how it went."""
+    held: tuple[str, ...] = ()
+    """Ids of the rules that were tried and hold: tests that pass."""
+    rules: Mapping[str, RuleText] = field(default_factory=dict)
+    """What is known of the rules that findings name, by id."""
+    sections: tuple[str, ...] = ()
+    """Further blocks of text for people, printed between the findings and the summary: a table, a timeline."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """Members that the JSON form has beside the common ones."""
+
+    def at(self, level: Level) -> tuple[Finding, ...]:
+        """Return the findings of one level, in order."""
+        return tuple(finding for finding in self.findings if finding.level == level)
+
+    @property
+    def status(self) -> int:
+        """The exit status: 1 where anything is wrong, else 0."""
+        return 1 if self.at("error") else 0
+
+    def text_of(self, rule: str) -> RuleText:
+        """Return what is known of a rule; its id where nothing is."""
+        return self.rules.get(rule) or RuleText(rule)
