@@ -44,6 +44,7 @@ LAYERS = {
         {"testing"},
         {"adapters"},
         {"core"},
+        {"page"},
         {"assets"},
         {"outgoing"},
         {"failures"},

@@ -99,8 +99,10 @@ def test_json_says_all_that_text_says(around):
         ],
         "unverified": [],
         "notes": [],
+        "timelines": report["timelines"],
     }
     assert report["violations"][0]["quotes"][0]["text"] == "取值范围:[0, 2]"
+    assert report["timelines"][0][0] == {"label": "video", "start_ms": 0, "end_ms": 10_000}
 
 
 def test_several_files_are_told_apart_in_their_order(folder, around):

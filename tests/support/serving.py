@@ -111,7 +111,8 @@ class Mock:
     def ask(self, method, path, body=b"", token="key", **headers):
         """Send one request. A body that is not bytes goes out as JSON; no token, no Authorization."""
         bearer = {"authorization": f"Bearer {token}"} if token else {}
-        answer = self.responder.respond(Request(method, path, {**bearer, **headers}, encoded(body)))
+        path, _, query = path.partition("?")
+        answer = self.responder.respond(Request(method, path, {**bearer, **headers}, encoded(body), query))
         return Answer(answer.status, answer.headers, answer.body)
 
     def post(self, body, token="key", path=PATH, **headers):

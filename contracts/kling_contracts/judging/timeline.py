@@ -27,9 +27,7 @@ def timeline(item: Any, facts: Facts) -> str:
 
     What is not known (no world, an unfetched URL) is left out.
     """
-    if not isinstance(item, dict):
-        return ""
-    bars = [bar for bar in _bars(item, facts) if 0 <= bar.start_ms <= bar.end_ms <= MAX_TIME_MS]
+    bars = _drawable(item, facts)
     if not bars:
         return ""
     longest = max(bar.end_ms for bar in bars) or 1
@@ -43,6 +41,14 @@ def timelines(payload: Any, report: Report) -> Iterator[str]:
         yield from filter(None, drawings)
 
 
+def bars_of(payload: Any, report: Report) -> list[list[Bar]]:
+    """Return the bars of every item of face_choose that a report has facts of; none for any other payload."""
+    items = payload.get("face_choose") if isinstance(payload, dict) else None
+    if not isinstance(items, list):
+        return []
+    return [_drawable(item, facts) for item, facts in zip(items, report.facts, strict=False)]
+
+
 def concerns_times(rule: Rule) -> bool:
     """Return whether a rule is about the times that a timeline shows."""
     reads = rule.expression.reads if rule.expression else frozenset()
@@ -50,6 +56,12 @@ def concerns_times(rule: Rule) -> bool:
 
 
 _TIMES: Final = ("self.", "facts.audio.", "facts.face.", "facts.video.")
+
+
+def _drawable(item: Any, facts: Facts) -> list[Bar]:
+    if not isinstance(item, dict):
+        return []
+    return [bar for bar in _bars(item, facts) if 0 <= bar.start_ms <= bar.end_ms <= MAX_TIME_MS]
 
 
 def _bars(item: Mapping[str, Any], facts: Facts) -> Iterator[Bar]:

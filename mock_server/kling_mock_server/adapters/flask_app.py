@@ -120,7 +120,12 @@ def _request(environ: Environ, body: bytes) -> Request:
     return Request(environ["REQUEST_METHOD"], path, headers, body, environ.get("QUERY_STRING", ""), origin)
 
 
-_HEADERS = (("authorization", "HTTP_AUTHORIZATION"), ("content-type", "CONTENT_TYPE"), ("range", "HTTP_RANGE"))
+_HEADERS = (
+    ("authorization", "HTTP_AUTHORIZATION"),
+    ("content-type", "CONTENT_TYPE"),
+    ("range", "HTTP_RANGE"),
+    ("accept", "HTTP_ACCEPT"),
+)
 """The headers that an answer may depend on, by their WSGI names."""
 _WEBHOOK_HEADERS = tuple(
     (f"webhook-{name.lower()}", f"HTTP_WEBHOOK_{name}") for name in ("ID", "TIMESTAMP", "SIGNATURE")

@@ -40,5 +40,5 @@ class HttpxTransport:
         return Request(request.method, path, headers, request.content, query, self._origin)
 
 
-_HEADERS: Final = ("authorization", "content-type", "range")
+_HEADERS: Final = ("authorization", "content-type", "range", "accept")
 """The headers that an answer may depend on."""

@@ -12,6 +12,8 @@ from kling_contracts.jsonio.keywords import Checker
 from kling_contracts.judging.request_rules import RefusedRequestError
 from kling_contracts.rule_table import rule_rows
 from kling_mock_server.core import inbox
+from kling_mock_server.core.payload_check import check_json
+from kling_mock_server.core.resources import Resources
 from kling_mock_server.failures.playback import ScenarioPlayer
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id, plain
 from kling_mock_server.state.account import Account
@@ -54,8 +56,9 @@ class Call(NamedTuple):
 class Control:
     """The control surface of one mock."""
 
-    def __init__(self, contract: Contract, accounts: Accounts, stage: ScenarioPlayer) -> None:
+    def __init__(self, contract: Contract, accounts: Accounts, stage: ScenarioPlayer, resources: Resources) -> None:
         self._contract = contract
+        self._resources = resources
         self._accounts = accounts
         self._stage = stage
         self._open: Mapping[tuple[str, str], Callable[[str], Any]] = {
@@ -77,6 +80,7 @@ class Control:
             ("GET", "/scenario"): _scenario,
             ("PUT", "/scenario"): self._play,
             ("DELETE", "/scenario"): self._stop_playing,
+            ("POST", "/check"): self._check,
             ("GET", "/inbox/{id}"): lambda call: inbox.posts_json(call.account, call.id),
             ("POST", "/inbox/{id}"): lambda call: inbox.put(call.account, call.id, call.request),
             ("POST", "/reset"): _reset,
@@ -141,6 +145,12 @@ class Control:
             raise MisuseError(404, f"there is no rule {rule_id!r}; GET {PREFIX}/rules lists them")
         # Where two operations share an id, they share what the rule says.
         return rows[0]
+
+    def _check(self, call: Call) -> dict[str, Any]:
+        try:
+            return check_json(call.request, call.account, self._resources)
+        except ValueError as error:
+            raise MisuseError(400, str(error)) from None
 
     def _play(self, call: Call) -> dict[str, Any]:
         from kling_mock_server.failures.scenarios import chosen

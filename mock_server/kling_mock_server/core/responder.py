@@ -6,7 +6,7 @@ from typing import Any, Final
 from kling_contracts import Contract, Operation, Report, Request, Response, Violation
 from kling_contracts.facts.payload_facts import Fetch, unfetched
 from kling_contracts.judging.request_rules import RefusedRequestError
-from kling_mock_server.core import control_api, file_endpoint
+from kling_mock_server.core import control_api, file_endpoint, page_endpoint
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.operations import WORKS
 from kling_mock_server.core.resources import Resources, resources_of
@@ -40,7 +40,7 @@ class Responder:
         self.largest_body = (contract.largest_file or 0) * 4 // 3 + SPARE_BYTES
         """Bytes of a body beyond which an adapter need not read it: `refuse` answers for it."""
         self.stage = ScenarioPlayer(contract)
-        self._control = control_api.Control(contract, accounts, self.stage)
+        self._control = control_api.Control(contract, accounts, self.stage, self.resources)
         self.watch: Callable[[Entry], None] | None = None
         """Called with every exchange that is journalled, its body whole, a refused one's facts too."""
 
@@ -52,11 +52,9 @@ class Responder:
             return _out_of_order(error)
 
     def _respond(self, request: Request) -> Response:
-        if request.path.startswith(control_api.PREFIX):
-            if request.path.startswith(f"{file_urls.PREFIX}/"):
-                return self._downloaded(request)
-            if request.path == control_api.PREFIX or request.path.startswith(f"{control_api.PREFIX}/"):
-                return self._control.respond(request)
+        own = self._own(request)
+        if own is not None:
+            return own
         exchange = Exchange(request)
         unwelcome = self._admit(exchange)
         try:
@@ -72,6 +70,18 @@ class Responder:
         except RefusedRequestError as refusal:
             return self._refused(exchange, Report((refusal.violation,)))
         return self._judged(exchange, routed.operation, payload)
+
+    def _own(self, request: Request) -> Response | None:
+        """Answer what is the mock's own and no part of the API; None for the API's requests."""
+        if request.path.startswith(f"{control_api.PREFIX}/"):
+            if request.path.startswith(f"{file_urls.PREFIX}/"):
+                return self._downloaded(request)
+            if request.path.startswith(page_endpoint.PREFIX):
+                return page_endpoint.page_file(request)
+            return self._control.respond(request)
+        if request.path == control_api.PREFIX:
+            return self._control.respond(request)
+        return page_endpoint.page() if page_endpoint.wants_page(request) else None
 
     def refuse(self, request: Request, rule_id: str) -> Response:
         """Refuse a request whose body was never read, by a request rule."""

@@ -8,7 +8,7 @@ from kling_contracts import Contract, Report, Unverified, Violation, World
 from kling_contracts.facts.payload_facts import Fetch
 from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.report import describe, indented, printable
-from kling_contracts.judging.timeline import timelines
+from kling_contracts.judging.timeline import bars_of, timelines
 
 
 class Result(NamedTuple):
@@ -31,8 +31,7 @@ class PayloadChecker(NamedTuple):
         try:
             payload = strict_json.decode(content)
         except strict_json.BodyError as error:
-            rule = self.contract.rules["body-json"]
-            return Result(name, None, Report((Violation(rule, "", f"{rule.message}: {error}"),)))
+            return Result(name, None, unreadable(self.contract, error))
         return Result(name, payload, self.contract.report(payload, self.world, fetch=self.fetch))
 
     def as_text(self, results: list[Result]) -> str:
@@ -51,6 +50,21 @@ class PayloadChecker(NamedTuple):
         yield from _unverified_lines(report.unverified)
         for note in report.notes:
             yield f"\n  note: {note.pointer}: {note.message}"
+
+
+def unreadable(contract: Contract, error: strict_json.BodyError) -> Report:
+    """Return the report on a payload that is not JSON."""
+    rule = contract.rules["body-json"]
+    return Report((Violation(rule, "", f"{rule.message}: {error}"),))
+
+
+def report_json(payload: Any, report: Report) -> dict[str, Any]:
+    """Return the report on one payload for machines; `timelines` has one list of bars per item of face_choose."""
+    return {
+        "valid": not report.violations,
+        **report.to_json(),
+        "timelines": [[bar._asdict() for bar in bars] for bars in bars_of(payload, report)],
+    }
 
 
 def _verdict(report: Report) -> str:
@@ -73,4 +87,4 @@ def _count(number: int, noun: str) -> str:
 
 
 def _result_json(result: Result) -> dict[str, Any]:
-    return {"file": result.name, "valid": not result.report.violations, **result.report.to_json()}
+    return {"file": result.name, **report_json(result.payload, result.report)}

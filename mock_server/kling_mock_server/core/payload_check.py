@@ -1,0 +1,44 @@
+"""A payload judged against an account's world, and nothing else done with it."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from kling_contracts import Operation, Report, Request
+from kling_contracts.jsonio import strict_json
+from kling_mock_server.core.exchange import Exchange
+from kling_mock_server.core.operations import WORKS
+from kling_mock_server.core.resources import Resources
+from kling_mock_server.reports.payload_checker import report_json, unreadable
+from kling_mock_server.state.account import Account
+
+
+def check_json(request: Request, account: Account, resources: Resources) -> dict[str, Any]:
+    """Return the report on the payload that is the request's body, as `klingkit check --format json` has it.
+
+    The query's `operation` is the short name of the one that the payload is for, by default the vendor's. Raises
+    `ValueError` where the query says something else.
+    """
+    operation = _operation(request.query, resources)
+    try:
+        payload = strict_json.decode(request.body)
+    except strict_json.BodyError as error:
+        return report_json(None, unreadable(resources.contract, error))
+    return report_json(payload, _report(Exchange(request), account, operation, payload, resources))
+
+
+def _report(exchange: Exchange, account: Account, operation: Operation, payload: Any, resources: Resources) -> Report:
+    exchange.enter(account)
+    report = operation.tree.report(payload, WORKS[operation.name](exchange, resources).meter())
+    return report._replace(notes=report.notes + exchange.notes)
+
+
+def _operation(query: str, resources: Resources) -> Operation:
+    contract = resources.contract
+    name = contract.operation.name
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key != "operation":
+            raise ValueError(f"{key!r} is no parameter of this call; it takes operation")
+        name = value
+    if name not in contract.by_name:
+        raise ValueError(f"there is no operation {name!r}; there are {', '.join(contract.by_name)}")
+    return contract.by_name[name]
