@@ -7,7 +7,7 @@ import pytest
 from kling_contracts.facts.world import File
 from kling_contracts.media import silent_audio
 from kling_contracts.unknown import Absent, Unknown
-from kling_mock_server.outgoing.connection import fetch
+from kling_mock_server.outgoing import fetch
 from kling_mock_server.outgoing.fetch import fetcher
 from support.serving import PATIENCE_S, Mock, file_server, loopback, payload, response
 

@@ -1,19 +1,23 @@
 """identify-face: videos that are measured, videos that are made up, and the session that is issued."""
 
+import copy
 import socket
 import struct
 import threading
+from pathlib import Path
 
 import pytest
 
+from kling_contracts import Contract
 from kling_contracts.media import still_video
 from kling_mock_server.assets.downloads import SMALL_VIDEO, Downloads
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.outgoing.fetch import downloader
-from support.serving import NOW_MS, file_server, loopback, new_app, payload, response
-from support.workflow import DAY_MS, ORIGIN, VIDEO_URL, Caller
+from support.serving import NOW_MS, Mock, documented, file_server, loopback, new_app, payload, response
+from support.workflow import DAY_MS, IDENTIFY, ORIGIN, VIDEO_URL, Caller
 
 ID_DIGITS = 18
+MEDIA = Path(__file__).with_name("media")
 
 
 @pytest.fixture
@@ -279,14 +283,60 @@ def test_a_video_that_can_be_reached_is_judged_by_its_bytes(mock, content, refus
         assert mock.identify(f"http://127.0.0.1:{port}/a.webm").broken == refusal
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"<html>", b"RIFF\0\0\0\0WAVEfmt ", still_video.mp4(5000)[:100]],
-    ids=["empty", "HTML", "wav", "cut"],
-)
-def test_what_is_no_video_is_of_no_good_format(mock, content):
+NOT_MEASURABLE = {
+    "empty": b"",
+    "HTML": b"<html>",
+    "wav": b"RIFF\0\0\0\0WAVEfmt ",
+    "cut": still_video.mp4(5000)[:100],
+    "webm": (MEDIA / "four_seconds.webm").read_bytes(),
+    "an mp4 without a video track": still_video.mp4(5000).replace(b"vide", b"soun"),
+    "a QuickTime file without a video track": (MEDIA / "audio_only.mov").read_bytes(),
+}
+
+
+@pytest.mark.parametrize("content", NOT_MEASURABLE.values(), ids=NOT_MEASURABLE)
+def test_of_what_cannot_be_measured_the_format_alone_is_wrong_and_the_rest_unverified(mock, content):
     with file_server(content) as port:
-        assert "video-format" in mock.identify(f"http://127.0.0.1:{port}/a.mp4").broken
+        answer = mock.identify(f"http://127.0.0.1:{port}/a.mp4")
+    assert answer.broken == ["video-format"]
+    assert answer.unverified == [
+        "video-too-short",
+        "video-too-long",
+        "video-height",
+        "video-width",
+        "video-resolution",
+        "no-human",
+    ]
+
+
+def test_a_choice_of_the_fragment_makes_known_what_cannot_be_measured(mock):
+    with file_server(NOT_MEASURABLE["webm"]) as port:
+        url = f"http://127.0.0.1:{port}/a.mp4#duration=1999&faces=0"
+        assert mock.identify(url).broken == ["video-too-short", "no-human", "video-format"]
+
+
+def without_rule(rule_id):
+    """Return the contract without one rule on the URL of identify-face."""
+    document = copy.deepcopy(documented().document)
+    schema = document["paths"][IDENTIFY]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    rules = schema["properties"]["video_url"]["x-validations"]
+    rules[:] = [rule for rule in rules if rule["id"] != rule_id]
+    return Contract.compile(document)
+
+
+def test_a_contract_without_a_rule_on_the_format_makes_up_what_it_cannot_measure():
+    mock = Mock(contract=without_rule("video-format"))
+    with file_server(NOT_MEASURABLE["webm"]) as port:
+        answer = mock.ask("POST", IDENTIFY, {"video_url": f"http://127.0.0.1:{port}/a.mp4"})
+    session = mock.control("GET", "/world")["sessions"][answer.data["session_id"]]
+    assert session["video_ms"] >= 2000
+    assert session["faces"]
+
+
+def test_the_size_of_a_listed_video_that_the_world_leaves_out_is_not_known(mock):
+    mock.put_world(videos={VIDEO_URL: {"duration_ms": 5000, "faces": {"0": [0, 5000]}}})
+    answer = mock.identify()
+    assert (answer.broken, answer.unverified) == ([], ["video-too-large"])
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "302 Found", "500 Internal Server Error"])
@@ -334,7 +384,9 @@ def test_of_a_video_that_is_too_large_no_more_is_said_than_its_beginning_tells()
     with file_server(described_last) as port:
         # The fragment makes it too large for the contract as well.
         url = f"http://127.0.0.1:{port}/a.mp4#size=104857601"
-        assert limited(1000).identify(url).broken == ["video-too-large"]
+        answer = limited(1000).identify(url)
+    assert answer.broken == ["video-too-large"]
+    assert {"video-too-short", "video-height", "no-human"} <= set(answer.unverified)
 
 
 def test_a_video_that_is_being_downloaded_holds_up_no_other_account(mock):

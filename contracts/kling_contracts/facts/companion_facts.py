@@ -11,6 +11,7 @@ from kling_contracts.facts.payload_facts import (
     URL,
     Measures,
     age_ms,
+    known,
     named_format,
     unfetched,
 )
@@ -39,11 +40,11 @@ class VideoFileFacts(NamedTuple):
 class VideoFacts(NamedTuple):
     """The one video of a call, whichever way it is given."""
 
-    duration_ms: int
-    width_px: int
-    height_px: int
-    short_side_px: int
-    faces: int
+    duration_ms: int | Unknown
+    width_px: int | Unknown
+    height_px: int | Unknown
+    short_side_px: int | Unknown
+    faces: int | Unknown
     flagged: bool
 
 
@@ -147,7 +148,7 @@ class IdentifyMeter(_WithoutItems):
             return VideoFileFacts("url", False, UNREACHABLE, UNREACHABLE), UNREACHABLE
         if isinstance(video, Unknown):
             return VideoFileFacts("url", video, named_format(url) or video, video), video
-        return VideoFileFacts("url", True, video.format, video.size_bytes), video
+        return VideoFileFacts("url", True, video.format, known(video.size_bytes)), video
 
     def _listed(self, name: str, otherwise: FindVideo) -> VideoFile | Unknown:
         if self.world is None:
@@ -158,8 +159,20 @@ class IdentifyMeter(_WithoutItems):
 def _of(video: VideoFile | Unknown) -> VideoFacts | Unknown:
     if isinstance(video, Unknown):
         return video
-    short = min(video.width_px, video.height_px)
-    return VideoFacts(video.duration_ms, video.width_px, video.height_px, short, len(video.faces), video.flagged)
+    return VideoFacts(
+        duration_ms=known(video.duration_ms),
+        width_px=known(video.width_px),
+        height_px=known(video.height_px),
+        short_side_px=known(_short_side(video)),
+        faces=known(None if video.faces is None else len(video.faces)),
+        flagged=video.flagged,
+    )
+
+
+def _short_side(video: VideoFile) -> int | None:
+    if video.width_px is None or video.height_px is None:
+        return None
+    return min(video.width_px, video.height_px)
 
 
 class SpeechMeter(_WithoutItems):

@@ -4,11 +4,12 @@ import binascii
 import re
 import time
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from kling_contracts.facts.world import Face, File, Session, Video, World
 from kling_contracts.unknown import Absent, Unknown
 
+Measured = TypeVar("Measured")
 NO_WORLD: Final = Unknown("no world was given")
 
 
@@ -70,7 +71,7 @@ _CONFLICT = Unknown("with both sources given there is no one audio")
 UNREACHABLE = Unknown("the URL does not answer")
 UNFETCHED = Unknown("the URL was not fetched")
 _UNREADABLE = Unknown("sound_file cannot be read")
-_NOT_MEASURED = Unknown("the file was not measured")
+NOT_MEASURED: Final = Unknown("the file was not measured")
 _TOO_LARGE = Unknown("the file is too large to be looked into")
 NO_SUCH_ID: Final = Absent("the world does not know the id")
 _TASK: Final = TaskFacts()
@@ -196,8 +197,8 @@ class Meter(NamedTuple):
     def _sound(self, file: File) -> AudioFacts:
         slack = self.world.audio_slack_ms if self.world else 0
         if file.duration_ms is None:
-            return AudioFacts(_NOT_MEASURED, _NOT_MEASURED, _unless_none(file.decodes), file.flagged)
-        return AudioFacts(file.duration_ms, file.duration_ms - slack, _unless_none(file.decodes), file.flagged)
+            return AudioFacts(NOT_MEASURED, NOT_MEASURED, known(file.decodes), file.flagged)
+        return AudioFacts(file.duration_ms, file.duration_ms - slack, known(file.decodes), file.flagged)
 
     def _age(self, created_ms: int | None) -> int:
         return age_ms(created_ms, self.world, self.now_ms, self.advanced_ms)
@@ -256,5 +257,6 @@ def named_format(url: str) -> str | None:
     return _NAMED.get(match[1].lower()) if match else None
 
 
-def _unless_none(decodes: bool | None) -> bool | Unknown:
-    return _NOT_MEASURED if decodes is None else decodes
+def known(value: Measured | None) -> Measured | Unknown:
+    """Return what was measured, an `Unknown` in place of None: it is never 0 and never good."""
+    return NOT_MEASURED if value is None else value

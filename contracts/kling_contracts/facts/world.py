@@ -56,14 +56,17 @@ class File(NamedTuple):
 
 
 class VideoFile(NamedTuple):
-    """What a video's id or URL leads to; `created_ms` as in `Session`, `flagged` as in `Audio`."""
+    """What a video's id or URL leads to; None where it was not measured.
+
+    `created_ms` as in `Session`, `flagged` as in `Audio`.
+    """
 
     format: str
-    size_bytes: int
-    duration_ms: int
-    width_px: int
-    height_px: int
-    faces: Mapping[str, Face]
+    size_bytes: int | None
+    duration_ms: int | None
+    width_px: int | None
+    height_px: int | None
+    faces: Mapping[str, Face] | None
     created_ms: int | None = None
     flagged: bool = False
 
@@ -202,7 +205,7 @@ def _file(value: Mapping[str, Any]) -> File:
 def _video(value: Mapping[str, Any]) -> VideoFile:
     return VideoFile(
         format=value.get("format", "mp4"),
-        size_bytes=int(value.get("size_bytes", 0)),
+        size_bytes=_whole(value.get("size_bytes")),
         duration_ms=int(value["duration_ms"]),
         width_px=int(value.get("width_px", 1280)),
         height_px=int(value.get("height_px", 720)),
@@ -229,7 +232,7 @@ def session_json(session: Session) -> dict[str, Any]:
 
 def video_json(video: VideoFile) -> dict[str, Any]:
     """Return one entry of `videos` as JSON."""
-    return {**plain_json(video), "faces": _faces_json(video.faces)}
+    return {**plain_json(video), "faces": _faces_json(video.faces or {})}
 
 
 def _faces_json(faces: Mapping[str, Face]) -> dict[str, list[int]]:

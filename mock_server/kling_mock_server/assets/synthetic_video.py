@@ -6,6 +6,7 @@ nothing of the kind; it is ours, and never reaches a server that a video is fetc
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Note
@@ -32,6 +33,8 @@ _MOST_PARTS: Final = 100
 """Parts of a fragment that are looked at."""
 _MOST_FACES: Final = 20
 _NOT_A_VIDEO: Final = "unknown"
+_MEASURED: Final = ("mp4", "mov")
+"""Formats whose duration and picture can be measured."""
 
 
 class Choices(NamedTuple):
@@ -70,16 +73,24 @@ def notes_on(url: str, pointer: str) -> tuple[Note, ...]:
 def video_of(name: str, data: bytes | Unknown, largest: int | None = None) -> VideoFile | Unknown:
     """Return the video of a URL or an id, measured where there are bytes of it; `Absent` stays what it is.
 
-    What more than `largest` bytes do not tell is made up: they may not be the whole file.
+    Of bytes that cannot be measured nothing but size and format is known; of more than `largest` bytes they may
+    be the beginning.
     """
     choices = choices_of(name)
     if isinstance(data, Absent):
         return data
-    made_up = _made_up(name.partition("#")[0])
+    bare = name.partition("#")[0]
     if isinstance(data, Unknown):
-        return _chosen(made_up, choices)
+        return _chosen(_made_up(bare), choices)
     cut = largest is not None and len(data) > largest
-    return _chosen(_measured(data, made_up, cut=cut), choices)
+    return _chosen(_measured(bare, data, cut=cut), choices)
+
+
+def shown_in(video: VideoFile | Unknown, name: str) -> tuple[int, Mapping[str, Face]]:
+    """Return the duration in ms and the faces of a video, made up where they are not known."""
+    known = video if isinstance(video, VideoFile) else _made_up(name)
+    duration_ms = _made_up_ms(name) if known.duration_ms is None else known.duration_ms
+    return duration_ms, _made_up_faces(name, duration_ms) if known.faces is None else known.faces
 
 
 def _parts(url: str) -> list[str]:
@@ -104,28 +115,40 @@ def _with(choices: Choices, match: re.Match[str]) -> Choices:
 
 
 def _made_up(name: str) -> VideoFile:
-    digest = hashlib.sha256(name.encode("utf-8", "replace")).digest()
-    # From 6 to 14.9 s, in whole tenths, as most footage that integrators send.
-    duration_ms = 6_000 + digest[0] % 90 * 100
+    digest, duration_ms = _digest(name), _made_up_ms(name)
     width_px, height_px = ((1280, 720), (720, 1280), (1920, 1080))[digest[1] % 3]
     size_bytes = duration_ms * 500 + int.from_bytes(digest[2:4], "big")
-    faces = _faces(1 + (digest[4] % 4 == 0), duration_ms, digest[5])
+    faces = _made_up_faces(name, duration_ms)
     return VideoFile(named_format(name) or "mp4", size_bytes, duration_ms, width_px, height_px, faces)
 
 
-def _measured(data: bytes, made_up: VideoFile, *, cut: bool) -> VideoFile:
+def _made_up_ms(name: str) -> int:
+    # From 6 to 14.9 s, in whole tenths, as most footage that integrators send.
+    return 6_000 + _digest(name)[0] % 90 * 100
+
+
+def _made_up_faces(name: str, duration_ms: int) -> dict[str, Face]:
+    digest = _digest(name)
+    return _faces(1 + (digest[4] % 4 == 0), duration_ms, digest[5])
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.sha256(name.encode("utf-8", "replace")).digest()
+
+
+def _measured(name: str, data: bytes, *, cut: bool) -> VideoFile:
     # At first use: most mocks are never shown a video.
     from kling_contracts.media import video
 
-    name = video.identify(data) or _NOT_A_VIDEO
+    kind = video.identify(data) or _NOT_A_VIDEO
     try:
         measured = video.measure(data)
     except video.VideoError:
-        if cut:
-            return made_up._replace(format=name, size_bytes=len(data))
-        return VideoFile(name if name not in ("mp4", "mov") else _NOT_A_VIDEO, len(data), 0, 0, 0, {})
-    faces = _faces(len(made_up.faces), measured.duration_ms, made_up.duration_ms // 100)
-    return VideoFile(name, len(data), measured.duration_ms, measured.width, measured.height, faces)
+        # The rest of a file that was cut may be in order.
+        unreadable = kind in _MEASURED and not cut
+        return VideoFile(_NOT_A_VIDEO if unreadable else kind, len(data), None, None, None, None)
+    faces = _made_up_faces(name, measured.duration_ms)
+    return VideoFile(kind, len(data), measured.duration_ms, measured.width, measured.height, faces)
 
 
 def _faces(count: int, duration_ms: int, seed: int) -> dict[str, Face]:
@@ -137,18 +160,23 @@ def _faces(count: int, duration_ms: int, seed: int) -> dict[str, Face]:
 
 def _chosen(video: VideoFile, choices: Choices) -> VideoFile:
     duration_ms = video.duration_ms if choices.duration is None else choices.duration
-    faces = dict(video.faces)
-    if choices.duration is not None or choices.faces is not None:
-        count = len(video.faces) if choices.faces is None else min(choices.faces, _MOST_FACES)
-        faces = _faces(count, duration_ms, 0)
-    if choices.intervals:
-        faces = {str(index): face for index, face in enumerate(choices.intervals[:_MOST_FACES])}
     return video._replace(
         format=choices.format or video.format,
         size_bytes=video.size_bytes if choices.size is None else choices.size,
         duration_ms=duration_ms,
         width_px=video.width_px if choices.width is None else choices.width,
         height_px=video.height_px if choices.height is None else choices.height,
-        faces=faces,
+        faces=_chosen_faces(video, choices, duration_ms),
         flagged=choices.flagged,
     )
+
+
+def _chosen_faces(video: VideoFile, choices: Choices, duration_ms: int | None) -> Mapping[str, Face] | None:
+    if choices.intervals:
+        return {str(index): face for index, face in enumerate(choices.intervals[:_MOST_FACES])}
+    if choices.faces == 0:
+        return {}
+    count = choices.faces or (None if video.faces is None else len(video.faces))
+    if duration_ms is None or count is None or (choices.duration is None and choices.faces is None):
+        return video.faces
+    return _faces(min(count, _MOST_FACES), duration_ms, 0)

@@ -3,10 +3,11 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from kling_contracts.facts.payload_facts import Measures, Meter, base64_bytes
+from kling_contracts.facts.payload_facts import UNFETCHED, Measures, Meter, base64_bytes
 from kling_contracts.facts.world import Face, Session, Video
 from kling_contracts.unknown import Unknown
 from kling_mock_server.assets import speech
+from kling_mock_server.assets.synthetic_video import shown_in
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.task_json import created_json
@@ -60,8 +61,11 @@ class Create:
         session = self._world.sessions.get(session_id)
         if session is None and SESSION_RULE in self._resources.contract.rules:
             raise TaskRefusedError(SESSION_RULE)
+        if session is not None:
+            return session
         # A contract without that rule lets any session pass; nothing is known of its video.
-        return session or Session(Video(0), {})
+        duration_ms, faces = shown_in(UNFETCHED, session_id)
+        return Session(Video(duration_ms), faces)
 
     def _task(self, payload: Any, session: Session) -> Task:
         now_ms, pace = self._exchange.state.now_ms(), self._account.pace

@@ -6,7 +6,7 @@ from kling_contracts.facts.companion_facts import IdentifyMeter
 from kling_contracts.facts.payload_facts import NO_SUCH_ID, Measures, unfetched
 from kling_contracts.facts.world import Session, Video, VideoFile
 from kling_contracts.unknown import Unknown
-from kling_mock_server.assets.synthetic_video import notes_on, video_of
+from kling_mock_server.assets.synthetic_video import notes_on, shown_in, video_of
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.file_urls import Address
@@ -36,11 +36,13 @@ class Identify:
         assert isinstance(video, VideoFile), "a video that is not known breaks a rule"
         session_id = self._resources.ids.next()
         video_id, video_url = payload.get("video_id", ""), payload.get("video_url", "").partition("#")[0]
-        session = Session(Video(video.duration_ms), video.faces, self._now_ms, video_id, video_url)
+        # A contract without a rule on it lets a video pass that could not be measured.
+        duration_ms, faces = shown_in(video, video_id or video_url)
+        session = Session(Video(duration_ms), faces, self._now_ms, video_id, video_url)
         self._account.put_session(session_id, session)
         return {
             "session_id": session_id,
-            "face_data": [self._face(session_id, name, *interval) for name, interval in video.faces.items()],
+            "face_data": [self._face(session_id, name, *interval) for name, interval in faces.items()],
             "final_unit_deduction": UNITS,
         }
 
