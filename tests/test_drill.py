@@ -35,12 +35,12 @@ NOT_FOUND = {"status": 404, "code": 1203}
 BROKEN = {"status": 500, "code": 5000}
 DOWN = {"status": 503, "code": 5001}
 LATE = {"status": 504, "code": 5002}
-LOST = {"told": {"wire": {"head": False, "end": "reset"}}}
-SLOW = {"told": {"wire": {"delay_ms": 1500}}}
+LOST = {"details": {"wire": {"head": False, "end": "reset"}}}
+SLOW = {"details": {"wire": {"delay_ms": 1500}}}
 BUSY = {"status": 429, "code": 1303}
-ENDED = {"told": {"task_status": "succeed", "videos": 1}}
-FAILED = {"told": {"task_status": "failed"}}
-WAITING = {"told": {"task_status": "processing"}}
+ENDED = {"details": {"task_status": "succeed", "videos": 1}}
+FAILED = {"details": {"task_status": "failed"}}
+WAITING = {"details": {"task_status": "processing"}}
 
 
 def made(operation, gap=1000, **fields):
@@ -81,7 +81,7 @@ def broken(*rows):
 # Paying twice
 
 
-@pytest.mark.parametrize("doubt", [BROKEN, LATE, LOST, {"status": 502}, {"told": {"unreadable": True}}, {}])
+@pytest.mark.parametrize("doubt", [BROKEN, LATE, LOST, {"status": 502}, {"details": {"unreadable": True}}, {}])
 def test_a_create_that_may_have_got_through_is_repeated_only_with_its_external_id(doubt):
     assert "pays-twice" in broken(create(**doubt), create())
     assert "pays-twice" in broken(create("a", **doubt), create("b"))
@@ -104,7 +104,7 @@ def test_only_the_first_create_that_may_have_got_through_counts():
 
 @pytest.mark.parametrize("call", [create, query])
 def test_retry_after_is_kept_to_the_millisecond_but_for_a_tolerance(call):
-    busy = call(status=429, code=1302, told={"retry_after": "2"})
+    busy = call(status=429, code=1302, details={"retry_after": "2"})
     tolerated = 2000 - judging.CLOCK_MS
 
     assert broken(busy, call(gap=tolerated)) == set()
@@ -112,11 +112,13 @@ def test_retry_after_is_kept_to_the_millisecond_but_for_a_tolerance(call):
 
 
 def test_retry_after_is_about_requests_of_its_kind_and_of_no_use_where_it_never_arrived():
-    busy = create(status=429, code=1302, told={"retry_after": "2"})
+    busy = create(status=429, code=1302, details={"retry_after": "2"})
 
     assert broken(busy, query(gap=1)) == set()
-    assert broken(query(**{**BROKEN, "told": {"retry_after": "2", "unreadable": True}}), query(gap=500)) == set()
-    assert broken(query(**{**BROKEN, "told": {"retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"}}), query(gap=1)) == set()
+    assert broken(query(**{**BROKEN, "details": {"retry_after": "2", "unreadable": True}}), query(gap=500)) == set()
+    assert (
+        broken(query(**{**BROKEN, "details": {"retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"}}), query(gap=1)) == set()
+    )
 
 
 # Pauses
@@ -150,7 +152,7 @@ def test_a_good_answer_ends_a_row_of_retries():
     assert broken(*retried(1000, 2000, 4000, **BROKEN), *retried(100, 200, 400, **BROKEN)) == set()
 
 
-@pytest.mark.parametrize("late", [SLOW, {"told": {"wire": {"head": False, "end": "hang"}}}])
+@pytest.mark.parametrize("late", [SLOW, {"details": {"wire": {"head": False, "end": "hang"}}}])
 def test_a_pause_in_which_the_server_kept_the_client_waiting_does_not_count(late):
     fault = {**BROKEN, **late}
 
@@ -158,7 +160,7 @@ def test_a_pause_in_which_the_server_kept_the_client_waiting_does_not_count(late
 
 
 def test_a_pause_that_the_server_asked_for_does_not_count():
-    asked = {**BUSY, "told": {"retry_after": "5"}}
+    asked = {**BUSY, "details": {"retry_after": "5"}}
 
     assert broken(create(**asked), *(create(gap=gap, **BUSY) for gap in (5000, 100, 200)), create(gap=400)) == set()
 
@@ -254,15 +256,15 @@ def test_nothing_is_created_after_the_end(end):
 
 
 @pytest.mark.parametrize(
-    "told",
-    [WAITING, {"told": {"task_status": "succeed"}}, {"told": {"task_status": "succeed", "videos": 0}}],
+    "details",
+    [WAITING, {"details": {"task_status": "succeed"}}, {"details": {"task_status": "succeed", "videos": 0}}],
 )
-def test_a_task_without_a_video_has_not_ended(told):
-    assert broken(*(query(**told) for _ in range(5))) == set()
+def test_a_task_without_a_video_has_not_ended(details):
+    assert broken(*(query(**details) for _ in range(5))) == set()
 
 
 def test_an_end_that_never_arrived_was_not_told():
-    lost = {"told": {**ENDED["told"], "wire": {"percent": 50}}}
+    lost = {"details": {**ENDED["details"], "wire": {"percent": 50}}}
 
     assert broken(*(query(gap=gap, **lost) for gap in (1, 100, 200, 400)), query(gap=800, **ENDED)) == set()
 
@@ -328,10 +330,10 @@ def test_the_outcome_is_judged_by_exit_status_and_download(status, rows, expects
     ("fields", "whole"),
     [
         ({}, True),
-        ({"told": {"wire": {"delay_ms": 5}}}, True),
-        ({"told": {"wire": {"percent": 50}}}, False),
-        ({"status": 206, "told": {"range": "bytes 50-99/100"}}, True),
-        ({"status": 206, "told": {"range": "bytes 0-98/100"}}, False),
+        ({"details": {"wire": {"delay_ms": 5}}}, True),
+        ({"details": {"wire": {"percent": 50}}}, False),
+        ({"status": 206, "details": {"range": "bytes 50-99/100"}}, True),
+        ({"status": 206, "details": {"range": "bytes 0-98/100"}}, False),
         ({"status": 404}, False),
         ({"method": "HEAD"}, False),
         ({"path": "/_mock/files/abc/audios/2.wav"}, False),

@@ -54,7 +54,7 @@ def test_an_entry_tells_what_was_asked_and_answered(mock):
             "code": 0,
             "message": "SUCCEED",
             "request_id": answer.json["request_id"],
-            "told": {"task_status": "submitted"},
+            "details": {"task_status": "submitted"},
         },
         "violations": [],
         "unverified": [],

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kling_contracts.media import audio
 from kling_mock_server.assets import speech
+from kling_mock_server.protocol.task_json import seconds
 
 speeds = st.integers(8, 20).map(lambda tenths: tenths / 10)
 texts = st.text(max_size=200)
@@ -78,12 +79,12 @@ def test_a_speed_that_cannot_be_is_refused(speed):
     [(0, "0"), (1, "0.001"), (300, "0.3"), (2_048, "2.048"), (5_000, "5"), (8_000, "8"), (10_050, "10.05")],
 )
 def test_a_duration_is_written_in_seconds(milliseconds, text):
-    assert speech.seconds(milliseconds) == text
+    assert seconds(milliseconds) == text
 
 
 @given(st.integers(0, 10**12))
 def test_no_millisecond_is_lost_in_writing(milliseconds):
-    whole, _, decimals = speech.seconds(milliseconds).partition(".")
+    whole, _, decimals = seconds(milliseconds).partition(".")
 
     assert int(whole) * 1000 + int(decimals.ljust(3, "0")) == milliseconds
     assert not decimals.endswith("0")
@@ -128,7 +129,7 @@ def test_voices_sound_different():
 
 
 def test_a_voice_sounds_the_same_in_every_process():
-    code = "import zlib; from kling_mock_server import speech; print(zlib.crc32(speech.wav(1000, 'girl')))"
+    code = "import zlib; from kling_mock_server.assets import speech; print(zlib.crc32(speech.wav(1000, 'girl')))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
     printed = {

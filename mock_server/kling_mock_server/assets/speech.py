@@ -44,12 +44,6 @@ def duration_ms(text: str, speed: float) -> int:
     return max(MIN_MS, (unhurried_ms * 10 + tenths // 2) // tenths)
 
 
-def seconds(duration_ms: int) -> str:
-    """Return a duration of at least 0 ms as the API writes it: a string in seconds, the shortest decimal."""
-    whole, rest = divmod(duration_ms, 1000)
-    return f"{whole}.{rest:03}".rstrip("0").rstrip(".")
-
-
 def wav(duration_ms: int, voice: str = "") -> bytes:
     """Return so much audible babble as a wav file: PCM, 8 bits, 8 kHz, mono. Its pitch depends on the voice.
 

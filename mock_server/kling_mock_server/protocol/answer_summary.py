@@ -1,52 +1,44 @@
-"""What an answer told its caller beside status, code and message, as the journal keeps it."""
+"""The facts about an answer that the journal keeps beside status, code and message."""
 
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from kling_contracts import Response
-from kling_mock_server.failures.wire import WiredResponse
 
-NOTHING: Final[Mapping[str, Any]] = {}
+NO_DETAILS: Final[Mapping[str, Any]] = {}
 
 
-def told_by(response: Response, operation: str) -> Mapping[str, Any]:
-    """Return what an answer told.
+def answer_details(response: Response, *, is_file: bool = False) -> Mapping[str, Any]:
+    """Return the details of an answer, read from its headers and body.
 
-    `task_status` and `videos` (how many) of a task; `retry_after` and `range`, the headers on them; `unreadable`
-    where no client can read JSON in it; `wire`, how it left, as a step of a scenario says it.
+    `task_status` and `videos` (their number) of a task; `retry_after` and `range`, the values of the headers
+    Retry-After and Content-Range; `unreadable` where a client cannot read JSON in the body, unless it `is_file`.
     """
     headers = {name.lower(): value for name, value in response.headers.items()}
-    told = {key: headers[name] for key, name in _HEADERS.items() if name in headers}
-    if operation != "download":
-        told |= _body(response.body, headers)
-    return told | ({"wire": _bent(response)} if isinstance(response, WiredResponse) else {})
+    details = {key: headers[name] for key, name in _HEADERS.items() if name in headers}
+    return details if is_file else details | _body_details(response.body, headers)
 
 
-def told_of_task(data: Any) -> Mapping[str, Any]:
-    """Return what `data` of an answer tells of a task; nothing where it is about something else."""
+def task_details(data: Any) -> Mapping[str, Any]:
+    """Return the details of a task in `data` of an answer; empty where `data` is not a task."""
     if not isinstance(data, dict) or "task_status" not in data:
-        return NOTHING
+        return NO_DETAILS
     result = data.get("task_result")
     videos = result.get("videos") if isinstance(result, dict) else None
-    told = {"task_status": data["task_status"]}
-    return {**told, "videos": len(videos)} if isinstance(videos, list) else told
+    details = {"task_status": data["task_status"]}
+    return {**details, "videos": len(videos)} if isinstance(videos, list) else details
 
 
 _HEADERS: Final = {"retry_after": "retry-after", "range": "content-range"}
 
 
-def _body(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+def _body_details(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
     try:
         value = json.loads(body)
     except ValueError:
         value = None
-    # The mock never compresses, so an encoding is claimed and nothing more.
+    # The mock never compresses, so a Content-Encoding is a false claim of a scenario.
     if not isinstance(value, dict) or "content-encoding" in headers:
         return {"unreadable": True}
-    return dict(told_of_task(value.get("data")))
-
-
-def _bent(response: WiredResponse) -> dict[str, Any]:
-    defaults = response.wire._field_defaults
-    return {name: value for name, value in response.wire._asdict().items() if value != defaults[name]}
+    return dict(task_details(value.get("data")))

@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from kling_mock_server.assets.speech import seconds
 from kling_mock_server.protocol.file_urls import Address
 from kling_mock_server.state.tables import Task
 
@@ -40,6 +39,12 @@ def state_json(task: Task, status: str, updated_ms: int, account: str) -> dict[s
     if status in ("succeed", "failed"):
         value["final_unit_deduction"] = units(task.video_ms) if status == "succeed" else "0"
     return {**value, "created_at": task.created_ms, "updated_at": updated_ms}
+
+
+def seconds(duration_ms: int) -> str:
+    """Return a duration of at least 0 ms as the API writes it: a string in seconds, the shortest decimal."""
+    whole, rest = divmod(duration_ms, 1000)
+    return f"{whole}.{rest:03}".rstrip("0").rstrip(".")
 
 
 def units(video_ms: int) -> str:

@@ -39,8 +39,8 @@ class Entry(NamedTuple):
     """The short name of the operation, `download` or `callback`; empty where the request reached none."""
     fault: str = ""
     """The scenario whose step was played; empty where none was."""
-    told: Mapping[str, Any] = {}
-    """What else the answer told, and how it left: see `telling`."""
+    details: Mapping[str, Any] = {}
+    """What else the answer says, and how it left: see `answer_summary` and `wire_details`."""
 
     @property
     def payload(self) -> Any:
@@ -87,14 +87,14 @@ def _row(entry: Entry) -> list[Any]:
     # Never the body as it came: a store on disk keeps no audio.
     payload = json.dumps(entry.payload, ensure_ascii=False) if entry.body else ""
     report = entry.report
-    found = [[one.rule.id, one.pointer, one.message, _told_value(one), one.remedy] for one in report.violations]
+    found = [[one.rule.id, one.pointer, one.message, _stored_value(one), one.remedy] for one in report.violations]
     unverified = [[one.rule.id, one.pointer, one.because] for one in report.unverified]
-    told: Any = [found, unverified, report.notes]
-    row: Any = entry._replace(report=told)
+    stored: Any = [found, unverified, report.notes]
+    row: Any = entry._replace(report=stored)
     return list(row._replace(body=payload))
 
 
-def _told_value(violation: Violation) -> str:
+def _stored_value(violation: Violation) -> str:
     # Shown, it is cut, but what is left of audio is audio.
     is_audio = violation.pointer.endswith("/sound_file") and not violation.value.startswith('"http')
     return "" if is_audio else violation.value
@@ -102,8 +102,8 @@ def _told_value(violation: Violation) -> str:
 
 def _from_row(row: list[Any], rules: Mapping[str, Rule]) -> Entry:
     entry = Entry(*row)
-    told: Any = entry.report
-    found, unverified, notes = told
+    stored: Any = entry.report
+    found, unverified, notes = stored
     report = Report(
         tuple(Violation(rules[one[0]], *one[1:]) for one in found if one[0] in rules),
         tuple(Unverified(rules[one[0]], *one[1:]) for one in unverified if one[0] in rules),
@@ -142,7 +142,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
             "code": entry.code,
             "message": entry.answer,
             "request_id": entry.request_id,
-            "told": dict(entry.told),
+            "details": dict(entry.details),
         },
         **_without_values(entry.report.to_json()),
     }

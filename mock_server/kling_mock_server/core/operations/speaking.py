@@ -5,10 +5,11 @@ from typing import Any, Final
 from kling_contracts.facts.companion_facts import SpeechMeter
 from kling_contracts.facts.payload_facts import Measures
 from kling_contracts.facts.world import Audio
-from kling_mock_server.assets.speech import duration_ms, seconds
+from kling_mock_server.assets.speech import duration_ms
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.file_urls import Address
+from kling_mock_server.protocol.task_json import seconds
 
 UNITS: Final = "0.05"
 """What a call costs (the vendor's price list)."""

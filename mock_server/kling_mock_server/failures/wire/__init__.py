@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Response, __version__
 
@@ -35,6 +35,14 @@ class WiredResponse(Response):
     """A response that leaves as its wire says."""
 
     wire: Wire
+
+
+def wire_details(response: Response) -> dict[str, Any]:
+    """Return `wire` for the journal: the members that differ from the defaults; empty for a plain response."""
+    if not isinstance(response, WiredResponse):
+        return {}
+    defaults = response.wire._field_defaults
+    return {"wire": {name: value for name, value in response.wire._asdict().items() if value != defaults[name]}}
 
 
 class Piece(NamedTuple):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Self, Unpack
+from typing import Any, Final, Self, Unpack
 
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.adapters.live_server import LiveServer
@@ -10,8 +10,11 @@ from kling_mock_server.adapters.options import MockOptions
 from kling_mock_server.failures.scenarios import Scenario, library, named
 from kling_mock_server.state.journal import MAX_BODY_BYTES, Entry
 from kling_mock_server.testing.drill.clients import Ended, run_callable
-from kling_mock_server.testing.drill.judging import Reason, Run, collect_reasons
+from kling_mock_server.testing.drill.judging import Run, collect_reasons
 from kling_mock_server.testing.drill.slots import Slots
+from kling_mock_server.testing.drill.verdict import DrillFailure, DrillVerdict
+
+__all__ = ["LIMIT_S", "NO_FAULT", "SCENARIOS", "Drill", "DrillFailure", "DrillVerdict"]
 
 SCENARIOS: Final = tuple(library())
 """The names of the scenarios that come with the mock: for `pytest.mark.parametrize`."""
@@ -19,40 +22,6 @@ LIMIT_S: Final = 60.0
 """Seconds after which a client is stopped."""
 NO_FAULT: Final = Scenario("(no fault)", (), "Every answer is a good one.", "succeeds")
 """What a client must get through before anything else is tried."""
-
-
-class DrillFailure(AssertionError):
-    """A client did badly under a scenario; the text says why."""
-
-
-class DrillVerdict(NamedTuple):
-    """What is to be said of a client under one scenario."""
-
-    scenario: Scenario
-    outcome: str
-    """`got the video`, `gave up`, `timed out`, or `got no video` though it claims success."""
-    reasons: tuple[Reason, ...]
-    """Why it did badly; empty where it did well."""
-    output: str
-    """The end of what it printed, or what it raised."""
-    entries: tuple[Entry, ...]
-    """What it asked and was answered, oldest first, callbacks among it."""
-
-    @property
-    def is_good(self) -> bool:
-        """Whether it did well."""
-        return not self.reasons
-
-    def beyond(self, first: "DrillVerdict") -> "DrillVerdict":
-        """Return the verdict without what was wrong in another run already."""
-        return self._replace(reasons=tuple(reason for reason in self.reasons if reason not in first.reasons))
-
-    def check(self) -> None:
-        """Raise `DrillFailure` where it did badly."""
-        if self.reasons:
-            from kling_mock_server.testing.drill.report import story
-
-            raise DrillFailure(story(self))
 
 
 class Drill:

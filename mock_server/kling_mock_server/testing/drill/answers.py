@@ -16,14 +16,14 @@ PASSING_STATUSES: Final = (408, 425, 429)
 
 def is_whole(entry: Entry) -> bool:
     """Return whether the client surely got all of the answer, and could read it."""
-    wire = entry.told.get("wire", {})
+    wire = entry.details.get("wire", {})
     bent = wire.keys() & {"head", "percent", "extra_length"} or wire.get("end") == "reset"
-    return not (bent or entry.told.get("unreadable"))
+    return not (bent or entry.details.get("unreadable"))
 
 
 def is_prompt(entry: Entry) -> bool:
     """Return whether the answer, or the end of its connection, came at once."""
-    wire = entry.told.get("wire", {})
+    wire = entry.details.get("wire", {})
     return not (wire.keys() & {"delay_ms", "drip_ms"} or wire.get("end") == "hang")
 
 
@@ -50,22 +50,22 @@ def tells_end(entry: Entry) -> bool:
     """Return whether the client learned from a query that its task has failed, or where its video is."""
     if entry.operation != "query" or not is_good(entry):
         return False
-    status = entry.told.get("task_status")
-    return status == "failed" or (status == "succeed" and bool(entry.told.get("videos")))
+    status = entry.details.get("task_status")
+    return status == "failed" or (status == "succeed" and bool(entry.details.get("videos")))
 
 
 def retry_after_s(entry: Entry) -> int:
     """Return how many seconds the answer asked to wait; 0 where it did not ask, or named a date."""
-    seconds = str(entry.told.get("retry_after", ""))
+    seconds = str(entry.details.get("retry_after", ""))
     return int(seconds) if seconds.isdecimal() and is_whole(entry) else 0
 
 
-def told_briefly(entry: Entry) -> str:
+def short_answer(entry: Entry) -> str:
     """Return the answer in a few words."""
-    if "head" in entry.told.get("wire", {}):
+    if "head" in entry.details.get("wire", {}):
         return "no answer"
     if not is_whole(entry):
-        return "half an answer" if "wire" in entry.told else "an unreadable answer"
+        return "half an answer" if "wire" in entry.details else "an unreadable answer"
     return f"HTTP {entry.status}, code {entry.code}" if entry.code else f"HTTP {entry.status}"
 
 

@@ -13,8 +13,8 @@ from kling_mock_server.testing.drill.answers import (
     is_prompt,
     is_refusal,
     retry_after_s,
+    short_answer,
     tells_end,
-    told_briefly,
     wanted,
 )
 
@@ -83,7 +83,7 @@ def has_video(entries: Sequence[Entry]) -> bool:
 def _is_full_download(entry: Entry) -> bool:
     if entry.operation != "download" or entry.method != "GET" or "/results/" not in entry.path:
         return False
-    part, _, size = str(entry.told.get("range", "")).partition("/")
+    part, _, size = str(entry.details.get("range", "")).partition("/")
     reaches_end = not size.isdecimal() or part.endswith(f"-{int(size) - 1}")
     return is_good(entry) and reaches_end
 
@@ -94,7 +94,7 @@ def _pays_twice(entries: Sequence[Entry]) -> Iterator[str]:
         if first is None:
             first = None if is_refusal(entry) else entry
         elif not external_id(first) or external_id(entry) != external_id(first):
-            after = "the task was accepted" if is_good(first) else told_briefly(first)
+            after = "the task was accepted" if is_good(first) else short_answer(first)
             yield f"created again after {after}, without the same external_task_id: may pay twice"
 
 
@@ -141,7 +141,7 @@ def _in_vain(asked: Sequence[Entry], judged: Callable[[Entry], bool]) -> Iterato
     for entry, after in pairwise(asked):
         refused[entry.code] += is_final(entry)
         if is_final(entry) and judged(entry) and not _may_retry(entry, after, refused[entry.code]):
-            yield f"sent {entry.operation or entry.path} again after {told_briefly(entry)}, which no retry changes"
+            yield f"sent {entry.operation or entry.path} again after {short_answer(entry)}, which no retry changes"
 
 
 def _is_of_account(entry: Entry) -> bool:
@@ -219,7 +219,7 @@ def _over(entries: Sequence[Entry]) -> int:
 
 
 def _ended(entry: Entry) -> str:
-    return "failed" if entry.told.get("task_status") == "failed" else "succeeded"
+    return "failed" if entry.details.get("task_status") == "failed" else "succeeded"
 
 
 def _of(operation: str, entries: Sequence[Entry]) -> list[Entry]:

@@ -4,14 +4,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from kling_contracts.judging.report import indented, printable
+from kling_contracts.judging.report import indented
 from kling_mock_server.protocol.explanation import explain
 from kling_mock_server.state.journal import Entry
-from kling_mock_server.testing.drill import DrillVerdict
-from kling_mock_server.testing.drill.judging import Reason
-
-LAST_LINES: Final = 12
-"""Of a client's output that are shown."""
+from kling_mock_server.testing.drill.verdict import DrillVerdict, further_lines, last_lines, row_cells
 
 
 def as_text(verdicts: Sequence[DrillVerdict]) -> str:
@@ -43,12 +39,6 @@ def verdict_json(verdict: DrillVerdict) -> dict[str, Any]:
     }
 
 
-def story(verdict: DrillVerdict) -> str:
-    """Return the table's row of a verdict, what happened in the scenario, and what more there is to say."""
-    row = "  ".join(cell for cell in _cells(verdict) if cell)
-    return "\n".join([row, f"  what happens: {verdict.scenario.about}", *_more(verdict)])
-
-
 def failure(verdict: DrillVerdict) -> str:
     """Return why a client is not drilled that fails without any fault."""
     called = (
@@ -59,40 +49,20 @@ def failure(verdict: DrillVerdict) -> str:
     refused = {entry.report.broken: entry for entry in verdict.entries if entry.report.violations}
     parts = [f"Without any fault the client {_ENDS[verdict.outcome]}, so it was not drilled.{called}"]
     parts += ["The mock refused:", *(indented(explain(entry)) for entry in refused.values())] if refused else []
-    parts += ["It printed:", indented(_last_lines(verdict.output))] if verdict.output else []
+    parts += ["It printed:", indented(last_lines(verdict.output))] if verdict.output else []
     return "\n".join(parts)
 
 
-def _last_lines(output: str) -> str:
-    return "\n".join(printable(output).splitlines()[-LAST_LINES:])
-
-
 def _table(verdicts: Sequence[DrillVerdict]) -> Iterator[str]:
-    rows = [("scenario", "outcome", "verdict", "why"), *map(_cells, verdicts)]
+    rows = [("scenario", "outcome", "verdict", "why"), *map(row_cells, verdicts)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for *cells, why in rows:
         yield "  ".join([*map(str.ljust, cells, widths), why]).rstrip()
 
 
-def _cells(verdict: DrillVerdict) -> tuple[str, str, str, str]:
-    why = _said(verdict.reasons[0]) if verdict.reasons else ""
-    return verdict.scenario.name, verdict.outcome, "good" if verdict.is_good else "BAD", why
-
-
 def _details(verdict: DrillVerdict) -> str:
-    more = list(_more(verdict))
+    more = list(further_lines(verdict))
     return "\n".join([f"{verdict.scenario.name}: {verdict.scenario.about}", *more]) if more else ""
-
-
-def _more(verdict: DrillVerdict) -> Iterator[str]:
-    yield from (f"  {_said(reason)}" for reason in verdict.reasons[1:])
-    if verdict.output:
-        yield "  it printed:"
-        yield indented(indented(_last_lines(verdict.output)))
-
-
-def _said(reason: Reason) -> str:
-    return f"{reason.rule}: {reason.says}"
 
 
 def _request_json(entry: Entry, began_ms: int) -> dict[str, Any]:
@@ -103,7 +73,7 @@ def _request_json(entry: Entry, began_ms: int) -> dict[str, Any]:
         "status": entry.status,
         "code": entry.code,
         "fault": bool(entry.fault),
-        "told": dict(entry.told),
+        "details": dict(entry.details),
     }
 
 

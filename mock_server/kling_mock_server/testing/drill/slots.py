@@ -76,4 +76,4 @@ def _end(slot: _Slot) -> None:
     def work(rows: Transaction) -> None:
         rows.put(TASKS, ended.id, ended)
 
-    slot.account.store.transaction(slot.account.key, work)
+    slot.account.state.transaction(work)
