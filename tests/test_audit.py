@@ -88,7 +88,7 @@ def test_every_usual_way_of_answering_is_read(answer):
     assert audited(lambda payload: answer(perfect(payload))).findings == ()
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A library's own exception, as jsonschema has one."""
 
 
@@ -97,7 +97,7 @@ class Refused(Exception):
     [
         (ValueError, lambda payload: None),
         (AssertionError, lambda payload: payload),
-        (Refused, lambda payload: object()),
+        (RefusedError, lambda payload: object()),
     ],
     ids=["nothing", "the payload", "a model"],
 )

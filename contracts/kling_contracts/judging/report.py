@@ -79,7 +79,7 @@ def _violation_json(violation: Violation) -> dict[str, Any]:
     }
 
 
-class ContractViolation(AssertionError):
+class ContractViolation(AssertionError):  # noqa: N818 - a fixed name, which reads as a failed assertion
     """The request breaks the contract; the text lists each rule, where, why, and the vendor's sentence."""
 
     def __init__(self, violations: tuple[Violation, ...]) -> None:
