@@ -421,7 +421,7 @@ UNRELATED = {
         "mock_server/kling_mock_server/state/stores/text.py",
         "DAY_MS",
     ): "a day: the unit of the time that a store keeps rows",
-    ("mock_server/kling_mock_server/state/tasks.py", "GAPS_MS"): "the time between attempts at a callback",
+    ("mock_server/kling_mock_server/state/outbox.py", "GAPS_MS"): "the time between attempts at a callback",
 }
 """Assignments that may hold such a number, and what it is there."""
 FORBIDDEN = {literal.value for literal in LITERALS if literal.is_limit and literal.value > 10} | {5_000_000}

@@ -832,7 +832,7 @@ def test_where_nothing_can_be_written_callbacks_are_not_tried_on_and_on(key, mon
     mock = mock_on("")
     store, calls, tried = mock.responder.accounts.store, [], threading.Event()
     mock.create(key, callback_url="http://127.0.0.1:9/")
-    deliver = mock.responder.resources.courier
+    deliver = mock.responder.resources.callback_worker
     assert deliver.wait_until_idle(account_key(key), PATIENCE_S)
     mock.advance(HOUR_MS, key)
 
@@ -1014,7 +1014,7 @@ def test_what_the_journal_keeps_of_a_request_is_bounded(url, mock_on, key):
     mock.ask("POST", f"/{'x' * 200_000}", {}, key)
     mock.create(key, **{"note" * 1000: "x"})
     mock.create(key, callback_url=f"http://127.0.0.1:9/{'x' * 50_000}")
-    assert mock.responder.resources.courier.wait_until_idle(account_key(key), PATIENCE_S)
+    assert mock.responder.resources.callback_worker.wait_until_idle(account_key(key), PATIENCE_S)
     entries = mock.journal(key)["entries"]
     assert [entry["operation"] for entry in entries] == ["", "create", "create", "callback"]
     assert max(len(json.dumps(entry)) for entry in entries) < 3 * journal.MAX_BODY_BYTES
@@ -1039,7 +1039,7 @@ def test_all_that_redis_holds_of_an_account_ends(redis, mock_on, key):
     task_id = mock.create(key, "order", f"{ORIGIN}/callback").data["task_id"]
     mock.ask("POST", f"/_mock/inbox/{key}", {}, token="")
     until(lambda: mock.query(task_id, key).data["task_status"] == "succeed")
-    assert mock.responder.resources.courier.wait_until_idle(account_key(key), PATIENCE_S)
+    assert mock.responder.resources.callback_worker.wait_until_idle(account_key(key), PATIENCE_S)
     with Redis.from_url(url) as client:
         endless = [name for name in client.keys("*") if client.ttl(name) < 0]
     assert sorted(endless) in ([b"klingkit:format"], [b"klingkit:format", b"klingkit:wake"])
@@ -1093,6 +1093,6 @@ def test_a_live_server_that_has_ended_sends_nothing_any_more(lasting, key, clien
             client.created(callback_url=receiver.url)
             receiver.wait_for(1)
         left = [thread.name for thread in set(threading.enumerate()) - before]
-        assert [name for name in left if name.startswith(("klingkit courier", "klingkit callbacks"))] == []
+        assert [name for name in left if name.startswith(("klingkit callback worker", "klingkit callbacks"))] == []
     with pytest.raises(StoreDownError):
         server.responder.accounts.store.due(0)

@@ -11,7 +11,7 @@ from kling_contracts.facts.payload_facts import unfetched
 from kling_contracts.facts.world import File
 from kling_contracts.media import silent_audio
 from kling_mock_server.core.responder import Responder
-from kling_mock_server.state.account import InitialState
+from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.stores.store import StoreDownError, real_ms
 from support.serving import AUDIO, NOW_MS, PATH, SESSION, SHORT_PATH, Mock, documented, payload, world

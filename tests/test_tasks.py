@@ -14,6 +14,7 @@ from kling_contracts import Request
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.core.operations import WORKS
 from kling_mock_server.core.responder import Responder
+from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.webhooks import Attempt, Targets
 from kling_mock_server.state import tables, tasks
@@ -477,7 +478,7 @@ def test_an_external_id_that_is_taken_and_given_back_all_the_time_is_refused(moc
 
 
 def test_an_account_keeps_so_many_tasks_and_forgets_the_oldest_with_all_that_hangs_on_it(monkeypatch):
-    monkeypatch.setattr(tasks, "TASKS", replace(tables.TASKS, most=3))
+    monkeypatch.setattr(tasks, "TASKS", replace(tables.TASKS, max_rows=3))
     mock = Caller(pace="manual")
     first = created(mock, external_task_id="first", callback_url="http://127.0.0.1:9/")
     for _ in range(3):
@@ -500,7 +501,7 @@ def test_thousands_of_tasks_are_kept():
 
 
 def test_without_upstreams_state_the_newer_task_keeps_the_external_id_when_the_older_is_forgotten(monkeypatch):
-    monkeypatch.setattr(tasks, "TASKS", replace(tables.TASKS, most=2))
+    monkeypatch.setattr(tasks, "TASKS", replace(tables.TASKS, max_rows=2))
     mock = Caller(upstream_state=False, pace="manual")
     for _ in range(2):
         newer = created(mock, external_task_id="mine")
@@ -520,19 +521,19 @@ class Receiver:
 
     def __call__(self, url, body, headers):
         self.bodies.append(json.loads(body))
-        return Attempt(self.status, "", 0)
+        return Attempt(self.status, "")
 
 
 @contextmanager
 def calling_back(receiver):
     responder = new_app(pace="manual").responder
-    courier = CallbackWorker(responder.accounts, Targets(), (), receiver)
-    resources = responder.resources._replace(courier=courier)
+    worker = CallbackWorker(responder.accounts, CallbackSender(Targets(), post=receiver))
+    resources = responder.resources._replace(callback_worker=worker)
     mock = Caller(Responder(responder.contract, responder.accounts, resources=resources))
     try:
         yield mock, handle_of(mock)
     finally:
-        courier.close()
+        worker.close()
 
 
 CALLBACK_URL = "http://127.0.0.1:9/callback"

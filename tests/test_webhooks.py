@@ -429,7 +429,6 @@ def test_a_receiver_that_says_nothing_is_given_up(scheme):
         assert not done.is_set()
         done.set()
     assert (attempt.status, attempt.error) == (0, "no answer within 0.1 s")
-    assert attempt.elapsed_ms >= 90
 
 
 def test_a_receiver_that_reads_nothing_of_a_large_body_is_given_up():
@@ -478,4 +477,4 @@ def test_a_receiver_may_answer_and_hang_up_before_it_has_read_everything():
     answer = response(status="413 Content Too Large")
     with loopback(lambda connection, _: connection.sendall(answer), at_once=True) as port:
         attempt = post(f"http://127.0.0.1:{port}/", bytes(50_000_000), {}, PATIENCE_S)
-    assert attempt == Attempt(413, "", attempt.elapsed_ms)
+    assert attempt == Attempt(413, "")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kling_contracts import Contract, World
 from kling_contracts.facts.world import audio_from_json, session_from_json
 from kling_mock_server.core.responder import Responder
+from kling_mock_server.failures.playback import begin_scenario
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.clock import Clock
 from kling_mock_server.state.journal import Entry
@@ -56,7 +57,7 @@ class Handle:
         from kling_mock_server.failures.scenarios import named
 
         chosen = named(scenario) if isinstance(scenario, str) else scenario
-        self.responder.stage.begin(self._account, chosen)
+        begin_scenario(self._account.state, chosen)
 
     def limit(self, concurrency: int | None) -> None:
         """Let so many of the account's tasks run at once; None: any number."""
@@ -64,7 +65,7 @@ class Handle:
 
     def wait_for_callbacks(self, timeout_s: float = 10.0) -> bool:
         """Wait until every callback that is due was sent; return False where that took longer."""
-        return self.responder.resources.courier.wait_until_idle(self._account.key, timeout_s)
+        return self.responder.resources.callback_worker.wait_until_idle(self._account.key, timeout_s)
 
     def reset(self) -> None:
         """Go back to the state of a fresh account; the journal is emptied too."""
@@ -111,7 +112,7 @@ class WorldHandle:
     def put(self, world: World | Mapping[str, Any]) -> None:
         """Replace the world; tasks and external ids are forgotten. Raises `ValueError`, a line a mistake."""
         if isinstance(world, World):
-            self._account.put_world(world)
+            self._account.state.put_world(world)
         else:
             self._account.put_world_json(world)
 

@@ -9,7 +9,7 @@ from kling_mock_server.core.resources import resources_of
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.outgoing.fetch import downloader, fetcher
 from kling_mock_server.outgoing.webhooks import Targets, key_of
-from kling_mock_server.state.account import InitialState
+from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.pace import pace_of
 from kling_mock_server.state.stores.store import MemoryStore, Store

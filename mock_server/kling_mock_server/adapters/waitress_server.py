@@ -45,7 +45,7 @@ def listen(app: MockApp, host: str, port: int, lane: BackgroundSender | None = N
 def run(server: Any, app: MockApp, host: str, profile: str) -> None:
     """Serve until SIGINT or SIGTERM; what is in flight then is finished."""
     app.responder.watch = _log
-    app.responder.resources.courier.watch = _log_callback
+    app.responder.resources.callback_worker.watch = _log_callback
     signal.signal(signal.SIGTERM, _stop)
     # What was made up to here is never garbage; looking through it again and again would cost every request.
     gc.freeze()

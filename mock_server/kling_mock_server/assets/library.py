@@ -52,9 +52,9 @@ class Library:
     def is_awaited(self, address: Address, task: Task) -> bool:
         """Return whether another process may still be rendering the task's video."""
         account = self._accounts.of(address.account)
-        if not account.store.shared or real_ms() - made_ms(task.id) > RENDERED_MS:
+        if not account.state.store.shared or real_ms() - made_ms(task.id) > RENDERED_MS:
             return False
-        return task.id not in account.store.view(account.key, RESULTS)
+        return task.id not in account.state.view(RESULTS)
 
     def _finished(self, account: Account, video_id: str) -> Task | None:
         task = account.tasks.making(video_id)
@@ -67,7 +67,7 @@ class Library:
         task = self._finished(account, video_id)
         if task is None:
             return None
-        rendered: bytes | None = account.store.view(account.key, RESULTS).get(task.id)
+        rendered: bytes | None = account.state.view(RESULTS).get(task.id)
         return rendered or _neutral(task.video_ms)
 
     def _audio(self, account: Account, audio_id: str) -> bytes | None:

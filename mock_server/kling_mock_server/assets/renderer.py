@@ -55,7 +55,7 @@ class Renderer:
     def plan(self, account: Account, task_id: str, gather: "Gather") -> None:
         """Remember how to render a task's video; at once, where another process may be asked for it."""
         self._planned.append((account, task_id, gather))
-        if account.store.shared:
+        if account.state.store.shared:
             self.begin(account.key, task_id)
 
     def begin(self, account: str, task_id: str) -> None:
@@ -117,7 +117,7 @@ class Renderer:
     def _done(self, key: Key) -> None:
         with self._lock:
             self._rendering.pop(key, None)
-            left = next((one for one in self._planned if one[0].store.shared), None)
+            left = next((one for one in self._planned if one[0].state.store.shared), None)
         if left:
             self.begin(left[0].key, left[1])
 
@@ -137,5 +137,5 @@ def _render(account: Account, task_id: str, gather: "Gather") -> None:
     with suppress(RenderError):
         video = render(plan) if plan else b""
     # That there is none is for others to know who wait for it.
-    if video or account.store.shared:
-        account.store.transaction(account.key, lambda rows: rows.put(RESULTS, task_id, video))
+    if video or account.state.store.shared:
+        account.state.transaction(lambda rows: rows.put(RESULTS, task_id, video))

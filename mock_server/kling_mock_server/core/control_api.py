@@ -14,7 +14,7 @@ from kling_contracts.rule_table import rule_rows
 from kling_mock_server.core import inbox
 from kling_mock_server.core.payload_check import check_json
 from kling_mock_server.core.resources import Resources
-from kling_mock_server.failures.playback import ScenarioPlayer
+from kling_mock_server.failures.playback import begin_scenario
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id, plain
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
@@ -56,11 +56,10 @@ class Call(NamedTuple):
 class Control:
     """The control surface of one mock."""
 
-    def __init__(self, contract: Contract, accounts: Accounts, stage: ScenarioPlayer, resources: Resources) -> None:
+    def __init__(self, contract: Contract, accounts: Accounts, resources: Resources) -> None:
         self._contract = contract
         self._resources = resources
         self._accounts = accounts
-        self._stage = stage
         self._open: Mapping[tuple[str, str], Callable[[str], Any]] = {
             ("GET", ""): self._index,
             ("GET", "/health"): self._health,
@@ -78,8 +77,8 @@ class Control:
             ("GET", "/limits"): _limits,
             ("PUT", "/limits"): _limit,
             ("GET", "/scenario"): _scenario,
-            ("PUT", "/scenario"): self._play,
-            ("DELETE", "/scenario"): self._stop_playing,
+            ("PUT", "/scenario"): _play,
+            ("DELETE", "/scenario"): _stop_playing,
             ("POST", "/check"): self._check,
             ("GET", "/inbox/{id}"): lambda call: inbox.posts_json(call.account, call.id),
             ("POST", "/inbox/{id}"): lambda call: inbox.put(call.account, call.id, call.request),
@@ -152,16 +151,6 @@ class Control:
         except ValueError as error:
             raise MisuseError(400, str(error)) from None
 
-    def _play(self, call: Call) -> dict[str, Any]:
-        from kling_mock_server.failures.scenarios import chosen
-
-        self._stage.begin(call.account, call.parsed(chosen))
-        return _scenario(call)
-
-    def _stop_playing(self, call: Call) -> dict[str, Any]:
-        self._stage.begin(call.account, None)
-        return _scenario(call)
-
     def _health(self, _: str) -> dict[str, Any]:
         return {"status": "ok", "version": __version__, "operations": [o.id for o in self._contract.operations]}
 
@@ -228,7 +217,7 @@ def _checked(call: Call, checker: Checker) -> Any:
 
 
 def _limits(call: Call) -> dict[str, Any]:
-    return {"concurrency": call.account.state.concurrency, "running": call.account.tasks.running()}
+    return {"concurrency": call.account.state.read().concurrency, "running": call.account.tasks.running()}
 
 
 def _limit(call: Call) -> dict[str, Any]:
@@ -244,8 +233,20 @@ def _scenarios(_: str) -> list[dict[str, Any]]:
 
 
 def _scenario(call: Call) -> dict[str, Any]:
-    state = call.account.state
+    state = call.account.state.read()
     return {"scenario": state.scenario, "progress": state.progress}
+
+
+def _play(call: Call) -> dict[str, Any]:
+    from kling_mock_server.failures.scenarios import chosen
+
+    begin_scenario(call.account.state, call.parsed(chosen))
+    return _scenario(call)
+
+
+def _stop_playing(call: Call) -> dict[str, Any]:
+    begin_scenario(call.account.state, None)
+    return _scenario(call)
 
 
 def _reset(call: Call) -> dict[str, Any]:

@@ -29,13 +29,13 @@ def put(account: Account, name: str, request: Request) -> dict[str, Any]:
     """Keep a post."""
     headers = {key: value for key, value in request.headers.items() if key.startswith("webhook-")}
     post = Post(name, headers, request.body[:MAX_POST_BYTES].decode("utf-8", "backslashreplace"))
-    account.store.transaction(account.key, lambda rows: rows.put(POSTS, new_request_id(), post))
+    account.state.transaction(lambda rows: rows.put(POSTS, new_request_id(), post))
     return {}
 
 
 def posts_json(account: Account, name: str) -> list[dict[str, Any]]:
     """Return what was posted to a name, the oldest first; a body that is JSON as such."""
-    rows = account.store.transaction(account.key, lambda rows: rows.items(POSTS))
+    rows = account.state.transaction(lambda rows: rows.items(POSTS))
     return [{"headers": post.headers, "body": _readable(post.body)} for _, post in rows if post.name == name]
 
 

@@ -7,6 +7,7 @@ from kling_contracts.facts.payload_facts import Fetch, unfetched
 from kling_mock_server.assets.downloads import Downloads
 from kling_mock_server.assets.library import Library
 from kling_mock_server.assets.renderer import Renderer
+from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.fetch import Download, downloader
 from kling_mock_server.outgoing.webhooks import Targets
@@ -23,7 +24,7 @@ class Resources(NamedTuple):
     contract: Contract
     library: Library
     downloads: Downloads
-    courier: CallbackWorker
+    callback_worker: CallbackWorker
     renderer: Renderer
     ids: Ids
 
@@ -48,7 +49,7 @@ def resources_of(
         contract=contract,
         library=library,
         downloads=Downloads(library, fetch, download, contract.largest_file, largest_video),
-        courier=CallbackWorker(accounts, targets, secrets),
+        callback_worker=CallbackWorker(accounts, CallbackSender(targets, secrets)),
         renderer=Renderer(),
         ids=Ids(),
     )

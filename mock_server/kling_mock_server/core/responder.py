@@ -11,8 +11,9 @@ from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.operations import WORKS
 from kling_mock_server.core.resources import Resources, resources_of
 from kling_mock_server.failures.playback import ScenarioPlayer
+from kling_mock_server.failures.wire import wire_details
 from kling_mock_server.protocol import file_urls
-from kling_mock_server.protocol.answer_summary import NOTHING, told_by, told_of_task
+from kling_mock_server.protocol.answer_summary import NO_DETAILS, answer_details, task_details
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.journal import Entry, digest_of, kept
@@ -39,8 +40,8 @@ class Responder:
         self.resources = resources or resources_of(contract, accounts, fetch=fetch)
         self.largest_body = (contract.largest_file or 0) * 4 // 3 + SPARE_BYTES
         """Bytes of a body beyond which an adapter need not read it: `refuse` answers for it."""
-        self.stage = ScenarioPlayer(contract)
-        self._control = control_api.Control(contract, accounts, self.stage, self.resources)
+        self._scenarios = ScenarioPlayer(contract)
+        self._control = control_api.Control(contract, accounts, self.resources)
         self.watch: Callable[[Entry], None] | None = None
         """Called with every exchange that is journalled, its body whole, a refused one's facts too."""
 
@@ -63,8 +64,8 @@ class Responder:
             if unwelcome:
                 raise unwelcome
             if exchange.state.scenario is not None:
-                self.stage.take_step(exchange)
-                if exchange.step and self.stage.replaces(exchange.step):
+                exchange.played = self._scenarios.take_step(exchange.account.state, exchange.operation)
+                if exchange.played and not exchange.played.carries_out:
                     return self._played(exchange, None)
             payload = self.contract.gate.payload(request, routed)
         except RefusedRequestError as refusal:
@@ -94,7 +95,7 @@ class Responder:
 
     def close(self) -> None:
         """Stop sending callbacks and rendering, and let go of the store."""
-        self.resources.courier.close()
+        self.resources.callback_worker.close()
         self.resources.renderer.close()
         self.accounts.store.close()
 
@@ -134,9 +135,9 @@ class Responder:
 
     def _accepted(self, exchange: Exchange, report: Report, data: Any) -> Response:
         good = answer(200, 0, SUCCEED, exchange.request_id, data, _unverified(report))
-        if exchange.step:
+        if exchange.played:
             return self._played(exchange, good, report)
-        self._record(exchange, 200, 0, SUCCEED, report, told_of_task(data))
+        self._record(exchange, 200, 0, SUCCEED, report, task_details(data))
         return good
 
     def _refused(self, exchange: Exchange, report: Report) -> Response:
@@ -150,15 +151,17 @@ class Responder:
             headers["Allow"] = self.contract.gate.allowed(exchange.request.path)
         status, code, message = first.rule.status, first.rule.code, first.message
         refusal = answer(status, code, message, exchange.request_id, headers=headers)
-        if exchange.step:
+        if exchange.played:
             return self._played(exchange, refusal, report)
         self._record(exchange, status, code, message, report)
         return refusal
 
     def _played(self, exchange: Exchange, good: Response | None, report: Report = NOTHING_TO_SAY) -> Response:
-        played = self.stage.play(exchange, good)
-        told = told_by(played.response, exchange.operation)
-        self._record(exchange, played.response.status, played.code, played.message, report, told)
+        assert exchange.played is not None
+        played = self._scenarios.answer(exchange.played.step, good, exchange.request_id)
+        is_file = exchange.operation == "download"
+        details = {**answer_details(played.response, is_file=is_file), **wire_details(played.response)}
+        self._record(exchange, played.response.status, played.code, played.message, report, details)
         return played.response
 
     def _downloaded(self, request: Request) -> Response:
@@ -169,13 +172,13 @@ class Responder:
         exchange.operation = "download"
         exchange.token = digest_of(request.headers.get("authorization", "").partition(" ")[2].strip())
         if exchange.state.scenario is not None:
-            self.stage.take_step(exchange)
-        replaced = exchange.step and self.stage.replaces(exchange.step)
+            exchange.played = self._scenarios.take_step(exchange.account.state, exchange.operation)
+        replaced = exchange.played and not exchange.played.carries_out
         response = None if replaced else file_endpoint.download(request, address, self.resources)
-        if exchange.step:
+        if exchange.played:
             return self._played(exchange, response)
         assert response is not None
-        self._record(exchange, response.status, 0, "", NOTHING_TO_SAY, told_by(response, "download"))
+        self._record(exchange, response.status, 0, "", NOTHING_TO_SAY, answer_details(response, is_file=True))
         return response
 
     def _record(
@@ -185,7 +188,7 @@ class Responder:
         code: int,
         message: str,
         report: Report,
-        told: Mapping[str, Any] = NOTHING,
+        details: Mapping[str, Any] = NO_DETAILS,
     ) -> None:
         request, account = exchange.request, exchange.account
         entry = Entry(
@@ -200,8 +203,8 @@ class Responder:
             request_id=exchange.request_id,
             report=_without_facts(report),
             operation=exchange.operation,
-            fault=exchange.fault,
-            told=told,
+            fault=exchange.played.scenario if exchange.played else "",
+            details=details,
         )
         account.journal.record(entry)
         if self.watch:

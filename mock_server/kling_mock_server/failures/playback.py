@@ -1,21 +1,36 @@
-"""Where scenarios are played: which step takes a request, and what becomes of its answer."""
+"""Plays scenarios: finds the step that takes a call, and changes its answer."""
 
 import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kling_contracts import Contract, Response
-from kling_mock_server.core.exchange import Exchange
+from kling_mock_server.state.account_state import AccountState
 from kling_mock_server.state.stores.store import Transaction
-from kling_mock_server.state.tables import ONE, STATE
+from kling_mock_server.state.tables import ONE, STATE, State
+from kling_mock_server.state.tasks import count_running
 
 if TYPE_CHECKING:
     from kling_mock_server.failures.scenarios import Refusals, Scenario, Step
-    from kling_mock_server.state.account import Account
 
 
-class Played(NamedTuple):
-    """An answer that a step has changed, and what its body says as the journal notes it."""
+class PlayedStep(NamedTuple):
+    """A step of a scenario that takes a call."""
+
+    scenario: str
+    """The name of the scenario."""
+    step: "Step"
+
+    @property
+    def carries_out(self) -> bool:
+        """Whether the call is carried out all the same."""
+        from kling_mock_server.failures.scenarios import carried_out
+
+        return carried_out(self.step)
+
+
+class PlayedAnswer(NamedTuple):
+    """An answer that a step has changed; code and message are read from its body for the journal."""
 
     response: Response
     code: int
@@ -23,51 +38,48 @@ class Played(NamedTuple):
 
 
 class ScenarioPlayer:
-    """Plays the scenarios of one mock's accounts. What it needs of them is imported once one is played."""
+    """Plays the scenarios of one mock's accounts. The scenarios are imported once one is played."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._refusals: Refusals | None = None
 
-    def begin(self, account: "Account", scenario: "Scenario | None") -> None:
-        """Play a scenario from its first step on; None: play none."""
-        account.change_state(scenario=None if scenario is None else scenario.to_json(), progress=[])
+    def take_step(self, account: AccountState, operation: str) -> PlayedStep | None:
+        """Return the step that takes a call of an operation, and count the call; None where none does."""
 
-    def take_step(self, exchange: Exchange) -> None:
-        """Let the account's scenario take the request, and note how far it has come."""
-        from kling_mock_server.failures.scenarios import next_step
+        def work(rows: Transaction) -> PlayedStep | None:
+            return _take_step(rows, operation)
 
-        account, played = exchange.account, exchange.state.scenario
-        scenario = _scenario(json.dumps(played))
-        running = account.tasks.running() if any(step.while_running for step in scenario.steps) else 0
+        return account.transaction(work)
 
-        def work(rows: Transaction) -> "Step | None":
-            state = rows.get(STATE, ONE)
-            # Another one may have begun meanwhile: the progress is no longer that of this one.
-            if state is None or state.scenario != played:
-                return None
-            progress, step = next_step(scenario, state.progress or (), exchange.operation, running)
-            rows.put(STATE, ONE, state._replace(progress=progress))
-            return step
-
-        exchange.step = account.store.transaction(account.key, work)
-        exchange.fault = scenario.name if exchange.step else ""
-
-    def replaces(self, step: "Step") -> bool:
-        """Return whether a step answers without the request being carried out."""
-        from kling_mock_server.failures.scenarios import carried_out
-
-        return not carried_out(step)
-
-    def play(self, exchange: Exchange, good: Response | None) -> Played:
-        """Return what a step makes of the good answer, or of none."""
+    def answer(self, step: "Step", good: Response | None, request_id: str) -> PlayedAnswer:
+        """Return what a step makes of the good answer, or of none where the call is not carried out."""
         from kling_mock_server.failures.scenarios import answered, refusals
 
         if self._refusals is None:
             self._refusals = refusals(self._contract)
-        assert exchange.step is not None, "only a step is played"
-        response = answered(exchange.step, good, exchange.request_id, self._refusals)
-        return Played(response, *_told(response.body))
+        response = answered(step, good, request_id, self._refusals)
+        return PlayedAnswer(response, *_code_and_message(response.body))
+
+
+def begin_scenario(account: AccountState, scenario: "Scenario | None") -> None:
+    """Play a scenario from its first step on; None: play none."""
+    account.change(scenario=None if scenario is None else scenario.to_json(), progress=[])
+
+
+def _take_step(rows: Transaction, operation: str) -> PlayedStep | None:
+    from kling_mock_server.failures.scenarios import next_step
+
+    state: State | None = rows.get(STATE, ONE)
+    # The scenario may have been stopped since the caller read the state.
+    if state is None or state.scenario is None:
+        return None
+    scenario = _scenario(json.dumps(state.scenario))
+    heeds_tasks = any(step.while_running for step in scenario.steps)
+    running = count_running(rows, state.now_ms()) if heeds_tasks else 0
+    progress, step = next_step(scenario, state.progress or (), operation, running)
+    rows.put(STATE, ONE, state._replace(progress=progress))
+    return PlayedStep(scenario.name, step) if step else None
 
 
 @lru_cache(maxsize=100)
@@ -78,7 +90,7 @@ def _scenario(played: str) -> "Scenario":
     return scenario_from_json(json.loads(played))
 
 
-def _told(body: bytes) -> tuple[int, str]:
+def _code_and_message(body: bytes) -> tuple[int, str]:
     """Return code and message of an answer, 0 and nothing where it is no envelope."""
     try:
         value: Any = json.loads(body)

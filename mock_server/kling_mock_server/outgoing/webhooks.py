@@ -111,7 +111,6 @@ class Attempt(NamedTuple):
     """The HTTP status of the answer; 0 where none came."""
     error: str
     """Why no answer came, in one sentence; "" where one did."""
-    elapsed_ms: int
 
     @property
     def delivered(self) -> bool:
@@ -145,7 +144,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = T
         error = f"no answer within {timeout_s:g} s"
     except (OSError, ValueError, HTTPException) as failure:
         error = _said(failure)
-    return Attempt(status, "" if status else error, round((monotonic() - started) * 1000))
+    return Attempt(status, "" if status else error)
 
 
 def _said(failure: Exception) -> str:

@@ -8,7 +8,8 @@ from typing import Final
 
 from kling_contracts import Contract
 from kling_contracts.judging.request_rules import RequestRules
-from kling_mock_server.state.account import Account, InitialState
+from kling_mock_server.state.account import Account
+from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.journal import digest_of, journal_table
 from kling_mock_server.state.stores.store import MemoryStore, Store
 from kling_mock_server.state.tables import ONE, STATE
@@ -42,7 +43,7 @@ class Accounts:
         self._secret = secret
         self._by_key: OrderedDict[str, Account] = OrderedDict()
         self._lock = threading.Lock()
-        self.alarm: Callable[[], None] | None = None
+        self.on_due: Callable[[], None] | None = None
         """Called when callbacks of an account may have become due."""
         self.nobody = Account(_NOBODY, self.store, InitialState(beginning.world), self._journal)
         """The account of requests that are refused before theirs is known."""
@@ -68,18 +69,16 @@ class Accounts:
         with self._lock:
             account = self._by_key.get(key)
             if account is None:
-                account = self._by_key[key] = Account(
-                    key, self.store, self._beginning, self._journal, self._raise_alarm
-                )
+                account = self._by_key[key] = Account(key, self.store, self._beginning, self._journal, self._announce)
                 if len(self._by_key) > MAX_ACCOUNTS:
                     self.store.forget(self._by_key.popitem(last=False)[0])
             else:
                 self._by_key.move_to_end(key)
             return account
 
-    def _raise_alarm(self) -> None:
-        if self.alarm:
-            self.alarm()
+    def _announce(self) -> None:
+        if self.on_due:
+            self.on_due()
 
     def knows(self, key: str) -> bool:
         """Return whether an account of that key was ever used, without making one."""

@@ -76,6 +76,10 @@ class Task(NamedTuple):
             return "processing"
         return "succeed" if self.succeeds else "failed"
 
+    def is_running(self, now_ms: int) -> bool:
+        """Return whether the task has not ended at an instant of the account's clock."""
+        return self.status(now_ms) in ("submitted", "processing")
+
     def updated_ms(self, now_ms: int) -> int:
         """Return when the status of that instant began."""
         if now_ms < self.begins_ms:

@@ -31,7 +31,7 @@ class Create:
         self._account = exchange.account
         self._world = exchange.account.world_of(exchange.state)
         self._resources = resources
-        step = exchange.step
+        step = exchange.played.step if exchange.played else None
         self._fate = step.task if step else None
         self._callbacks = step.callbacks if step else None
 
@@ -92,10 +92,10 @@ class Create:
         return Outbox(task.id, url, messages, 0, messages[0].at_ms) if messages else None
 
     def _deliver(self) -> None:
-        courier = self._resources.courier
-        courier.nudge()
+        worker = self._resources.callback_worker
+        worker.nudge()
         if self._callbacks and any(callback.due == "before-reply" for callback in self._callbacks):
-            courier.send_before_reply(self._account.key)
+            worker.send_before_reply(self._account.key)
 
     def _plan(self, task: Task, payload: Any, session: Session) -> "RenderPlan | None":
         item: Any = next(iter(payload.get("face_choose", ())), {})

@@ -18,10 +18,11 @@ from kling_mock_server.core.resources import resources_of
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.failures.scenarios import scenario_from_json
 from kling_mock_server.outgoing import callback_worker
+from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.webhooks import Targets, post
-from kling_mock_server.state import tables, tasks
-from kling_mock_server.state.account import InitialState
+from kling_mock_server.state import outbox, tables
+from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.pace import PACES
 from kling_mock_server.state.stores.sqlite import SqliteStore
@@ -72,12 +73,24 @@ def mocked(**options):
 BEGINNING = InitialState(documented().operation.example_world, PACES["manual"])
 
 
+class ObservedWorker(CallbackWorker):
+    """Counts the replies that have begun to wait."""
+
+    def __init__(self, *arguments):
+        self.begun = threading.Semaphore(0)
+        super().__init__(*arguments)
+
+    def wait_until_idle(self, account, timeout_s):
+        self.begun.release()
+        return super().wait_until_idle(account, timeout_s)
+
+
 @contextmanager
 def patient():
     """Yield a client of a new mock that waits for its receivers for as long as a test does."""
     accounts = Accounts(documented(), BEGINNING)
-    waits = CallbackWorker(accounts, Targets(), send=partial(post, timeout_s=PATIENCE_S))
-    resources = resources_of(documented(), accounts)._replace(courier=waits)
+    waits = ObservedWorker(accounts, CallbackSender(Targets(), post=partial(post, timeout_s=PATIENCE_S)))
+    resources = resources_of(documented(), accounts)._replace(callback_worker=waits)
     with closing(Responder(documented(), accounts, resources=resources)) as responder:
         yield Client(responder, "", "key")
 
@@ -563,7 +576,7 @@ def test_what_is_on_its_way_is_forgotten_too(kling, forget):
 
 def test_the_callbacks_of_a_task_that_made_room_are_forgotten(kling, receiver, monkeypatch):
     for table in (tables.TASKS, tables.OUTBOXES):
-        monkeypatch.setitem(table.__dict__, "most", 3)
+        monkeypatch.setitem(table.__dict__, "max_rows", 3)
     kling.create(receiver.url)
     kling.deliver()
     for _ in range(4):
@@ -609,7 +622,7 @@ def test_what_became_due_in_between_is_sent_without_anybody_asking(store_of, rec
         kling = Client(before, "", "key")
         kling.create(receiver.url)
         kling.deliver()
-        before.resources.courier.close()
+        before.resources.callback_worker.close()
         kling.clock.advance(HOUR_MS)
     assert receiver.statuses == ["submitted"]
     with responder_on(store_of()):
@@ -618,7 +631,7 @@ def test_what_became_due_in_between_is_sent_without_anybody_asking(store_of, rec
 
 
 @pytest.mark.parametrize("round_", range(3))
-def test_two_couriers_on_one_store_deliver_every_callback_once(store_of, receiver, round_):
+def test_two_workers_on_one_store_deliver_every_callback_once(store_of, receiver, round_):
     barrier = threading.Barrier(2)
     stores = store_of(), store_of()
     for store in stores:
@@ -632,7 +645,7 @@ def test_two_couriers_on_one_store_deliver_every_callback_once(store_of, receive
 
         def race(responder):
             barrier.wait(PATIENCE_S)
-            responder.resources.courier.nudge()
+            responder.resources.callback_worker.nudge()
             return [Client(responder, "", f"key-{number}").wait_for_callbacks(PATIENCE_S) for number in range(3)]
 
         with ThreadPoolExecutor(2) as threads:
@@ -669,18 +682,18 @@ class _Time:
 @pytest.fixture
 def later(monkeypatch):
     later = _Time()
-    monkeypatch.setattr(tasks, "real_ms", later)
+    monkeypatch.setattr(outbox, "real_ms", later)
     monkeypatch.setattr(callback_worker, "real_ms", later)
     return later
 
 
 def killed_while_sending(responder, url):
     """Leave an account as a process does that is killed in the middle of an attempt."""
-    responder.resources.courier.close()
+    responder.resources.callback_worker.close()
     kling = Client(responder, "", "key")
     kling.create(url)
     account = responder.accounts.admit("key", responder.contract.gate)
-    return account.tasks, account.tasks.take_due()
+    return account.state, account.state.transaction(outbox.take)
 
 
 def test_who_takes_over_from_a_process_that_was_killed_waits_for_the_lease(receiver, later):
@@ -688,10 +701,10 @@ def test_who_takes_over_from_a_process_that_was_killed_waits_for_the_lease(recei
     with responder_on(store) as dead, responder_on(store) as alive:
         killed_while_sending(dead, receiver.url)
         kling = Client(alive, "", "key")
-        later.by_ms = tasks.LEASE_MS // 2
+        later.by_ms = outbox.LEASE_MS // 2
         assert not kling.wait_for_callbacks(0.05)
         assert receiver.received == []
-        later.by_ms = tasks.LEASE_MS
+        later.by_ms = outbox.LEASE_MS
         assert kling.wait_for_callbacks(PATIENCE_S)
     assert receiver.statuses == ["submitted"]
 
@@ -699,28 +712,28 @@ def test_who_takes_over_from_a_process_that_was_killed_waits_for_the_lease(recei
 def test_who_was_only_slow_does_not_disturb_who_took_over(receiver, later):
     store = MemoryStore()
     with responder_on(store) as slow, responder_on(store) as alive, receiving(HANG) as hanging:
-        its_tasks, due = killed_while_sending(slow, hanging.url)
-        later.by_ms = tasks.LEASE_MS
-        alive.resources.courier.nudge()
+        its_state, due = killed_while_sending(slow, hanging.url)
+        later.by_ms = outbox.LEASE_MS
+        alive.resources.callback_worker.nudge()
         hanging.wait_for(1)
-        its_tasks.settle(due, done=True)
-        assert its_tasks.take_due() is None
+        its_state.transaction(lambda rows: outbox.settle(rows, due, done=True))
+        assert its_state.transaction(outbox.take) is None
         kling = Client(alive, "", "key")
         kling.clock.advance(HOUR_MS)
-        assert its_tasks.take_due() is None
+        assert its_state.transaction(outbox.take) is None
         hanging.release()
         kling.deliver()
         assert hanging.statuses == EACH_CHANGE
 
 
-def test_a_courier_waits_while_an_attempt_is_made(kling, monkeypatch):
+def test_a_worker_waits_while_an_attempt_is_made(kling, monkeypatch):
     with receiving(HANG) as receiver:
         kling.create(receiver.url)
         receiver.wait_for(1)
         kling.create(receiver.url)
         store = kling.responder.accounts.store
         assert store.due(real_ms()) == []
-        assert store.next_wake_ms() > real_ms() + tasks.LEASE_MS // 2
+        assert store.next_wake_ms() > real_ms() + outbox.LEASE_MS // 2
 
 
 class _Flaky(MemoryStore):
@@ -777,7 +790,10 @@ def test_a_few_replies_alone_wait_for_receivers_that_hang(monkeypatch):
         for one in (*waiters, kling):
             one.play("callback-before-reply")
         waiting = [threads.submit(one.create, receiver.url) for one in waiters]
-        receiver.wait_for(callback_worker.MAX_WAITING)
+        begun = kling.responder.resources.callback_worker.begun
+        # A receiver may have its callback before the reply begins to wait for it.
+        assert all(begun.acquire(timeout=PATIENCE_S) for _ in waiters)
+        receiver.wait_for(len(waiters))
         kling.create(receiver.url)
         assert not any(one.done() for one in waiting)
 

@@ -1,0 +1,85 @@
+"""One attempt at one callback: its body and headers, the POST, and the entry in the account's journal."""
+
+import json
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from kling_contracts import Report
+from kling_contracts.http import JSON_TYPE
+from kling_mock_server.outgoing.webhooks import Attempt, Targets, post, signature_headers
+from kling_mock_server.protocol.envelope import new_request_id
+from kling_mock_server.protocol.task_json import state_json
+from kling_mock_server.state import outbox
+from kling_mock_server.state.account import Account
+from kling_mock_server.state.journal import Entry, kept
+from kling_mock_server.state.outbox import Due
+from kling_mock_server.state.stores.store import real_ms
+
+_WRONG_SECRET: Final = "d3Jvbmc="
+_ALL: Final = 100
+
+Post = Callable[[str, bytes, dict[str, str]], Attempt]
+"""Sends a body with headers to a URL, once."""
+
+
+class CallbackSender(NamedTuple):
+    """The rules by which one mock sends callbacks."""
+
+    targets: Targets
+    secrets: tuple[str, ...] = ()
+    """Webhook secrets; every one signs, and without any a callback is not signed."""
+    post: Post = post
+
+    def attempt(self, account: Account, due: Due) -> Entry | None:
+        """Send a callback once and settle it; return its entry in the journal.
+
+        Returns None where a world that was put in the meantime has forgotten the task.
+        """
+        body, url = _body(account, due), due.outbox.url
+        refusal = self.targets.refusal(url)
+        attempt = Attempt(0, refusal) if refusal else self.post(url, body, self._headers(due, body))
+        entry = _entry(account, url, body, attempt)
+        # A target that may not be called stays one: another attempt would be refused as well.
+        done = attempt.delivered or bool(refusal)
+        if not account.state.transaction(lambda rows: outbox.settle(rows, due, done=done)):
+            return None
+        account.journal.record(entry)
+        return entry
+
+    def _headers(self, due: Due, body: bytes) -> dict[str, str]:
+        headers = {"Content-Type": JSON_TYPE}
+        signature = due.message.signature
+        if signature == "none":
+            return headers
+        secrets = (_WRONG_SECRET,) if signature == "bad" else self.secrets
+        return headers | signature_headers(secrets, due.message.id, real_ms() // 1000, body)
+
+
+def _entry(account: Account, url: str, body: bytes, attempt: Attempt) -> Entry:
+    return Entry(
+        at_ms=account.clock.now_ms(),
+        method="POST",
+        path=url,
+        token="",
+        body=kept(body),
+        status=attempt.status,
+        code=0,
+        answer=attempt.error,
+        request_id=new_request_id(),
+        report=Report(),
+        operation="callback",
+    )
+
+
+def _body(account: Account, due: Due) -> bytes:
+    """The task as it was when its status changed, whatever it has become since."""
+    message, task = due.message, due.task
+    value = state_json(task, message.status, task.reached_ms(message.status), account.key)
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    if message.change is None and message.body is None and message.percent == _ALL:
+        return body
+    # At first use: callbacks that are wrong on purpose are for scenarios.
+    from kling_mock_server.failures.scenarios import Delivery, delivered
+
+    plan = Delivery(message.status, change=message.change, body=message.body, percent=message.percent)
+    return delivered(plan, body)

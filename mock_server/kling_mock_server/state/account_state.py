@@ -1,0 +1,113 @@
+"""The rows of one account in a store: read, changed, and written anew when the account begins."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from kling_contracts import World
+from kling_mock_server.state.pace import PACES, Pace
+from kling_mock_server.state.stores.store import Store, Table, Transaction, real_ms
+from kling_mock_server.state.tables import (
+    AUDIOS,
+    EXTERNAL_IDS,
+    FILES,
+    ONE,
+    SESSIONS,
+    STATE,
+    TASK_TABLES,
+    VIDEOS,
+    WORLD_TABLES,
+    State,
+)
+
+T = TypeVar("T")
+
+
+class InitialState(NamedTuple):
+    """The state in which an account begins."""
+
+    world: World
+    pace: Pace = PACES["fast"]
+    """How fast its tasks end."""
+    concurrency: int | None = None
+    """The number of tasks that may run at once; None: any number."""
+    scenario: Any = None
+    """The scenario that is played, as JSON; None: none."""
+
+
+class AccountState:
+    """The tables of one account. It may be shared by threads."""
+
+    def __init__(self, store: Store, key: str, initial: InitialState) -> None:
+        self.store = store
+        self.key = key
+        self._initial = initial
+        self._states = store.view(key, STATE)
+
+    def read(self) -> State:
+        """Return the account's one row of state; an account that was never used before begins here."""
+        state: State | None = self._states.get(ONE)
+        return self.transaction(self.begun) if state is None else state
+
+    def begun(self, rows: Transaction) -> State:
+        """Return the same row within a transaction. A store may have forgotten the account in the meantime."""
+        state: State | None = rows.get(STATE, ONE)
+        return self._begin(rows) if state is None else state
+
+    def transaction(self, work: Callable[[Transaction], T]) -> T:
+        """Do `work` on the account's tables, as `Store.transaction` says."""
+        return self.store.transaction(self.key, work)
+
+    def view(self, table: Table) -> Mapping[str, Any]:
+        """Return a table to look rows up in, always as it is at that moment."""
+        return self.store.view(self.key, table)
+
+    def change(self, **members: Any) -> None:
+        """Replace members of the state."""
+        self.transaction(lambda rows: rows.put(STATE, ONE, self.begun(rows)._replace(**members)))
+
+    def put_world(self, world: World) -> None:
+        """Replace the world; tasks and external ids are forgotten."""
+        self.transaction(lambda rows: self._write(rows, world))
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.transaction(self._begin)
+
+    def _begin(self, rows: Transaction) -> State:
+        initial = self._initial
+        rows.clear(STATE)
+        self._write(rows, initial.world)
+        begun: State = rows.get(STATE, ONE)
+        state = begun._replace(concurrency=initial.concurrency, scenario=initial.scenario)
+        rows.put(STATE, ONE, state)
+        return state
+
+    def _write(self, rows: Transaction, world: World) -> None:
+        for table in (*WORLD_TABLES, *TASK_TABLES):
+            rows.clear(table)
+        rows.schedule(None)
+        tables: Mapping[Table, Mapping[str, Any]] = {
+            SESSIONS: world.sessions,
+            AUDIOS: world.audios,
+            FILES: world.files or {},
+            VIDEOS: world.videos or {},
+            EXTERNAL_IDS: dict.fromkeys(world.external_task_ids, ""),
+        }
+        for table, entries in tables.items():
+            for name, entry in entries.items():
+                rows.put(table, name, entry)
+        kept: State = rows.get(STATE, ONE) or State()
+        limits = {"concurrency": kept.concurrency, "scenario": kept.scenario, "progress": kept.progress}
+        standing_ms = real_ms() if self._initial.pace.stands and world.now_ms is None else world.now_ms
+        rows.put(STATE, ONE, _state_of(world)._replace(standing_ms=standing_ms, **limits))
+
+
+def _state_of(world: World) -> State:
+    return State(
+        standing_ms=world.now_ms,
+        audio_slack_ms=world.audio_slack_ms,
+        lists_files=world.files is not None,
+        lists_videos=world.videos is not None,
+        voices=None if world.voices is None else dict(world.voices),
+        flagged_words=world.flagged_words,
+    )
