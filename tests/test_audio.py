@@ -152,7 +152,7 @@ class TestMeasure:
                     imported |= {alias.name for alias in node.names}
                 elif isinstance(node, ast.ImportFrom):
                     imported.add(node.module.removeprefix("kling_contracts."))
-        assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names | {"audio"}
+        assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names | {"media"}
 
 
 class TestWav:

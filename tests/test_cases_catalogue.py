@@ -27,7 +27,8 @@ from kling_mock_server.cli.case_lines import lines
 CONTRACT = Contract.load()
 ROWS = catalogue(CONTRACT)
 VALID = [row for row in ROWS if not row.breaks]
-SCHEMAS = Path(kling_contracts.__file__).parent
+FOLDER = Path(kling_contracts.__file__).parent
+SCHEMA_FILES = [FOLDER / "cases" / "case.schema.json", FOLDER / "facts" / "world.schema.json"]
 SIMPLEST = draw_plan(lambda options: 0, Maker(CONTRACT).limits)
 
 
@@ -185,7 +186,7 @@ def test_a_row_survives_being_written_and_read():
 
 
 def test_a_row_is_as_its_schema_says():
-    row, world = (json.loads((SCHEMAS / f"{name}.schema.json").read_bytes()) for name in ("case", "world"))
+    row, world = (json.loads(file.read_bytes()) for file in SCHEMA_FILES)
     registry = jsonschema_rs.Registry([("json-schema:///world.schema.json", world)])
     validator = jsonschema_rs.validator_for(row, registry=registry)
     for one in ROWS:
@@ -193,7 +194,7 @@ def test_a_row_is_as_its_schema_says():
 
 
 def test_the_schema_of_a_row_refuses_a_row_without_its_body():
-    row, world = (json.loads((SCHEMAS / f"{name}.schema.json").read_bytes()) for name in ("case", "world"))
+    row, world = (json.loads(file.read_bytes()) for file in SCHEMA_FILES)
     registry = jsonschema_rs.Registry([("json-schema:///world.schema.json", world)])
     headless = copy.deepcopy(ROWS[0].to_json())
     del headless["request"]["body"]
@@ -384,6 +385,6 @@ def test_a_good_request_is_a_post_of_json_with_a_token():
 
 
 def test_the_published_file_is_the_catalogue():
-    published = Path(kling_contracts.__file__).with_name("cases.ndjson").read_text(encoding="utf-8")
+    published = (FOLDER / "cases" / "cases.ndjson").read_text(encoding="utf-8")
 
     assert published.splitlines() == [json.dumps(case.to_json(), ensure_ascii=False) for case in catalogue()]

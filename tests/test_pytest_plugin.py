@@ -109,10 +109,10 @@ def test_a_test_that_fails_by_itself_shows_what_was_refused(run):
 def test_a_timeline_is_drawn_of_a_payload_too_large_for_the_journal(run):
     result = run("""
 from base64 import b64encode
-from kling_contracts import silence
+from kling_contracts.media import silent_audio
 
 def test(kling_mock):
-    audio = b64encode(silence.make("wav", 3000, 50_000)).decode()
+    audio = b64encode(silent_audio.make("wav", 3000, 50_000)).decode()
     post(kling_mock, audio_id="", sound_file=audio, sound_end_time=4000)
     assert kling_mock.journal[0].payload.keys() == {"redacted", "length"}
 """)

@@ -492,7 +492,7 @@ def test_rendering_is_available_where_pyav_is(monkeypatch):
 
 
 def test_asking_for_rendering_does_not_load_pyav():
-    code = "import sys; from kling_mock_server import rendering; rendering.available(); print('av' in sys.modules)"
+    code = "import sys; from kling_mock_server.assets import rendering as r; r.available(); print('av' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

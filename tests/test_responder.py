@@ -365,7 +365,7 @@ def test_a_store_that_is_down_is_a_503_that_says_so(mock, monkeypatch, method, p
     def down(account, work):
         raise StoreDownError("the disk is full")
 
-    monkeypatch.setattr(mock.responder.accounts.store, "change", down)
+    monkeypatch.setattr(mock.responder.accounts.store, "transaction", down)
     answer = mock.ask(method, path, payload(), token="someone-new")
     assert (answer.status, answer.code) == (503, 5001)
     assert "the disk is full" in answer.message

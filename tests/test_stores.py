@@ -572,7 +572,7 @@ def test_who_waits_too_long_for_another_thread_is_told(impatient):
         is_writing.set()
         assert may_end.wait(PATIENCE_S)
 
-    writer = threading.Thread(target=store.change, args=("account", work))
+    writer = threading.Thread(target=store.transaction, args=("account", work))
     writer.start()
     try:
         assert is_writing.wait(PATIENCE_S)
@@ -836,7 +836,7 @@ def test_a_change_that_had_to_wait_is_done_once(replicas, redis):
         calls.append(1)
         store_child.increment(rows)
 
-    waiting = threading.Thread(target=two.change, args=("account", work))
+    waiting = threading.Thread(target=two.transaction, args=("account", work))
 
     def hold(rows):
         before = asked(redis, "set")
@@ -1065,7 +1065,7 @@ def test_an_empty_file_becomes_a_store(path):
 
 def test_without_redis_py_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
-    for module in ("stores.redis_link", "stores.redis_rows", "stores.redis"):
+    for module in ("state.stores.redis_link", "state.stores.redis_rows", "state.stores.redis"):
         monkeypatch.delitem(sys.modules, f"kling_mock_server.{module}", raising=False)
 
     assert "pip install 'klingkit[redis]'" in refusal("redis://localhost")
@@ -1144,7 +1144,7 @@ STEPS = st.lists(
         st.tuples(st.just("put"), TABLES, KEYS, ROWS),
         st.tuples(st.sampled_from(["get", "delete"]), TABLES, KEYS),
         st.tuples(st.sampled_from(["items", "clear"]), TABLES),
-        st.tuples(st.just("wake"), st.none() | st.integers(0, 5)),
+        st.tuples(st.just("schedule"), st.none() | st.integers(0, 5)),
     ),
     max_size=8,
 )
