@@ -4,6 +4,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from kling_contracts.documents.quotes import find_quote, holds_quote, is_blank
+
 Document = Mapping[str, Any]
 
 
@@ -59,7 +61,7 @@ def coverage_text(described: tuple[Described, ...]) -> str:
 
 def _lines(one: Described) -> Iterator[str]:
     yield one.pointer
-    for passage in sorted(one.passages, key=lambda passage: one.description.find(passage.text)):
+    for passage in sorted(one.passages, key=lambda passage: find_quote(one.description, passage.text) or (-1, -1)):
         answers = ", ".join(passage.answers)
         yield f"  {passage.text}  ->  {answers if passage.enforced else f'not enforced: {answers}'}"
     for run in one.uncovered:
@@ -108,11 +110,10 @@ def _nodes(node: Any, pointer: str) -> Iterator[tuple[str, Document]]:
 def _described(pointer: str, description: str, quoted: Mapping[tuple[str, bool], list[str]]) -> Described:
     covered = [not _counts(character) for character in description]
     for text, _ in quoted:
-        start = description.find(text)
-        if start >= 0:
-            covered[start : start + len(text)] = [True] * len(text)
+        start, end = find_quote(description, text) or (0, 0)
+        covered[start:end] = [True] * (end - start)
     passages = tuple(Passage(text, tuple(answers), enforced) for (text, enforced), answers in quoted.items())
-    strays = tuple(passage.text for passage in passages if passage.text not in description)
+    strays = tuple(passage.text for passage in passages if not holds_quote(description, passage.text))
     return Described(pointer, description, passages, tuple(_runs(description, covered)), strays)
 
 
@@ -136,4 +137,4 @@ def _trimmed(run: str) -> str:
 
 
 def _counts(character: str) -> bool:
-    return not character.isspace() and not unicodedata.category(character).startswith("P")
+    return not is_blank(character) and not unicodedata.category(character).startswith("P")

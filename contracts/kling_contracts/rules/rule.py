@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from kling_contracts.documents.quotes import holds_quote
 from kling_contracts.errors import RuleError
 from kling_contracts.jsonio.keywords import message
 from kling_contracts.rules.cel_compiler import Condition, Expression, compile_rule
@@ -146,7 +147,7 @@ class Compiler(NamedTuple):
         """Yield keyword, missing name (for `required`) and rule of every keyword of one node."""
         name = node.rpartition(".")[2].replace("[]", ".items") or "body"
         for entry in schema.get("x-not-enforced", ()):
-            if entry["text"] not in schema.get("description", ""):
+            if not holds_quote(schema.get("description"), entry["text"]):
                 raise RuleError(f"the vendor does not say {entry['text']!r} at {node or 'the payload'}")
         for keyword in schema.get("x-prose", {}):
             if keyword not in KEYWORDS or keyword not in schema:
@@ -219,6 +220,6 @@ def _quote(entry: Mapping[str, str], schema: Schema, node: str) -> Quote:
     name = entry.get("at", "").lstrip(".")
     at = ".".join(filter(None, [node, name]))
     holder = schema["properties"][name] if name else schema
-    if entry["text"] not in holder.get("description", ""):
+    if not holds_quote(holder.get("description"), entry["text"]):
         raise RuleError(f"the vendor does not say {entry['text']!r} at {at or 'the payload'}")
     return Quote(entry["text"], entry["en"], at)
