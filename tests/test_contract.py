@@ -457,3 +457,20 @@ def test_threads_may_share_a_contract():
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(judged, rows * 8)) == [judged(row) for row in rows] * 8
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "keyword", "value", "path"),
+    [
+        ("sound_volume.maximum", "maximum", 2, ("face_choose", "[]", "sound_volume")),
+        ("face_id.required", "required", "face_id", ("face_choose", "[]")),
+        ("session_id.type", "type", "string", ("session_id",)),
+        ("body.type", "type", "object", ()),
+        ("clip-too-short", "", None, ("face_choose", "[]")),
+        ("body.required", "", None, ()),
+    ],
+)
+def test_a_rule_has_its_keyword_its_value_and_its_path_as_data(rule_id, keyword, value, path):
+    rule = CONTRACT.rules[rule_id]
+
+    assert (rule.keyword, rule.value, rule.path) == (keyword, value, path)

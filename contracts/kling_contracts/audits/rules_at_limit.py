@@ -1,7 +1,5 @@
 """Which limits a valid payload stands exactly at: who refuses it is likely to be wrong about one of them."""
 
-import json
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,13 +13,13 @@ def reached(contract: Contract, payload: Any, facts: Facts) -> frozenset[str]:
     return frozenset(
         rule.id
         for rule in contract.operation.rules
-        if any(_is_at_limit(rule, value, facts) for value in _values(payload, rule.node))
+        if any(_is_at_limit(rule, value, facts) for value in _values(payload, rule.path))
     )
 
 
 def _is_at_limit(rule: Rule, value: Any, facts: Facts) -> bool:
     if rule.expression is None:
-        return bool(_measured(rule, value) == _number(rule))
+        return rule.keyword in _MEASURES and bool(_MEASURES[rule.keyword](value) == rule.value)
     comparisons = [condition.comparison for condition in rule.expression.conditions]
     try:
         return any(comparison.gap(value, facts) == 0 for comparison in comparisons if comparison)
@@ -30,25 +28,13 @@ def _is_at_limit(rule: Rule, value: Any, facts: Facts) -> bool:
         return False
 
 
-def _measured(rule: Rule, value: Any) -> Any:
-    return _MEASURES[_keyword(rule)](value) if _keyword(rule) in _MEASURES else None
-
-
-def _number(rule: Rule) -> Any:
-    return json.loads(rule.statement.partition(": ")[2]) if _keyword(rule) in _MEASURES else rule
-
-
-def _keyword(rule: Rule) -> str:
-    return rule.id.rpartition(".")[2]
-
-
 _MEASURES: Final = {"minimum": lambda value: value, "maximum": lambda value: value, "minItems": len, "maxItems": len}
 
 
-def _values(payload: Any, node: str) -> Iterator[Any]:
-    """Yield what stands at a node; `face_choose[].face_id` is looked for in the first item."""
+def _values(payload: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """Yield what stands at the path of a rule; of an array, the first item is looked at."""
     value = payload
-    for step in re.findall(r"\[\]|[^.\[]+", node):
+    for step in path:
         try:
             value = value[0 if step == "[]" else step]
         except LookupError:

@@ -68,6 +68,12 @@ class Rule:
     blame: tuple[str, ...] = ()
     """Names of the fields below that node to blame, the first one given; empty: the node itself."""
     expression: Expression | None = field(default=None, repr=False)
+    keyword: str = ""
+    """The schema keyword, `maximum`; empty where the rule is not one."""
+    value: Any = None
+    """What the keyword says, as in the schema: 2. Of `required`, the name of the one field."""
+    path: tuple[str, ...] = ()
+    """Steps from the payload to `node`: names of fields, and `[]` for the item of an array."""
 
     def sentence(self, condition: Condition | None = None) -> str:
         """Return the message with the literals of `condition`, by default of the rule's first one."""
@@ -157,11 +163,15 @@ class Compiler(NamedTuple):
             if keyword == "required":
                 for missing in schema["required"]:
                     says = message(keyword, None, (missing,), "")
-                    yield keyword, missing, self._keyword_rule(f"{missing}.required", "required", says, node, quotes)
+                    yield (
+                        keyword,
+                        missing,
+                        self._keyword_rule(f"{missing}.required", keyword, missing, says, node, quotes),
+                    )
             else:
                 says = message(keyword, schema[keyword], (name,) if node else (), "")
-                statement = f"{keyword}: {schema[keyword]}"
-                yield keyword, None, self._keyword_rule(f"{name}.{keyword}", statement, says, node, quotes)
+                value = schema[keyword]
+                yield keyword, None, self._keyword_rule(f"{name}.{keyword}", keyword, value, says, node, quotes)
 
     def cel_rules(self, schema: Schema, node: str) -> Iterator[Rule]:
         """Yield the rules that sit on one node."""
@@ -171,17 +181,22 @@ class Compiler(NamedTuple):
             except (LookupError, TypeError, ValueError) as error:
                 raise RuleError(f"rule {entry.get('id')!r}: {error}") from None
 
-    def _keyword_rule(self, rule_id: str, statement: str, says: str, node: str, quotes: tuple[Quote, ...]) -> Rule:
+    def _keyword_rule(
+        self, rule_id: str, keyword: str, value: Any, says: str, node: str, quotes: tuple[Quote, ...]
+    ) -> Rule:
         return Rule(
             id=rule_id,
             kind="keyword",
-            statement=statement,
+            statement=keyword if keyword == "required" else f"{keyword}: {value}",
             message=says,
             code=self.default_code,
             status=self._status(self.default_code, rule_id),
             source="prose" if quotes else self.source,
             quotes=quotes,
             node=node,
+            keyword=keyword,
+            value=value,
+            path=_path(node),
         )
 
     def _cel_rule(self, entry: Mapping[str, Any], schema: Schema, node: str) -> Rule:
@@ -202,6 +217,7 @@ class Compiler(NamedTuple):
             node=node,
             blame=tuple(path.lstrip(".") for path in ([blame] if isinstance(blame, str) else blame)),
             expression=compile_rule(entry["rule"], schema, self.facts),
+            path=_path(node),
         )
         rule.sentence()
         return rule
@@ -210,6 +226,10 @@ class Compiler(NamedTuple):
         if code not in self.statuses.by_code:
             raise RuleError(f"rule {rule_id!r}: no response declares code {code}")
         return self.statuses.by_code[code]
+
+
+def _path(node: str) -> tuple[str, ...]:
+    return tuple(node.replace("[]", ".[]").split(".")) if node else ()
 
 
 def _quotes(entries: Any, schema: Schema, node: str) -> tuple[Quote, ...]:
