@@ -298,7 +298,7 @@ def caching(monkeypatch):
 
 
 OVERLAY = PROFILES["documented"][0]
-CHANGE = "\n  - {target: $.info, update: {x-changed: true}}\n"
+CHANGE = "\n  - {target: $.info, update: {termsOfService: changed}}\n"
 
 
 def append(path, text):
@@ -312,8 +312,8 @@ def cached(folder):
 def test_documents_are_read_from_any_folder(folder):
     append(folder / OVERLAY, CHANGE)
 
-    assert effective(folder=folder)["info"]["x-changed"] is True
-    assert "x-changed" not in effective()["info"]
+    assert effective(folder=folder)["info"]["termsOfService"] == "changed"
+    assert "termsOfService" not in effective()["info"]
 
 
 @pytest.mark.usefixtures("caching")
@@ -346,7 +346,7 @@ def test_what_was_kept_is_what_was_compiled(folder, profile, upstream_state):
     ],
 )
 def test_yaml_that_json_cannot_say_is_read_the_same_every_time_or_refused(folder, odd):
-    append(folder / OVERLAY, f"\n  - {{target: $.info, update: {{x-odd: {odd}}}}}\n")
+    append(folder / OVERLAY, f"\n  - {{target: $.info, update: {{contact: {odd}}}}}\n")
 
     with suppress(DocumentError):
         assert effective(folder=folder) == effective(folder=folder)
@@ -384,7 +384,7 @@ def test_an_overlay_that_is_not_asked_for_changes_nothing(folder, name):
     append(folder / name, CHANGE)
 
     assert effective("documented", folder=folder) == unchanged
-    assert effective("upstream", upstream_state=False, folder=folder)["info"]["x-changed"] is True
+    assert effective("upstream", upstream_state=False, folder=folder)["info"]["termsOfService"] == "changed"
 
 
 @pytest.mark.usefixtures("caching")

@@ -16,8 +16,8 @@ def overlay(*actions, version="1.1.0"):
     return {"overlay": version, "info": {"title": "t", "version": "1"}, "actions": list(actions)}
 
 
-def applied(*actions, to=DOCUMENT):
-    return apply(to, overlay(*actions))
+def applied(*actions, to=DOCUMENT, version="1.1.0"):
+    return apply(to, overlay(*actions, version=version))
 
 
 def test_an_object_is_merged_member_by_member_at_every_depth():
@@ -104,13 +104,13 @@ def test_a_match_within_another_match_is_removed_with_it():
 
 
 def test_removing_wins_over_updating():
-    result = applied({"target": "$.fields.id", "update": {"minLength": 1}, "remove": True})
+    result = applied({"target": "$.fields.id", "update": {"minLength": 1}, "remove": True}, version="1.0.0")
 
     assert "id" not in result["fields"]
 
 
 def test_remove_false_removes_nothing_and_still_updates():
-    result = applied({"target": "$.fields.id", "remove": False, "update": {"minLength": 1}})
+    result = applied({"target": "$.fields.id", "remove": False, "update": {"minLength": 1}}, version="1.0.0")
 
     assert result["fields"]["id"] == {"type": "string", "minLength": 1}
 
@@ -217,7 +217,7 @@ def test_the_whole_document_cannot_be_removed():
 
 @pytest.mark.parametrize("source", ["$.fields.*", "$.nothing", "$.list[", 3, None])
 def test_a_copy_needs_exactly_one_source(source):
-    with pytest.raises(OverlayError, match=r"actions\[0\]"):
+    with pytest.raises(OverlayError, match=r"actions(\[|/)0.*copy"):
         applied({"target": "$.info", "copy": source})
 
 
@@ -250,6 +250,10 @@ def test_a_failing_overlay_leaves_the_document_as_it_was():
 FINE = {"target": "$.info", "update": {"title": "t"}}
 
 
+def with_info(**info):
+    return {"overlay": "1.1.0", "info": info, "actions": [FINE]}
+
+
 @pytest.mark.parametrize(
     "malformed",
     [
@@ -268,11 +272,64 @@ FINE = {"target": "$.info", "update": {"title": "t"}}
         pytest.param(overlay({"update": {}}), id="no target"),
         pytest.param(overlay({"target": 3, "update": {}}), id="a target is a number"),
         pytest.param(overlay({"target": "$.info", "updat": {}}), id="a misspelt member does nothing"),
+        pytest.param(overlay({**FINE, "description": 1}), id="a description is a number"),
+        pytest.param(overlay({"target": "$.info", "remove": "yes"}), id="remove is a text"),
+        pytest.param(overlay({"target": "$.info", "copy": 1}), id="copy is a number"),
+        pytest.param(overlay(FINE, FINE), id="an action is given twice"),
+        pytest.param(overlay({**FINE, "remove": True}), id="update and remove in one action"),
+        pytest.param(overlay({**FINE, "remove": False}), id="update and remove: false in one action"),
+        pytest.param(overlay({**FINE, "copy": "$.list"}), id="update and copy in one action"),
+        pytest.param(overlay({"target": "$.list", "copy": "$.list", "remove": True}), id="copy and remove in one"),
+        pytest.param(overlay({"target": "$.info", "copy": "$.fields"}, version="1.0.0"), id="copy in version 1.0"),
+        pytest.param(overlay(FINE, version=1.1), id="the version is a number"),
+        pytest.param(overlay(FINE, version="1.1.0-rc1"), id="a version that is no release"),
+        pytest.param({**overlay(FINE), "action": []}, id="an unknown member at the root"),
+        pytest.param({**overlay(FINE), "extends": ["a.yaml"]}, id="extends is a list"),
+        pytest.param({"overlay": "1.1.0", "actions": [FINE]}, id="no info"),
+        pytest.param(with_info(version="1"), id="info without a title"),
+        pytest.param(with_info(title="t"), id="info without a version"),
+        pytest.param(with_info(title=1, version="1"), id="a title is a number"),
+        pytest.param(with_info(title="t", version=1.0), id="a version is a number"),
+        pytest.param(with_info(title="t", version="1", author="a"), id="an unknown member of info"),
+        pytest.param(with_info(title="t", version="1", description=1), id="the description of info is a number"),
+        pytest.param({**overlay(FINE), "info": "t"}, id="info is a text"),
+        pytest.param(
+            {**with_info(title="t", version="1", description="d"), "overlay": "1.0.0"},
+            id="a description of info in version 1.0",
+        ),
     ],
 )
 def test_a_malformed_overlay_is_an_error_that_names_it(malformed):
     with pytest.raises(OverlayError, match=r"^some\.overlay\.yaml"):
         apply(DOCUMENT, malformed, "some.overlay.yaml")
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [
+        pytest.param({**overlay(FINE), "x-root": 1, "extends": "a.yaml"}, id="an extension of the root"),
+        pytest.param(overlay({**FINE, "x-why": []}), id="an extension of an action"),
+        pytest.param(overlay({"target": "$.info", "update": {"x-info": {"x-deep": 1}}}), id="any extension written"),
+        pytest.param(with_info(title="t", version="1", description="d", **{"x-a": 1}), id="all that info may hold"),
+        pytest.param(overlay({"target": "$"}), id="an action that does nothing"),
+        pytest.param(overlay(FINE, {**FINE, "description": "again"}), id="actions that differ in their description"),
+    ],
+)
+def test_what_the_standard_allows_is_applied(allowed):
+    assert apply(DOCUMENT, allowed)["info"]["tags"] == ["video"]
+
+
+def test_a_malformed_overlay_is_an_error_that_names_every_place_and_the_nearest_word():
+    malformed = {**with_info(titel="t", version="1"), "acitons": []}
+
+    with pytest.raises(OverlayError) as caught:
+        apply(DOCUMENT, malformed, "some.overlay.yaml")
+
+    assert set(str(caught.value).splitlines()) == {
+        "some.overlay.yaml, /acitons: acitons is not known here; did you mean actions?",
+        "some.overlay.yaml, /info/titel: titel is not known here; did you mean title?",
+        "some.overlay.yaml, /info/title: title is required",
+    }
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "1.0.1", "1.1.0", "1.1.7"])

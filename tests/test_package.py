@@ -23,6 +23,7 @@ DATA = (
     "kling_openapi/upstream.overlay.yaml",
     "kling_openapi/stateless.overlay.yaml",
     "kling_openapi/companions.openapi.yaml",
+    "kling_contracts/documents/overlay-vocabulary.schema.json",
     "kling_contracts/facts/world.schema.json",
     "kling_contracts/cases/case.schema.json",
     "kling_contracts/cases/cases.ndjson",

@@ -4,11 +4,13 @@ import hashlib
 import json
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import kling_openapi
-from kling_contracts.documents import overlay
+from kling_contracts.documents import overlay, vocabulary
+from kling_contracts.documents.vocabulary import Source
 from kling_contracts.errors import DocumentError
 
 VENDOR_DOCUMENT = "advanced-lip-sync.openapi.yaml"
@@ -68,15 +70,33 @@ def parse(source: bytes, name: str) -> Document:
     """Return the YAML or JSON object that `source` holds; raises `DocumentError` naming `name`."""
     import yaml
 
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        document = yaml.load(source, loader)
+        document = yaml.load(source, _loader())
     except yaml.YAMLError as error:
         raise DocumentError(f"{name}: not YAML: {error}") from None
     _refuse_unsayable(document, name)
     if not isinstance(document, dict):
         raise DocumentError(f"{name}: not a YAML object")
     return document
+
+
+@cache
+def _loader() -> Any:
+    """YAML's safe loader, which lets the last of two equal keys win; this one refuses them."""
+    import yaml
+
+    safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(safe):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen: set[tuple[str, Any]] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"a second key {key.value!r}", key.start_mark)
+                seen.add((key.tag, str(key.value)))
+            return super().construct_mapping(node, deep)
+
+    return Loader
 
 
 def _refuse_unsayable(node: object, name: str) -> None:
@@ -94,11 +114,15 @@ def _refuse_unsayable(node: object, name: str) -> None:
 
 
 def _compile(sources: dict[str, bytes]) -> Document:
-    (vendor, *overlays, companions) = sources
-    document = parse(sources[vendor], vendor)
-    for name in overlays:
-        document = overlay.apply(document, parse(sources[name], name), name)
-    return overlay.merged(document, parse(sources[companions], companions), companions)
+    vendor, *overlays, companions = [Source(name, text, parse(text, name)) for name, text in sources.items()]
+    document: Document = vendor.content
+    for one in (*overlays, companions):
+        vocabulary.refuse_unfit(one)
+    for one in overlays:
+        document = overlay.apply(document, one.content, one.name)
+    document = overlay.merged(document, companions.content, companions.name)
+    vocabulary.refuse_unfit_result(document, [*overlays, companions])
+    return document
 
 
 def _cached(sources: dict[str, bytes], folder: Path) -> Document:
@@ -107,8 +131,8 @@ def _cached(sources: dict[str, bytes], folder: Path) -> Document:
     Parsing YAML and applying overlays costs as much as starting the server; like Python's own byte code the
     result is written where possible, and never trusted once a source has changed.
     """
-    applier = Path(overlay.__file__).read_bytes()
-    digest = hashlib.sha256(b"\0".join([applier, *sources.values()])).hexdigest()[:32]
+    code = [Path(__file__).with_name(name).read_bytes() for name in _COMPILING]
+    digest = hashlib.sha256(b"\0".join([*code, *sources.values()])).hexdigest()[:32]
     cache = folder / f"effective.{digest}.json"
     with suppress(OSError, ValueError):
         document: Document = json.loads(cache.read_bytes())
@@ -118,6 +142,10 @@ def _cached(sources: dict[str, bytes], folder: Path) -> Document:
         with suppress(OSError):
             _write(cache, json.dumps(document, ensure_ascii=False))
     return document
+
+
+_COMPILING: Final = ("overlay.py", "vocabulary.py", vocabulary.SCHEMA_FILE.name)
+"""The files beside this one that decide what is made of the documents."""
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,33 +3,28 @@
 A vendor who renames a field would otherwise take its rules away in silence.
 """
 
-import re
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from kling_contracts.documents.vocabulary import refuse_malformed_overlay
 from kling_contracts.errors import OverlayError
 
 Node = dict[str, Any]
-
-_VERSION = re.compile(r"1\.[01]\.\d+")
-_MEMBERS = {"target", "description", "update", "remove", "copy"}
 
 
 def apply(document: Node, overlay: Node, name: str = "overlay") -> Node:
     """Return `document` with every action of `overlay` applied in order; neither argument is changed.
 
-    Raises `OverlayError`, naming `name` and the action, where the overlay is malformed, a target is not
-    JSONPath or selects nothing, or an update does not fit what its target selects.
+    Raises `OverlayError`, naming `name` and the place, where the overlay is malformed, a target is not JSONPath or
+    selects nothing, or an update does not fit what its target selects.
     """
-    _refuse_malformed(overlay, name)
+    refuse_malformed_overlay(overlay, name)
     result = deepcopy(document)
     for index, action in enumerate(overlay["actions"]):
         try:
             _act(result, action)
         except OverlayError as error:
-            target = action.get("target") if isinstance(action, Mapping) else None
-            raise OverlayError(f"{name}, actions[{index}], target {target!r}: {error}") from None
+            raise OverlayError(f"{name}, actions[{index}], target {action['target']!r}: {error}") from None
     return result
 
 
@@ -49,19 +44,8 @@ def merged(document: Node, companion: Node, name: str) -> Node:
 _OF_ONE_DOCUMENT = {"openapi", "info", "servers"}
 
 
-def _refuse_malformed(overlay: Node, name: str) -> None:
-    if not isinstance(overlay, Mapping) or not _VERSION.match(str(overlay.get("overlay"))):
-        raise OverlayError(f"{name}: not an OpenAPI Overlay 1.0 or 1.1 document")
-    if not isinstance(overlay.get("actions"), list) or not overlay["actions"]:
-        raise OverlayError(f"{name}: actions must be a list of at least one action")
-
-
 def _act(document: Node, action: Node) -> None:
-    if not isinstance(action, Mapping):
-        raise OverlayError("it is not an object")
-    if unknown := [key for key in action if key not in _MEMBERS and not str(key).startswith("x-")]:
-        raise OverlayError(f"it has no member {unknown[0]!r}")
-    matches = _select(document, action.get("target"))
+    matches = _select(document, action["target"])
     if action.get("remove", False):
         _remove(matches)
     elif "update" in action:
@@ -73,7 +57,7 @@ def _act(document: Node, action: Node) -> None:
             _update(match, deepcopy(source))
 
 
-def _source(document: Node, path: object) -> object:
+def _source(document: Node, path: str) -> object:
     try:
         found = _select(document, path)
     except OverlayError as error:
@@ -96,12 +80,10 @@ def _position(parts: tuple[str | int, ...]) -> list[tuple[bool, str | int]]:
     return [(isinstance(part, int), part) for part in parts]
 
 
-def _select(document: Node, target: object) -> list[Any]:
+def _select(document: Node, target: str) -> list[Any]:
     # Imported late: a contract whose effective document is cached needs no JSONPath.
     import jsonpath
 
-    if not isinstance(target, str):
-        raise OverlayError("it has no target")
     if not target.startswith("$"):
         raise OverlayError("not a JSONPath: it does not start at the root, $")
     try:

@@ -83,7 +83,7 @@ class Checker:
         key = (place, path, kind)
         told = self._told.get(key)
         if told is None:
-            limit = error.kind.value if error else None
+            limit = getattr(error.kind, "value", None) if error else None
             told = Fault(pointer(path), path, place, message(keyword, limit, path, kind))
             if len(self._told) < MAX_MESSAGES and len(told.pointer) < MAX_MESSAGE_LENGTH:
                 self._told[key] = told
@@ -133,6 +133,7 @@ _MESSAGES: Final = {
     "const": "{name} must be {limit}",
     "pattern": "{name} must match {limit}",
     "additionalProperties": "{name} is not known here",
+    "uniqueItems": "{name} must not hold the same item twice",
 }
 
 

@@ -1,0 +1,154 @@
+"""A word that our documents do not have is an error at load: file, line, place, and the nearest word that they have."""
+
+import json
+import shutil
+
+import pytest
+
+import kling_openapi
+from kling_contracts import Contract, DocumentError
+from kling_contracts.documents.loading import COMPANIONS, PROFILES
+from kling_contracts.documents.vocabulary import SCHEMA_FILE
+from kling_contracts.rules.rule import KEYWORDS
+
+OVERLAY = PROFILES["documented"][0]
+SCHEMA = json.loads(SCHEMA_FILE.read_bytes())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the documents, to be changed."""
+    copy = tmp_path / "documents"
+    copy.mkdir()
+    for source in kling_openapi.FOLDER.glob("*.yaml"):
+        shutil.copy(source, copy)
+    return copy
+
+
+def changed(folder, name, old, new):
+    """Change the first occurrence of a text, and return the line on which it stood."""
+    path = folder / name
+    before, found, after = path.read_text(encoding="utf-8").partition(old)
+    assert found, old
+    path.write_text(before + new + after, encoding="utf-8")
+    return before.count("\n") + 1
+
+
+def error_of(folder):
+    with pytest.raises(DocumentError) as caught:
+        Contract.load(folder=folder)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        (OVERLAY, "x-validations:", "x-validation:", "x-validation is not known here; did you mean x-validations?"),
+        (OVERLAY, "x-prose:", "x-porse:", "x-porse is not known here; did you mean x-prose?"),
+        (OVERLAY, "fieldPath:", "feildPath:", "feildPath is not known here; did you mean fieldPath?"),
+        (OVERLAY, "source: upstream", "source: upsteam", "did you mean upstream?"),
+        (OVERLAY, "text: 会基于", "txet: 会基于", "txet is not known here; did you mean text?"),
+        (OVERLAY, "reason: a label", "raeson: a label", "raeson is not known here; did you mean reason?"),
+        (OVERLAY, "{at: .audio_id,", "{at: audio_id,", "at must be a field of the node, .name"),
+        (OVERLAY, "x-violation-code: 1201", "x-violation-code: '1201'", "x-violation-code must be an integer"),
+        (OVERLAY, "x-also-at: [/v1", "x-also-at: [v1", "must be a path: it starts with /"),
+        (OVERLAY, "actions:", "acitons:", "acitons is not known here; did you mean actions?"),
+        (
+            COMPANIONS,
+            "x-validations:",
+            "x-validatoins:",
+            "x-validatoins is not known here; did you mean x-validations?",
+        ),
+        (COMPANIONS, "x-source: upstream", "x-source: upstraem", "did you mean upstream?"),
+        (COMPANIONS, "{id: tasks-in-parallel, code", "{id: tasks-in-parallel, kode", "kode is not known here"),
+        (COMPANIONS, "x-name: list", "x-nmae: list", "x-nmae is not known here; did you mean x-name?"),
+    ],
+)
+def test_a_misspelt_word_is_an_error_that_names_file_line_and_the_nearest_word(folder, name, old, new, says):
+    line = changed(folder, name, old, new)
+
+    first = next(one for one in error_of(folder).splitlines() if says in one)
+    assert first.startswith(f"{name}, line {line}, /")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "fieldPath: .sound_end_time",
+            "fieldPath: .sound_end_tiem",
+            "rule 'clip-too-short': fieldPath names .sound_end_tiem, no such field; did you mean .sound_end_time?",
+        ),
+        (
+            "fieldPath: [.audio_id, .sound_file]",
+            "fieldPath: [.audio_id, .sound]",
+            "rule 'audio-source-missing': fieldPath names .sound, no such field; did you mean .sound_file?",
+        ),
+        (
+            "at: .sound_start_time, text: 裁剪后",
+            "at: .start, text: 裁剪后",
+            "rule 'clip-too-short': at names .start, no such field",
+        ),
+    ],
+)
+def test_a_field_that_does_not_exist_is_an_error_that_names_file_line_rule_and_the_nearest_field(
+    folder, old, new, says
+):
+    line = changed(folder, OVERLAY, old, new)
+
+    error = error_of(folder)
+
+    assert error.startswith(f"{OVERLAY}, line {line}, /actions/")
+    assert says in error
+
+
+def test_a_rule_that_stands_where_none_is_judged_is_an_error(folder):
+    rule = "{id: stray, source: mock, rule: 1 == 1, message: m}"
+    action = f"\n  - {{target: $.info, update: {{x-validations: [{rule}]}}}}\n"
+    with (folder / OVERLAY).open("a", encoding="utf-8") as overlay:
+        overlay.write(action)
+
+    assert "rule 'stray': it stands outside of every payload's schema, where no rule is judged" in error_of(folder)
+
+
+def test_a_rule_that_an_action_spoils_afterwards_is_an_error(folder):
+    action = "\n  - {target: \"$..['x-validations'][?@.id == 'clip-too-short']\", update: {feildPath: .face_id}}\n"
+    with (folder / OVERLAY).open("a", encoding="utf-8") as overlay:
+        overlay.write(action)
+
+    assert "feildPath is not known here; did you mean fieldPath?" in error_of(folder)
+
+
+def test_every_mistake_of_a_document_is_named_at_once(folder):
+    changed(folder, OVERLAY, "fieldPath:", "feildPath:")
+    changed(folder, OVERLAY, "source: upstream", "source: upsteam")
+
+    assert len(error_of(folder).splitlines()) == 2
+
+
+@pytest.mark.parametrize("extension", ["x-apifox-anything", "x-run-in-apifox"])
+def test_the_extensions_of_the_vendor_are_left_alone(folder, extension):
+    changed(folder, OVERLAY, "x-name: create", f"x-name: create\n      {extension}: anything")
+
+    assert Contract.load(folder=folder).document["paths"]
+
+
+def test_a_field_of_a_payload_may_have_any_name(folder):
+    changed(folder, COMPANIONS, "voice_language: {", "x-anything: {type: string}\n                voice_language: {")
+
+    assert "x-anything.type" in Contract.load(folder=folder).every_rule
+
+
+@pytest.mark.parametrize("name", [OVERLAY, COMPANIONS])
+def test_a_second_key_of_the_same_name_is_an_error_that_names_the_line(folder, name):
+    line = changed(folder, name, "x-violation-code: 1201", "x-violation-code: 1201\n      x-violation-code: 1200")
+
+    error = error_of(folder)
+
+    assert error.startswith(f"{name}: ")
+    assert "a second key 'x-violation-code'" in error
+    assert f"line {line + 1}," in error
+
+
+def test_the_schema_knows_every_keyword_that_is_a_rule():
+    assert set(SCHEMA["$defs"]["Prose"]["properties"]) == set(KEYWORDS)
