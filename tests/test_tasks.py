@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from kling_contracts import Request
 from kling_mock_server.adapters.handle import Handle
-from kling_mock_server.core.operations import WORKS
+from kling_mock_server.core.operations import OPERATIONS
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.webhooks import Attempt, Targets
 from kling_mock_server.state import tables, tasks
 from kling_mock_server.state.tables import MAX_TASKS
-from kling_mock_server.state.tasks import TaskRefusedError, Tasks
+from kling_mock_server.state.tasks import RefusedTask, Tasks
 from support.serving import NOW_MS, SESSION, documented, new_app, payload, world
 from support.workflow import CREATE, DAY_MS, IDENTIFY, ORIGIN, VIDEO_URL, Caller, must_fit, said, task_path, validator
 
@@ -467,7 +467,7 @@ def test_a_world_that_changes_under_a_request_is_no_error_of_the_server(mock):
 
 def test_an_external_id_that_is_taken_and_given_back_all_the_time_is_refused(mock, monkeypatch):
     def never(self, task, outbox=None, *, unique=True):
-        raise TaskRefusedError("external-task-id-duplicate")
+        return RefusedTask("external-task-id-duplicate")
 
     monkeypatch.setattr(Tasks, "create", never)
     answer = mock.create(external_task_id="mine")
@@ -590,7 +590,7 @@ def test_without_a_url_nobody_is_called(callback_url):
 
 
 def test_every_operation_has_its_work():
-    assert set(WORKS) == {operation.name for operation in documented().operations}
+    assert set(OPERATIONS) == {operation.name for operation in documented().operations}
 
 
 @pytest.mark.parametrize(

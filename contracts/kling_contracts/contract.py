@@ -15,7 +15,7 @@ from kling_contracts.facts.world import World
 from kling_contracts.http import Request
 from kling_contracts.judging.operation import Operation, operations_of
 from kling_contracts.judging.report import ContractViolation, Report, Violation
-from kling_contracts.judging.request_rules import RefusedRequestError, RequestRules, Routes
+from kling_contracts.judging.request_rules import RequestRules, Routes
 from kling_contracts.rules.rule import Compiler, Rule
 
 Document = Mapping[str, Any]
@@ -96,13 +96,15 @@ class Contract:
         """
         if not isinstance(request, Request):
             return self.operations[0].tree.report(request, Meter(world, fetch, self.largest_file))
-        try:
-            routed = self.gate.route(request)
-            if routed.operation.secured:
-                self.gate.token(request)
-            payload = self.gate.payload(request, routed)
-        except RefusedRequestError as refusal:
-            return Report((refusal.violation,))
+        routed = self.gate.route(request)
+        if isinstance(routed, Violation):
+            return Report((routed,))
+        token = self.gate.token(request) if routed.operation.secured else ""
+        if isinstance(token, Violation):
+            return Report((token,))
+        payload = self.gate.payload(request, routed)
+        if isinstance(payload, Violation):
+            return Report((payload,))
         return routed.operation.tree.report(payload, self._meter(routed.operation, world, fetch))
 
     def collect_violations(

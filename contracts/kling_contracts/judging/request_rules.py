@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from kling_contracts.http import Request
@@ -11,15 +11,6 @@ from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.operation import Operation, Parameter
 from kling_contracts.judging.report import Violation
 from kling_contracts.rules.rule import Rule
-
-
-class RefusedRequestError(Exception):
-    """A request that never gets as far as having a payload."""
-
-    def __init__(self, violation: Violation) -> None:
-        super().__init__(violation.message)
-        self.violation = violation
-
 
 Methods = Mapping[str, Operation]
 """Operations by upper-case method."""
@@ -72,56 +63,59 @@ class Routes:
 
 
 class RequestRules(NamedTuple):
-    """The request rules of a contract. Every method raises `RefusedRequestError` where one is broken."""
+    """The request rules of a contract. Where one is broken, its violation is returned in place of the result."""
 
     rules: Mapping[str, Rule]
     routes: Routes
 
-    def route(self, request: Request) -> Routed:
+    def route(self, request: Request) -> Routed | Violation:
         """Return the operation that the request is for."""
         methods, in_path = self.routes.find(request.path)
         if methods is None:
-            self.refuse("path", value=request.path, remedy=" or ".join(self.routes.near(request.path)))
+            return self.violation("path", value=request.path, remedy=" or ".join(self.routes.near(request.path)))
         operation = methods.get(request.method)
         if operation is None:
-            self.refuse("method", value=request.method, remedy=", ".join(methods))
+            return self.violation("method", value=request.method, remedy=", ".join(methods))
         return Routed(operation, in_path)
 
     def allowed(self, path: str) -> str:
         """Return the methods that a path has, for an `Allow` header; empty for an unknown path."""
         return ", ".join(self.routes.find(path)[0] or ())
 
-    def token(self, request: Request) -> str:
+    def token(self, request: Request) -> str | Violation:
         """Return the bearer token; the scheme's case does not matter (RFC 9110)."""
         header = request.headers.get("authorization", "").strip()
         if not header:
-            self.refuse("authorization-missing", remedy="Authorization: Bearer <key>")
+            return self.violation("authorization-missing", remedy="Authorization: Bearer <key>")
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token.strip() or " " in token.strip():
-            self.refuse("authorization-invalid", remedy="Authorization: Bearer <key>")
+            return self.violation("authorization-invalid", remedy="Authorization: Bearer <key>")
         return token.strip()
 
     def payload(self, request: Request, routed: Routed) -> Any:
-        """Return the decoded body, an absent content type meaning JSON; without a body, the parameters as an object."""
+        """Return the decoded body, or the parameters as an object where the operation has no body.
+
+        A body without a content type is read as JSON. No JSON value is a `Violation`.
+        """
         operation = routed.operation
         if not operation.media_types:
             return {**_parameters(request.query, operation.parameters), **routed.in_path}
         content_type = request.headers.get("content-type", "")
         media_type = content_type.partition(";")[0].strip().lower()
         if media_type and media_type not in operation.media_types:
-            self.refuse("content-type", value=content_type, remedy=" or ".join(operation.media_types))
+            return self.violation("content-type", value=content_type, remedy=" or ".join(operation.media_types))
         if not request.body:
-            self.refuse("body.required")
+            return self.violation("body.required")
         try:
             return strict_json.decode(request.body)
         except strict_json.BodyError as error:
-            self.refuse("body-json", detail=str(error))
+            return self.violation("body-json", detail=str(error))
 
-    def refuse(self, rule_id: str, *, value: str = "", remedy: str = "", detail: str = "") -> NoReturn:
-        """Refuse by the request rule of that id."""
+    def violation(self, rule_id: str, *, value: str = "", remedy: str = "", detail: str = "") -> Violation:
+        """Return the violation of the request rule of that id."""
         rule = self.rules[rule_id]
         message = f"{rule.message}: {detail}" if detail else rule.message
-        raise RefusedRequestError(Violation(rule, "", message, value[:60], remedy))
+        return Violation(rule, "", message, value[:60], remedy)
 
 
 def _parameters(query: str, declared: Mapping[str, Parameter]) -> dict[str, Any]:

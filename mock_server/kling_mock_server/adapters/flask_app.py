@@ -11,11 +11,10 @@ from kling_contracts import Request, Response
 from kling_mock_server.adapters.options import MockOptions, new_responder
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.failures.wire import HAND_OVER, WiredResponse
+from kling_mock_server.protocol.names import NOT_PLAYED_HEADER
 
 Environ = dict[str, Any]
 
-NOT_PLAYED_HEADER: Final = "X-Kling-Wire"
-"""Tells a client that an answer should have left in another way."""
 NOT_PLAYED: Final = "not played; only `klingkit serve`, the pytest fixtures and httpx mounts can"
 
 

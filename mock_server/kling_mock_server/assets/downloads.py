@@ -10,7 +10,8 @@ from kling_contracts.unknown import Absent, Unknown
 from kling_mock_server.assets.library import Library
 from kling_mock_server.assets.synthetic_video import video_of
 from kling_mock_server.outgoing.fetch import Download, audio_file
-from kling_mock_server.protocol.file_urls import PREFIX, Address, own_address
+from kling_mock_server.protocol.file_urls import Address, own_address
+from kling_mock_server.protocol.names import FILES_PREFIX
 
 _GONE: Final = Absent("the mock has no such file")
 SMALL_VIDEO: Final = 8 * 1024 * 1024
@@ -60,6 +61,6 @@ def _own(url: str, origin: str, read: Callable[[Address], bytes | None]) -> byte
     """Return a file of the mock itself; None for what is somebody else's, another mock's perhaps."""
     address = own_address(url)
     content = read(address) if address else None
-    if content is None and origin and url.startswith(f"{origin}{PREFIX}/"):
+    if content is None and origin and url.startswith(f"{origin}{FILES_PREFIX}/"):
         return _GONE
     return content

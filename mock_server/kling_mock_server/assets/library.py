@@ -7,6 +7,7 @@ from kling_contracts import Contract
 from kling_contracts.facts.payload_facts import age_ms
 from kling_mock_server.assets import speech
 from kling_mock_server.protocol.file_urls import Address
+from kling_mock_server.protocol.names import CREATE, IDENTIFY
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.ids import made_ms
@@ -28,8 +29,8 @@ class Library:
 
     def __init__(self, accounts: Accounts, contract: Contract) -> None:
         self._accounts = accounts
-        self._audios_kept_ms = contract.limit_on("create", "facts.preview.age_ms") or _FOREVER
-        self._results_kept_ms = contract.limit_on("identify", "facts.made.age_ms") or _FOREVER
+        self._audios_kept_ms = contract.limit_on(CREATE, "facts.preview.age_ms") or _FOREVER
+        self._results_kept_ms = contract.limit_on(IDENTIFY, "facts.made.age_ms") or _FOREVER
         self._readers = {"results": self._result, "audios": self._audio, "videos": _video, "faces": _face}
 
     def content(self, address: Address) -> bytes | None:

@@ -5,21 +5,19 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from kling_contracts import Contract, Request, Response, __version__
+from kling_contracts import Contract, Request, Response, Violation, __version__
 from kling_contracts.facts.world import audio_from_json, session_from_json
 from kling_contracts.jsonio import strict_json
 from kling_contracts.jsonio.keywords import Checker
-from kling_contracts.judging.request_rules import RefusedRequestError
 from kling_contracts.rule_table import rule_rows
 from kling_mock_server.core import inbox
 from kling_mock_server.core.payload_check import check_json
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.failures.playback import begin_scenario
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id, plain
+from kling_mock_server.protocol.names import CONTROL_PREFIX
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
-
-PREFIX: Final = "/_mock"
 
 
 class MisuseError(Exception):
@@ -93,13 +91,9 @@ class Control:
             return self._answer(request, request_id)
         except MisuseError as misuse:
             return answer(misuse.status, _CODES[misuse.status], str(misuse), request_id, headers=misuse.headers)
-        except RefusedRequestError as refusal:
-            rule = refusal.violation.rule
-            hint = "; the control surface acts on an account: send the key that your client sends"
-            return answer(rule.status, rule.code, refusal.violation.message + hint, request_id)
 
     def _answer(self, request: Request, request_id: str) -> Response:
-        path = request.path.removeprefix(PREFIX).rstrip("/")
+        path = request.path.removeprefix(CONTROL_PREFIX).rstrip("/")
         template, name = _template(path)
         method = "GET" if request.method == "HEAD" else request.method
         if (method, template) == _DOCUMENT:
@@ -108,28 +102,33 @@ class Control:
             return answer(200, 0, SUCCEED, request_id, self._open[method, template](name))
         if (method, template) not in self._calls:
             self._refuse_unknown(template)
-        call = Call(self._account(request, template), name, request)
+        account = self._account(request, template)
+        if isinstance(account, Violation):
+            hint = "; the control surface acts on an account: send the key that your client sends"
+            return answer(account.rule.status, account.rule.code, account.message + hint, request_id)
+        call = Call(account, name, request)
         return answer(200, 0, SUCCEED, request_id, self._calls[method, template](call))
 
-    def _account(self, request: Request, template: str) -> Account:
-        gate = self._contract.gate
+    def _account(self, request: Request, template: str) -> Account | Violation:
+        rules = self._contract.gate
         # Requests that carried no usable token are journalled too; only here can they be read.
         if template == "/journal" and not request.headers.get("authorization"):
             return self._accounts.nobody
         # Callbacks carry no token either.
         if template == _INBOX:
             return self._accounts.nobody
-        return self._accounts.admit(gate.token(request), gate)
+        token = rules.token(request)
+        return token if isinstance(token, Violation) else self._accounts.admit(token, rules)
 
     def _refuse_unknown(self, path: str) -> None:
         methods = [method for method, known in self._known() if known == path]
         if methods:
             allowed = ", ".join(methods)
-            raise MisuseError(405, f"{PREFIX}{path} takes {allowed}", {"Allow": allowed})
-        raise MisuseError(404, f"nothing is at {PREFIX}{path}; GET {PREFIX}/ lists what there is")
+            raise MisuseError(405, f"{CONTROL_PREFIX}{path} takes {allowed}", {"Allow": allowed})
+        raise MisuseError(404, f"nothing is at {CONTROL_PREFIX}{path}; GET {CONTROL_PREFIX}/ lists what there is")
 
     def _index(self, _: str) -> dict[str, Any]:
-        return {"calls": sorted(f"{PREFIX}{path} {method}" for method, path in self._known())}
+        return {"calls": sorted(f"{CONTROL_PREFIX}{path} {method}" for method, path in self._known())}
 
     def _known(self) -> list[tuple[str, str]]:
         return [_DOCUMENT, *self._open, *self._calls]
@@ -141,7 +140,7 @@ class Control:
     def _rule(self, rule_id: str) -> dict[str, Any]:
         rows = [row for row in self._rows if row["id"] == rule_id]
         if not rows:
-            raise MisuseError(404, f"there is no rule {rule_id!r}; GET {PREFIX}/rules lists them")
+            raise MisuseError(404, f"there is no rule {rule_id!r}; GET {CONTROL_PREFIX}/rules lists them")
         # Where two operations share an id, they share what the rule says.
         return rows[0]
 

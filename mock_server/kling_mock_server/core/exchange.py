@@ -1,30 +1,72 @@
-"""One request on its way to an answer: whose it is, and what is played on it, become known as it is judged."""
+"""One request on its way to an answer: its account, its operation, and the step of a scenario that takes it."""
 
-from kling_contracts import Note, Request
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kling_contracts import Report, Request
 from kling_mock_server.failures.playback import PlayedStep
+from kling_mock_server.protocol.answer_summary import NO_DETAILS
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.state.account import Account
+from kling_mock_server.state.journal import Entry, kept
+from kling_mock_server.state.tables import State
 
 
-class Exchange:
-    """What the parts of an answer share."""
+class Exchange(NamedTuple):
+    """All that is known of a request before its payload is judged."""
 
+    request: Request
+    request_id: str
     account: Account
+    state: State
+    """The account's state, read once: every part of the answer sees the same instant."""
+    now_ms: int
+    """That instant on the account's clock, Unix time in ms."""
+    token: str
+    """Digest of the bearer token; empty where there was none."""
+    operation: str
+    """Short name of the operation; empty where the request reached none."""
+    played: PlayedStep | None
+    """The step of a scenario that takes the request."""
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.request_id = new_request_id()
-        self.token = ""
-        """Digest of the bearer token; empty where there was none."""
-        self.operation = ""
-        """Short name of the operation; empty where the request reached none."""
-        self.played: PlayedStep | None = None
-        """The step of a scenario that is played on it."""
-        self.notes: tuple[Note, ...] = ()
-        """What its payload says that is hardly meant, as only this mock can tell."""
+    @classmethod
+    def begin(
+        cls,
+        request: Request,
+        account: Account,
+        *,
+        token: str = "",
+        operation: str = "",
+        state: State | None = None,
+        played: PlayedStep | None = None,
+    ) -> "Exchange":
+        """Return the exchange of a request that belongs to an account, whose `state` may have been read before."""
+        state = state or account.state.read()
+        return cls(request, new_request_id(), account, state, state.now_ms(), token, operation, played)
 
-    def enter(self, account: Account) -> None:
-        """Take the account whose exchange it is. Its state is read once: every part sees the same instant."""
-        self.account = account
-        self.state = account.state.read()
-        self.now_ms = self.state.now_ms()
+    def entry(
+        self, status: int, code: int, message: str, report: Report, details: Mapping[str, Any] = NO_DETAILS
+    ) -> Entry:
+        """Return the journal's entry of the exchange and its answer."""
+        request = self.request
+        return Entry(
+            at_ms=self.now_ms,
+            method=request.method,
+            path=request.path,
+            token=self.token,
+            body=kept(request.body),
+            status=status,
+            code=code,
+            answer=message,
+            request_id=self.request_id,
+            report=_without_facts(report),
+            operation=self.operation,
+            fault=self.played.scenario if self.played else "",
+            details=details,
+        )
+
+
+def _without_facts(report: Report) -> Report:
+    if report.violations or report.unverified or report.notes:
+        return report._replace(facts=())
+    return Report()

@@ -5,8 +5,7 @@ from typing import Final
 from kling_contracts import Request, Response
 from kling_mock_server.page import INDEX, page_files
 from kling_mock_server.protocol.envelope import answer, new_request_id
-
-PREFIX: Final = "/_mock/page/"
+from kling_mock_server.protocol.names import PAGE_PREFIX
 
 _POLICY: Final = "; ".join(
     (
@@ -47,10 +46,10 @@ def page() -> Response:
 
 
 def page_file(request: Request) -> Response:
-    """Answer GET or HEAD for a file under `PREFIX`; 404 where the page has none of that name."""
+    """Answer GET or HEAD for a file under `PAGE_PREFIX`; 404 where the page has none of that name."""
     if request.method not in ("GET", "HEAD"):
         return answer(405, 1202, "the page's files are for GET", new_request_id(), headers={"Allow": "GET, HEAD"})
-    name = request.path.removeprefix(PREFIX)
+    name = request.path.removeprefix(PAGE_PREFIX)
     if name not in page_files():
         return answer(404, 1202, f"the page has no file {name!r}; it begins at GET /", new_request_id())
     return _served(name, {})

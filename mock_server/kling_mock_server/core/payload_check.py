@@ -3,10 +3,10 @@
 from typing import Any
 from urllib.parse import parse_qsl
 
-from kling_contracts import Operation, Report, Request
+from kling_contracts import Operation, Request
 from kling_contracts.jsonio import strict_json
 from kling_mock_server.core.exchange import Exchange
-from kling_mock_server.core.operations import WORKS
+from kling_mock_server.core.operations import judge, work_on
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.reports.payload_checker import report_json, unreadable
 from kling_mock_server.state.account import Account
@@ -23,13 +23,8 @@ def check_json(request: Request, account: Account, resources: Resources) -> dict
         payload = strict_json.decode(request.body)
     except strict_json.BodyError as error:
         return report_json(None, unreadable(resources.contract, error))
-    return report_json(payload, _report(Exchange(request), account, operation, payload, resources))
-
-
-def _report(exchange: Exchange, account: Account, operation: Operation, payload: Any, resources: Resources) -> Report:
-    exchange.enter(account)
-    report = operation.tree.report(payload, WORKS[operation.name](exchange, resources).meter())
-    return report._replace(notes=report.notes + exchange.notes)
+    work = work_on(Exchange.begin(request, account, operation=operation.name), resources)
+    return report_json(payload, judge(work, operation, payload))
 
 
 def _operation(query: str, resources: Resources) -> Operation:

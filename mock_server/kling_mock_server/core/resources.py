@@ -11,6 +11,7 @@ from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.fetch import Download, downloader
 from kling_mock_server.outgoing.webhooks import Targets
+from kling_mock_server.protocol.names import IDENTIFY
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.ids import Ids
 
@@ -44,7 +45,7 @@ def resources_of(
     sign them.
     """
     library = Library(accounts, contract)
-    largest_video = contract.limit_on("identify", "facts.file.size_bytes")
+    largest_video = contract.limit_on(IDENTIFY, "facts.file.size_bytes")
     return Resources(
         contract=contract,
         library=library,

@@ -1,40 +1,66 @@
 """Request in, response out: the mock itself, without any HTTP library."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Operation, Report, Request, Response, Violation
 from kling_contracts.facts.payload_facts import Fetch, unfetched
-from kling_contracts.judging.request_rules import RefusedRequestError
 from kling_mock_server.core import control_api, file_endpoint, page_endpoint
 from kling_mock_server.core.exchange import Exchange
-from kling_mock_server.core.operations import WORKS
+from kling_mock_server.core.operations import check_operations, judge, work_on
 from kling_mock_server.core.resources import Resources, resources_of
 from kling_mock_server.failures.playback import ScenarioPlayer
 from kling_mock_server.failures.wire import wire_details
-from kling_mock_server.protocol import file_urls
-from kling_mock_server.protocol.answer_summary import NO_DETAILS, answer_details, task_details
+from kling_mock_server.protocol.answer_summary import answer_details, task_details
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id
+from kling_mock_server.protocol.file_urls import address_of
+from kling_mock_server.protocol.names import (
+    CONTROL_PREFIX,
+    DOWNLOAD,
+    FILES_PREFIX,
+    PAGE_PREFIX,
+    UNVERIFIED_HEADER,
+    VIOLATIONS_HEADER,
+)
+from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
-from kling_mock_server.state.journal import Entry, digest_of, kept
+from kling_mock_server.state.journal import Entry, digest_of
 from kling_mock_server.state.stores.store import StoreDownError
-from kling_mock_server.state.tasks import TaskRefusedError
+from kling_mock_server.state.tasks import RefusedTask
 
-VIOLATIONS_HEADER: Final = "X-Contract-Violations"
-"""Ids of every rule that the request broke, in document order."""
-UNVERIFIED_HEADER: Final = "X-Contract-Unverified"
-"""Ids of the rules that could be judged neither way."""
 SPARE_BYTES: Final = 1024 * 1024
-"""What a body may hold beside the largest audio file in Base64."""
-NOTHING_TO_SAY: Final = Report()
+"""Bytes that a body may hold beside the largest audio file in Base64."""
+
+
+class _Caller(NamedTuple):
+    """The sender of a request: the account that it is journalled in, and why it is not let in."""
+
+    account: Account
+    token: str = ""
+    """Digest of the bearer token; empty where there was none."""
+    refusal: Violation | None = None
+
+
+class _Outcome(NamedTuple):
+    """What judging a payload, and carrying it out where it is right, came to."""
+
+    report: Report
+    data: Any = None
+    """`data` of the answer; None where the report has violations."""
+    is_stale: bool = False
+    """Whether the account has changed between judging and storing, so that judging again may say more."""
 
 
 class Responder:
-    """One mock. It may be shared by threads."""
+    """One mock. It may be shared by threads.
+
+    Raises `DocumentError` for a contract with an operation that the mock cannot carry out.
+    """
 
     def __init__(
         self, contract: Contract, accounts: Accounts, fetch: Fetch = unfetched, resources: Resources | None = None
     ) -> None:
+        check_operations(contract)
         self.contract = contract
         self.accounts = accounts
         self.resources = resources or resources_of(contract, accounts, fetch=fetch)
@@ -48,50 +74,18 @@ class Responder:
     def respond(self, request: Request) -> Response:
         """Answer one request as the documented API would."""
         try:
-            return self._respond(request)
+            return self._answer_own(request) or self._answer(request)
         except StoreDownError as error:
-            return _out_of_order(error)
-
-    def _respond(self, request: Request) -> Response:
-        own = self._own(request)
-        if own is not None:
-            return own
-        exchange = Exchange(request)
-        unwelcome = self._admit(exchange)
-        try:
-            routed = self.contract.gate.route(request)
-            exchange.operation = routed.operation.name
-            if unwelcome:
-                raise unwelcome
-            if exchange.state.scenario is not None:
-                exchange.played = self._scenarios.take_step(exchange.account.state, exchange.operation)
-                if exchange.played and not exchange.played.carries_out:
-                    return self._played(exchange, None)
-            payload = self.contract.gate.payload(request, routed)
-        except RefusedRequestError as refusal:
-            return self._refused(exchange, Report((refusal.violation,)))
-        return self._judged(exchange, routed.operation, payload)
-
-    def _own(self, request: Request) -> Response | None:
-        """Answer what is the mock's own and no part of the API; None for the API's requests."""
-        if request.path.startswith(f"{control_api.PREFIX}/"):
-            if request.path.startswith(f"{file_urls.PREFIX}/"):
-                return self._downloaded(request)
-            if request.path.startswith(page_endpoint.PREFIX):
-                return page_endpoint.page_file(request)
-            return self._control.respond(request)
-        if request.path == control_api.PREFIX:
-            return self._control.respond(request)
-        return page_endpoint.page() if page_endpoint.wants_page(request) else None
+            return _store_down(error)
 
     def refuse(self, request: Request, rule_id: str) -> Response:
         """Refuse a request whose body was never read, by a request rule."""
-        exchange = Exchange(request)
         try:
-            self._admit(exchange)
+            caller = self._caller(request)
+            exchange = Exchange.begin(request, caller.account, token=caller.token)
             return self._refused(exchange, self._by_rule(rule_id))
         except StoreDownError as error:
-            return _out_of_order(error)
+            return _store_down(error)
 
     def close(self) -> None:
         """Stop sending callbacks and rendering, and let go of the store."""
@@ -99,35 +93,68 @@ class Responder:
         self.resources.renderer.close()
         self.accounts.store.close()
 
-    def _admit(self, exchange: Exchange) -> RefusedRequestError | None:
-        """Find the account first: whatever is wrong with the request, its sender reads it in the own journal."""
-        try:
-            token = self.contract.gate.token(exchange.request)
-            exchange.token = digest_of(token)
-            exchange.enter(self.accounts.admit(token, self.contract.gate))
-        except RefusedRequestError as refusal:
-            exchange.enter(self.accounts.nobody)
-            return refusal
-        return None
+    def _answer_own(self, request: Request) -> Response | None:
+        """Answer what is the mock's own and no part of the API; None for the API's requests."""
+        path = request.path
+        if path.startswith(f"{FILES_PREFIX}/"):
+            return self._downloaded(request)
+        if path.startswith(PAGE_PREFIX):
+            return page_endpoint.page_file(request)
+        if path == CONTROL_PREFIX or path.startswith(f"{CONTROL_PREFIX}/"):
+            return self._control.respond(request)
+        return page_endpoint.page() if page_endpoint.wants_page(request) else None
 
-    def _judged(self, exchange: Exchange, operation: Operation, payload: Any) -> Response:
-        # Twice at most: what was taken, or taken away, between judging and storing is known to the world by then.
-        for _ in range(2):
-            work = WORKS[operation.name](exchange, self.resources)
-            report = operation.tree.report(payload, work.meter())
-            if exchange.notes:
-                report = report._replace(notes=report.notes + exchange.notes)
-            if report.violations:
-                break
-            try:
-                data = work.carry_out(payload)
-            except TaskRefusedError as taken:
-                report = self._by_rule(taken.rule_id)
-                if taken.rule_id in self.contract.account_rules:
-                    break
-                continue
-            return self._accepted(exchange, report, data)
-        return self._refused(exchange, report)
+    def _answer(self, request: Request) -> Response:
+        caller = self._caller(request)
+        routed = self.contract.gate.route(request)
+        if isinstance(routed, Violation):
+            exchange = Exchange.begin(request, caller.account, token=caller.token)
+            return self._refused(exchange, Report((routed,)))
+        name = routed.operation.name
+        if caller.refusal:
+            exchange = Exchange.begin(request, caller.account, token=caller.token, operation=name)
+            return self._refused(exchange, Report((caller.refusal,)))
+        exchange = self._begin(request, caller, name)
+        if exchange.played and not exchange.played.carries_out:
+            return self._played(exchange, None, Report())
+        payload = self.contract.gate.payload(request, routed)
+        if isinstance(payload, Violation):
+            return self._refused(exchange, Report((payload,)))
+        outcome = self._attempt(exchange, routed.operation, payload)
+        if outcome.is_stale:
+            # Once more: a concurrent request may have used the external id, or replaced the world, since judging.
+            outcome = self._attempt(exchange, routed.operation, payload)
+        if outcome.report.violations:
+            return self._refused(exchange, outcome.report)
+        return self._accepted(exchange, outcome.report, outcome.data)
+
+    def _caller(self, request: Request) -> _Caller:
+        """Find the account first: whatever is wrong with a request, its sender reads it in their own journal."""
+        token = self.contract.gate.token(request)
+        if isinstance(token, Violation):
+            return _Caller(self.accounts.nobody, "", token)
+        account = self.accounts.admit(token, self.contract.gate)
+        if isinstance(account, Violation):
+            return _Caller(self.accounts.nobody, digest_of(token), account)
+        return _Caller(account, digest_of(token))
+
+    def _begin(self, request: Request, caller: _Caller, operation: str) -> Exchange:
+        """Begin the exchange; where the account plays a scenario, let a step of it take the request."""
+        account, state = caller.account, caller.account.state.read()
+        played = self._scenarios.take_step(account.state, operation) if state.scenario is not None else None
+        return Exchange.begin(request, account, token=caller.token, operation=operation, state=state, played=played)
+
+    def _attempt(self, exchange: Exchange, operation: Operation, payload: Any) -> _Outcome:
+        """Judge a payload and, where it is right, carry it out."""
+        work = work_on(exchange, self.resources)
+        report = judge(work, operation, payload)
+        if report.violations:
+            return _Outcome(report)
+        done = work.carry_out(payload)
+        if isinstance(done, RefusedTask):
+            is_stale = done.rule_id not in self.contract.account_rules
+            return _Outcome(self._by_rule(done.rule_id), is_stale=is_stale)
+        return _Outcome(report, done)
 
     def _by_rule(self, rule_id: str) -> Report:
         rule = self.contract.every_rule[rule_id]
@@ -137,14 +164,14 @@ class Responder:
         good = answer(200, 0, SUCCEED, exchange.request_id, data, _unverified(report))
         if exchange.played:
             return self._played(exchange, good, report)
-        self._record(exchange, 200, 0, SUCCEED, report, task_details(data))
+        self._record(exchange, exchange.entry(200, 0, SUCCEED, report, task_details(data)), report)
         return good
 
     def _refused(self, exchange: Exchange, report: Report) -> Response:
         first = report.violations[0]
         headers = {
             VIOLATIONS_HEADER: ", ".join(report.broken),
-            "Link": f'<{control_api.PREFIX}/rules/{first.rule.id}>; rel="help"',
+            "Link": f'<{CONTROL_PREFIX}/rules/{first.rule.id}>; rel="help"',
             **_unverified(report),
         }
         if first.rule.id == "method":
@@ -153,66 +180,43 @@ class Responder:
         refusal = answer(status, code, message, exchange.request_id, headers=headers)
         if exchange.played:
             return self._played(exchange, refusal, report)
-        self._record(exchange, status, code, message, report)
+        self._record(exchange, exchange.entry(status, code, message, report), report)
         return refusal
 
-    def _played(self, exchange: Exchange, good: Response | None, report: Report = NOTHING_TO_SAY) -> Response:
-        assert exchange.played is not None
-        played = self._scenarios.answer(exchange.played.step, good, exchange.request_id)
-        is_file = exchange.operation == "download"
-        details = {**answer_details(played.response, is_file=is_file), **wire_details(played.response)}
-        self._record(exchange, played.response.status, played.code, played.message, report, details)
-        return played.response
-
     def _downloaded(self, request: Request) -> Response:
-        exchange = Exchange(request)
-        address = file_urls.address_of(request.path)
-        known = address and self.accounts.knows(address.account)
-        exchange.enter(self.accounts.of(address.account) if address and known else self.accounts.nobody)
-        exchange.operation = "download"
-        exchange.token = digest_of(request.headers.get("authorization", "").partition(" ")[2].strip())
-        if exchange.state.scenario is not None:
-            exchange.played = self._scenarios.take_step(exchange.account.state, exchange.operation)
-        replaced = exchange.played and not exchange.played.carries_out
-        response = None if replaced else file_endpoint.download(request, address, self.resources)
+        address = address_of(request.path)
+        is_known = address and self.accounts.knows(address.account)
+        account = self.accounts.of(address.account) if address and is_known else self.accounts.nobody
+        token = digest_of(request.headers.get("authorization", "").partition(" ")[2].strip())
+        exchange = self._begin(request, _Caller(account, token), DOWNLOAD)
+        if exchange.played and not exchange.played.carries_out:
+            return self._played(exchange, None, Report())
+        response = file_endpoint.download(request, address, self.resources)
         if exchange.played:
-            return self._played(exchange, response)
-        assert response is not None
-        self._record(exchange, response.status, 0, "", NOTHING_TO_SAY, answer_details(response, is_file=True))
+            return self._played(exchange, response, Report())
+        details = answer_details(response, is_file=True)
+        self._record(exchange, exchange.entry(response.status, 0, "", Report(), details), Report())
         return response
 
-    def _record(
-        self,
-        exchange: Exchange,
-        status: int,
-        code: int,
-        message: str,
-        report: Report,
-        details: Mapping[str, Any] = NO_DETAILS,
-    ) -> None:
-        request, account = exchange.request, exchange.account
-        entry = Entry(
-            at_ms=exchange.now_ms,
-            method=request.method,
-            path=request.path,
-            token=exchange.token,
-            body=kept(request.body),
-            status=status,
-            code=code,
-            answer=message,
-            request_id=exchange.request_id,
-            report=_without_facts(report),
-            operation=exchange.operation,
-            fault=exchange.played.scenario if exchange.played else "",
-            details=details,
-        )
-        account.journal.record(entry)
+    def _played(self, exchange: Exchange, good: Response | None, report: Report) -> Response:
+        """Answer as the scenario's step says, from the good answer where the request was carried out."""
+        assert exchange.played is not None
+        played = self._scenarios.answer(exchange.played.step, good, exchange.request_id)
+        response, is_file = played.response, exchange.operation == DOWNLOAD
+        details = {**answer_details(response, is_file=is_file), **wire_details(response)}
+        entry = exchange.entry(response.status, played.code, played.message, report, details)
+        self._record(exchange, entry, report)
+        return response
+
+    def _record(self, exchange: Exchange, entry: Entry, report: Report) -> None:
+        exchange.account.journal.record(entry)
         if self.watch:
-            whole = report.violations or entry.body is not request.body
-            self.watch(entry._replace(body=request.body, report=report) if whole else entry)
+            body = exchange.request.body
+            whole = report.violations or entry.body is not body
+            self.watch(entry._replace(body=body, report=report) if whole else entry)
 
 
-def _out_of_order(error: StoreDownError) -> Response:
+def _store_down(error: StoreDownError) -> Response:
     return answer(503, 5001, f"The mock cannot use its store: {error}", new_request_id())
 
 
@@ -220,9 +224,3 @@ def _unverified(report: Report) -> dict[str, str]:
     if not report.unverified:
         return {}
     return {UNVERIFIED_HEADER: ", ".join(dict.fromkeys(unverified.rule.id for unverified in report.unverified))}
-
-
-def _without_facts(report: Report) -> Report:
-    if report.violations or report.unverified or report.notes:
-        return report._replace(facts=())
-    return NOTHING_TO_SAY

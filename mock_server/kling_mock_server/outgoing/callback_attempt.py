@@ -8,6 +8,7 @@ from kling_contracts import Report
 from kling_contracts.http import JSON_TYPE
 from kling_mock_server.outgoing.webhooks import Attempt, Targets, post, signature_headers
 from kling_mock_server.protocol.envelope import new_request_id
+from kling_mock_server.protocol.names import CALLBACK
 from kling_mock_server.protocol.task_json import state_json
 from kling_mock_server.state import outbox
 from kling_mock_server.state.account import Account
@@ -67,7 +68,7 @@ def _entry(account: Account, url: str, body: bytes, attempt: Attempt) -> Entry:
         answer=attempt.error,
         request_id=new_request_id(),
         report=Report(),
-        operation="callback",
+        operation=CALLBACK,
     )
 
 

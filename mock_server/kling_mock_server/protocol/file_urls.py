@@ -4,9 +4,10 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
-PREFIX: Final = "/_mock/files"
+from kling_mock_server.protocol.names import FILES_PREFIX
+
 _PATH: Final = re.compile(
-    rf"{PREFIX}/(?P<account>[0-9a-z]+)/(?P<kind>results|audios|videos|faces)/(?P<name>.+)", re.DOTALL
+    rf"{FILES_PREFIX}/(?P<account>[0-9a-z]+)/(?P<kind>results|audios|videos|faces)/(?P<name>.+)", re.DOTALL
 )
 _EXTENSIONS: Final = {"results": "mp4", "audios": "wav", "videos": "mp4", "faces": "png"}
 
@@ -21,7 +22,7 @@ class Address(NamedTuple):
     def url(self, origin: str) -> str:
         """Return its URL below the origin under which a caller reached the mock."""
         name = quote(self.name, safe="", errors="replace")
-        return f"{origin}{PREFIX}/{self.account}/{self.kind}/{name}.{_EXTENSIONS[self.kind]}"
+        return f"{origin}{FILES_PREFIX}/{self.account}/{self.kind}/{name}.{_EXTENSIONS[self.kind]}"
 
 
 def address_of(path: str) -> Address | None:
@@ -36,5 +37,5 @@ def address_of(path: str) -> Address | None:
 def own_address(url: str) -> Address | None:
     """Return the file that a URL leads to if its host is this mock, under whatever name its caller knows it."""
     path = url.partition("#")[0].partition("?")[0]
-    start = path.find(f"{PREFIX}/")
+    start = path.find(f"{FILES_PREFIX}/")
     return address_of(unquote(path[start:])) if start >= 0 else None

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from kling_contracts import Contract
+from kling_contracts import Contract, Violation
 from kling_contracts.judging.request_rules import RequestRules
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.account_state import InitialState
@@ -48,18 +48,21 @@ class Accounts:
         self.nobody = Account(_NOBODY, self.store, InitialState(beginning.world), self._journal)
         """The account of requests that are refused before theirs is known."""
 
-    def admit(self, token: str, gate: RequestRules) -> Account:
-        """Return the account of a token. Raises `RefusedRequestError` where the token does not let in."""
+    def admit(self, token: str, rules: RequestRules) -> Account | Violation:
+        """Return the account of a token, or the violation of the rule by which the token is refused."""
         claims = claims_of(token)
         if claims and self._secret and not signed_with(token, self._secret):
-            gate.refuse("authorization-invalid", remedy="a JWT signed with the secret the mock was started with")
-        name = str(claims["iss"]) if claims else token
-        if self._tokens and not self._is_welcome(name):
-            gate.refuse("authorization-invalid", remedy="one of the tokens the mock was started with")
-        account = self.of(digest_of(name))
-        if claims:
-            _refuse_outside(claims, account.clock.now_ms(), gate)
-        return account
+            remedy = "a JWT signed with the secret the mock was started with"
+            return rules.violation("authorization-invalid", remedy=remedy)
+        if self._tokens and not self._is_welcome(_name(token, claims)):
+            return rules.violation("authorization-invalid", remedy="one of the tokens the mock was started with")
+        account = self.of_token(token)
+        refusal = _outside(claims, account.clock.now_ms(), rules) if claims else None
+        return refusal or account
+
+    def of_token(self, token: str) -> Account:
+        """Return the account of a token that need not be judged."""
+        return self.of(digest_of(_name(token, claims_of(token))))
 
     def _is_welcome(self, name: str) -> bool:
         return any(hmac.compare_digest(_bytes(name), _bytes(known)) for known in self._tokens)
@@ -92,12 +95,19 @@ def _bytes(name: str) -> bytes:
     return name.encode("utf-8", "backslashreplace")
 
 
-def _refuse_outside(claims: Claims, now_ms: int, gate: RequestRules) -> None:
+def _name(token: str, claims: Claims | None) -> str:
+    return str(claims["iss"]) if claims else token
+
+
+def _outside(claims: Claims, now_ms: int, rules: RequestRules) -> Violation | None:
+    """Return the violation of a JWT that has expired, is not valid yet, or has a time that cannot be read."""
     for claim, rule_id, late in (("exp", "authorization-expired", True), ("nbf", "authorization-not-yet-valid", False)):
         at = claims.get(claim)
         if at is None:
             continue
         if not isinstance(at, int | float):
-            gate.refuse("authorization-invalid", value=f"{claim}: {at!r}", remedy=f"{claim} in seconds since 1970")
+            remedy = f"{claim} in seconds since 1970"
+            return rules.violation("authorization-invalid", value=f"{claim}: {at!r}", remedy=remedy)
         if (now_ms >= at * 1000) if late else (now_ms < at * 1000):
-            gate.refuse(rule_id, value=f"{claim}: {at}")
+            return rules.violation(rule_id, value=f"{claim}: {at}")
+    return None

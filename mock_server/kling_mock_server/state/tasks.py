@@ -1,6 +1,6 @@
 """The tasks of one account: created, looked up, counted."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_mock_server.state import outbox as callbacks
 from kling_mock_server.state.account_state import AccountState
@@ -21,12 +21,11 @@ from kling_mock_server.state.tables import (
 NEVER_MS: Final = 2**62
 
 
-class TaskRefusedError(Exception):
-    """A task cannot be created as things stand; `rule_id` says why."""
+class RefusedTask(NamedTuple):
+    """A task that cannot be created as things stand."""
 
-    def __init__(self, rule_id: str) -> None:
-        super().__init__(rule_id)
-        self.rule_id = rule_id
+    rule_id: str
+    """The rule that refuses it."""
 
 
 class Tasks:
@@ -37,16 +36,13 @@ class Tasks:
         self._tasks = state.view(TASKS)
         self._external_ids = state.view(EXTERNAL_IDS)
 
-    def create(self, task: Task, outbox: Outbox | None = None, *, unique: bool = True) -> Task:
+    def create(self, task: Task, outbox: Outbox | None = None, *, unique: bool = True) -> Task | RefusedTask:
         """Store a new task and its callbacks; return it as created at the instant at which it was stored.
 
-        Raises `TaskRefusedError` where as many tasks are running as may or, if it has to be `unique`, its external id
-        was used before.
+        It is refused where as many tasks are running as may or, if it has to be `unique`, its external id was used
+        before.
         """
-        stored = self._state.transaction(lambda rows: self._create(rows, task, outbox, unique=unique))
-        if isinstance(stored, str):
-            raise TaskRefusedError(stored)
-        return stored
+        return self._state.transaction(lambda rows: self._create(rows, task, outbox, unique=unique))
 
     def find(self, name: str) -> Task | None:
         """Return the task of that id or, where none has it, of that external id."""
@@ -84,15 +80,15 @@ class Tasks:
         now_ms = self._state.read().now_ms()
         return sum(task.is_running(now_ms) for task in tasks)
 
-    def _create(self, rows: Transaction, task: Task, outbox: Outbox | None, *, unique: bool) -> Task | str:
+    def _create(self, rows: Transaction, task: Task, outbox: Outbox | None, *, unique: bool) -> Task | RefusedTask:
         state = self._state.begun(rows)
         # It may have waited for others: created before they ended, it would seem to have run beside them.
         waited_ms = state.now_ms() - task.created_ms
         task, external_id = task.moved(waited_ms), task.external_id
         if unique and external_id and rows.get(EXTERNAL_IDS, external_id) is not None:
-            return "external-task-id-duplicate"
+            return RefusedTask("external-task-id-duplicate")
         if state.concurrency is not None and not _takes_slot(rows, task, state.concurrency):
-            return "tasks-in-parallel"
+            return RefusedTask("tasks-in-parallel")
         if external_id:
             rows.put(EXTERNAL_IDS, external_id, task.id)
         for forgotten in rows.put(TASKS, task.id, task):

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from kling_contracts import Note
 from kling_contracts.facts.payload_facts import UNFETCHED, Measures, Meter, base64_bytes
 from kling_contracts.facts.world import Face, Session, Video
 from kling_contracts.unknown import Unknown
@@ -12,7 +13,7 @@ from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.task_json import created_json
 from kling_mock_server.state.tables import Message, Outbox, Task
-from kling_mock_server.state.tasks import TaskRefusedError
+from kling_mock_server.state.tasks import RefusedTask
 
 if TYPE_CHECKING:
     from kling_mock_server.assets.rendering import RenderPlan
@@ -41,26 +42,31 @@ class Create:
         fetch = partial(downloads.audio, origin=exchange.request.origin)
         return Meter(self._world, fetch, downloads.largest_audio, exchange.now_ms, exchange.state.advanced_ms)
 
-    def carry_out(self, payload: Any) -> Any:
-        """Store the task.
+    def notes(self, payload: Any) -> tuple[Note, ...]:
+        """Return no notes."""
+        return ()
 
-        Raises `TaskRefusedError` where too many tasks run, or the world has changed since it was judged.
-        """
+    def carry_out(self, payload: Any) -> dict[str, Any] | RefusedTask:
+        """Store the task; refused where too many tasks run, or the world has changed since it was judged."""
         session = self._session(payload.get("session_id", ""))
+        if isinstance(session, RefusedTask):
+            return session
         task = self._task(payload, session)
         outbox = self._outbox(task, payload.get("callback_url", ""))
         unique = EXTERNAL_ID_RULE in self._resources.contract.rules
-        task = self._account.tasks.create(task, outbox, unique=unique)
+        stored = self._account.tasks.create(task, outbox, unique=unique)
+        if isinstance(stored, RefusedTask):
+            return stored
         if self._resources.renderer.can_render:
-            self._resources.renderer.plan(self._account, task.id, partial(self._plan, task, payload, session))
+            self._resources.renderer.plan(self._account, stored.id, partial(self._plan, stored, payload, session))
         if outbox:
             self._deliver()
-        return created_json(task)
+        return created_json(stored)
 
-    def _session(self, session_id: str) -> Session:
+    def _session(self, session_id: str) -> Session | RefusedTask:
         session = self._world.sessions.get(session_id)
         if session is None and SESSION_RULE in self._resources.contract.rules:
-            raise TaskRefusedError(SESSION_RULE)
+            return RefusedTask(SESSION_RULE)
         if session is not None:
             return session
         # A contract without that rule lets any session pass; nothing is known of its video.

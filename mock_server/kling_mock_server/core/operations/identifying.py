@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from kling_contracts import Note
 from kling_contracts.facts.companion_facts import IdentifyMeter
 from kling_contracts.facts.payload_facts import NO_SUCH_ID, Measures, unfetched
 from kling_contracts.facts.world import Session, Video, VideoFile
@@ -30,6 +31,12 @@ class Identify:
         """Return what measures the payload."""
         return self._meter
 
+    def notes(self, payload: Any) -> tuple[Note, ...]:
+        """Return a note on every part of the URL's fragment that chooses nothing."""
+        url = payload.get("video_url") if isinstance(payload, dict) else None
+        is_listed = self._account.world_of(self._exchange.state).videos is not None
+        return () if is_listed or not isinstance(url, str) else notes_on(url, "/video_url")
+
     def carry_out(self, payload: Any) -> Any:
         """Issue a session."""
         video = self._meter.found
@@ -52,7 +59,6 @@ class Identify:
         return {"face_id": face_id, "face_image": url, "start_time": start_ms, "end_time": end_ms}
 
     def _by_url(self, url: str) -> VideoFile | Unknown:
-        self._exchange.notes = notes_on(url, "/video_url")
         return self._resources.downloads.video(url, self._exchange.request.origin)
 
     def _by_id(self, video_id: str) -> VideoFile | Unknown:

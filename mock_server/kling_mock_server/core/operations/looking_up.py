@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from kling_contracts import Note
 from kling_contracts.facts.companion_facts import QueryMeter
 from kling_contracts.facts.payload_facts import Measures
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
+from kling_mock_server.protocol.names import LIST
 from kling_mock_server.protocol.task_json import state_json
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.tables import Task
@@ -22,6 +24,10 @@ class Query:
     def meter(self) -> Measures:
         """Return what tells whether the task exists."""
         return QueryMeter(self._knows)
+
+    def notes(self, payload: Any) -> tuple[Note, ...]:
+        """Return no notes."""
+        return ()
 
     def carry_out(self, payload: Any) -> Any:
         """Return the task."""
@@ -41,12 +47,16 @@ class List:
 
     def __init__(self, exchange: Exchange, resources: Resources) -> None:
         self._account = exchange.account
-        parameters = resources.contract.by_name["list"].parameters
+        parameters = resources.contract.by_name[LIST].parameters
         self._defaults = {name: parameter.default for name, parameter in parameters.items()}
 
     def meter(self) -> Measures:
         """Return a meter of no facts: a page depends on nothing but its numbers."""
         return QueryMeter()
+
+    def notes(self, payload: Any) -> tuple[Note, ...]:
+        """Return no notes."""
+        return ()
 
     def carry_out(self, payload: Any) -> Any:
         """Return the page, empty beyond the last task."""

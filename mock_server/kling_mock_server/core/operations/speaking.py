@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from kling_contracts import Note
 from kling_contracts.facts.companion_facts import SpeechMeter
 from kling_contracts.facts.payload_facts import Measures
 from kling_contracts.facts.world import Audio
@@ -26,6 +27,10 @@ class Speak:
     def meter(self) -> Measures:
         """Return what measures the payload."""
         return SpeechMeter(self._account.world)
+
+    def notes(self, payload: Any) -> tuple[Note, ...]:
+        """Return no notes."""
+        return ()
 
     def carry_out(self, payload: Any) -> Any:
         """Issue an audio."""

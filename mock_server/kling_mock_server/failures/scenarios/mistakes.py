@@ -6,6 +6,7 @@ from typing import Final
 
 from kling_mock_server.failures.scenarios.records import ALWAYS, Delivery, Fate, Scenario, Step
 from kling_mock_server.failures.wire import Wire
+from kling_mock_server.protocol.names import CREATE, DOWNLOAD
 
 Mistake = tuple[str, str]
 """JSON Pointer and sentence."""
@@ -50,10 +51,10 @@ def _told_apart(step: Step) -> Iterator[Mistake]:
     for name in changed:
         if step.replaces:
             yield f"/{name}", "is about the good answer, which refuse, status and body replace"
-        if step.call == "download":
+        if step.call == DOWNLOAD:
             yield f"/{name}", "is about JSON, and a download is a file"
     for name in about_task:
-        if step.call != "create":
+        if step.call != CREATE:
             yield f"/{name}", "belongs to the create call, which makes the task"
         elif step.replaces and not step.done:
             yield f"/{name}", "is about a task that is never made, unless the step says done: true"

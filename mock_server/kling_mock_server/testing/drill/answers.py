@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from kling_mock_server.protocol.names import CREATE, IDENTIFY, QUERY, TTS
 from kling_mock_server.state.journal import Entry
 
 PASSING_CODES: Final = (1302, 1303, 5001)
@@ -48,7 +49,7 @@ def is_final(entry: Entry) -> bool:
 
 def tells_end(entry: Entry) -> bool:
     """Return whether the client learned from a query that its task has failed, or where its video is."""
-    if entry.operation != "query" or not is_good(entry):
+    if entry.operation != QUERY or not is_good(entry):
         return False
     status = entry.details.get("task_status")
     return status == "failed" or (status == "succeed" and bool(entry.details.get("videos")))
@@ -74,10 +75,10 @@ def wanted(entries: Sequence[Entry]) -> Iterator[str]:
 
     A task is asked for by its video, its text and its times.
     """
-    sources = {"identify": "", "tts": ""}
+    sources = {IDENTIFY: "", TTS: ""}
     for entry in entries:
         payload = entry.payload
-        if entry.operation == "create":
+        if entry.operation == CREATE:
             payload = [*sources.values(), _without_ids(payload)]
         asked = json.dumps([entry.operation, entry.method, entry.path, payload], sort_keys=True)
         if entry.operation in sources:

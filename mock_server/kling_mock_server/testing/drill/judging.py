@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from kling_mock_server.protocol.names import CALLBACK, CREATE, DOWNLOAD, QUERY
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.testing.drill.answers import (
     external_id,
@@ -69,7 +70,7 @@ def collect_reasons(run: Run, expects: str) -> tuple[Reason, ...]:
 
     `expects` is what the scenario says of a good client: `succeeds`, `gives-up` or `either`.
     """
-    entries = [entry for entry in run.entries if entry.operation != "callback"]
+    entries = [entry for entry in run.entries if entry.operation != CALLBACK]
     found = [Reason(rule, next(broken(entries), "")) for rule, broken in _OF_JOURNAL.items()]
     found += [Reason("ends", _endless(run, entries)), Reason("outcome", _wrong_end(run.outcome, expects))]
     return tuple(reason for reason in found if reason.says)
@@ -81,7 +82,7 @@ def has_video(entries: Sequence[Entry]) -> bool:
 
 
 def _is_full_download(entry: Entry) -> bool:
-    if entry.operation != "download" or entry.method != "GET" or "/results/" not in entry.path:
+    if entry.operation != DOWNLOAD or entry.method != "GET" or "/results/" not in entry.path:
         return False
     part, _, size = str(entry.details.get("range", "")).partition("/")
     reaches_end = not size.isdecimal() or part.endswith(f"-{int(size) - 1}")
@@ -90,7 +91,7 @@ def _is_full_download(entry: Entry) -> bool:
 
 def _pays_twice(entries: Sequence[Entry]) -> Iterator[str]:
     first: Entry | None = None
-    for entry in _of("create", entries[: _over(entries)]):
+    for entry in _of(CREATE, entries[: _over(entries)]):
         if first is None:
             first = None if is_refusal(entry) else entry
         elif not external_id(first) or external_id(entry) != external_id(first):
@@ -146,7 +147,7 @@ def _in_vain(asked: Sequence[Entry], judged: Callable[[Entry], bool]) -> Iterato
 
 def _is_of_account(entry: Entry) -> bool:
     """Return whether any request of the operation would be told the same, whatever it asks for."""
-    if entry.operation in ("", "download"):
+    if entry.operation in ("", DOWNLOAD):
         return False
     if entry.code == 0:
         return entry.status in (401, 403)
@@ -155,7 +156,7 @@ def _is_of_account(entry: Entry) -> bool:
 
 def _may_retry(entry: Entry, after: Entry, times: int) -> bool:
     """Return whether a request that was refused `times` by now, each time for good, may be sent once more."""
-    if entry.operation == "download":
+    if entry.operation == DOWNLOAD:
         return times < MAX_LINKS
     if entry.code == _NOT_FOUND:
         return times < MAX_NOT_FOUND
@@ -168,9 +169,9 @@ def _leaves_end(entries: Sequence[Entry]) -> Iterator[str]:
     over = _over(entries)
     looks = 0
     for entry in entries[over:]:
-        if entry.operation == "create":
+        if entry.operation == CREATE:
             yield f"created again after it was told that the task had {_ended(entries[over - 1])}"
-        if entry.operation == "download" and not is_good(entry):
+        if entry.operation == DOWNLOAD and not is_good(entry):
             # The task may know a fresh link.
             looks = 0
         looks += tells_end(entry)
@@ -179,7 +180,7 @@ def _leaves_end(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _leaks_key(entries: Sequence[Entry]) -> Iterator[str]:
-    for entry in _of("download", entries):
+    for entry in _of(DOWNLOAD, entries):
         if entry.token:
             yield "sent its key along with a download, to a host that is not the API's"
 
@@ -202,7 +203,7 @@ def _endless(run: Run, entries: Sequence[Entry]) -> str:
 
 
 def _count(entries: Sequence[Entry]) -> int:
-    polls = _of("query", entries)
+    polls = _of(QUERY, entries)
     patient = [after for before, after in pairwise(polls) if after.at_ms - before.at_ms >= SOONEST_POLL_MS]
     return len(entries) - sum(is_good(entry) and not tells_end(entry) for entry in patient)
 

@@ -9,6 +9,7 @@ from kling_mock_server.state.account import Account
 from kling_mock_server.state.journal import Entry, digest_of
 from kling_mock_server.state.stores.store import Transaction
 from kling_mock_server.state.tables import TASKS, Task
+from kling_mock_server.state.tasks import RefusedTask
 
 BUSY_CODE: Final = 1303
 FREE_AFTER_MS: Final = 1000
@@ -35,6 +36,8 @@ class Slots:
         account = responder.accounts.of(digest_of(handle.token))
         endless = _endless(responder.resources.ids.next(), account.clock.now_ms(), handle.url)
         task = account.tasks.create(endless)
+        if isinstance(task, RefusedTask):
+            return
         with self._lock:
             self._held.append(_Slot(account, task))
 

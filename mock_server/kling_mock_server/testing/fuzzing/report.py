@@ -12,7 +12,7 @@ from kling_contracts.audits.audit import Audit, Finding, Ways, label, shortened
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.generation.transport import TOKEN
 from kling_contracts.judging.report import printable
-from kling_mock_server.core.control_api import PREFIX
+from kling_mock_server.protocol.names import CONTROL_PREFIX
 
 SHOWN_TOKEN: Final = "$TOKEN"
 """Stands for the bearer token: a report may be published."""
@@ -93,7 +93,7 @@ def server_ways(base: str, *, controlled: bool) -> Ways:
     def ways(case: Case) -> Sequence[str]:
         world = json.dumps(case.world.to_json()).encode()
         head = {"authorization": f"Bearer {TOKEN}"}
-        put = [curl(base, Request("PUT", f"{PREFIX}/world", head, world))] if controlled else []
+        put = [curl(base, Request("PUT", f"{CONTROL_PREFIX}/world", head, world))] if controlled else []
         return [*put, curl(base, case.request), as_python(case)]
 
     return ways

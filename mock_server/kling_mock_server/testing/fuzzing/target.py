@@ -8,9 +8,8 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from kling_contracts import Request, World
-from kling_mock_server.core.control_api import PREFIX
-from kling_mock_server.core.responder import VIOLATIONS_HEADER
 from kling_mock_server.outgoing.hosts import is_loopback
+from kling_mock_server.protocol.names import CONTROL_PREFIX, VIOLATIONS_HEADER
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 """Bytes of an answer that are read."""
@@ -70,7 +69,7 @@ class Target:
     def has_control(self) -> bool:
         """Return whether the server has klingkit's control surface, so that worlds can be loaded."""
         try:
-            response, body = self._exchange(Request("GET", f"{PREFIX}/health"))
+            response, body = self._exchange(Request("GET", f"{CONTROL_PREFIX}/health"))
             return response.status == 200 and json.loads(body)["data"]["status"] == "ok"
         except (OSError, HTTPException, LookupError, TypeError, ValueError):
             return False
@@ -101,12 +100,12 @@ class Target:
     def _control(self, method: str, path: str, token: str, body: bytes = b"") -> None:
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         try:
-            response, content = self._exchange(Request(method, f"{PREFIX}{path}", headers, body))
+            response, content = self._exchange(Request(method, f"{CONTROL_PREFIX}{path}", headers, body))
         except (OSError, HTTPException) as error:
             raise TargetError(f"{self.base} stopped answering: {error or type(error).__name__}") from None
         if response.status != 200:
             said = f"{response.status} {_shown(content)}"
-            raise TargetError(f"{self.base} does not take {method} {PREFIX}{path}: {said}")
+            raise TargetError(f"{self.base} does not take {method} {CONTROL_PREFIX}{path}: {said}")
 
     def _exchange(self, request: Request) -> tuple[HTTPResponse, bytes]:
         if not is_loopback(self.host):

@@ -7,10 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
 
-from kling_contracts import Contract, Report, Request, World, strategies
+from kling_contracts import Contract, Report, Request, Violation, World, strategies
 from kling_contracts.cases.case import Case, catalogue
 from kling_contracts.cases.generation.payloads import NOW_MS
-from kling_contracts.judging.request_rules import RefusedRequestError
 
 TOKEN: Final = os.environ.get("KLINGKIT_TOKEN", "klingkit")
 """The one bearer token that the server welcomes."""
@@ -46,8 +45,9 @@ class Bench(NamedTuple):
 
     def _without_strangers(self, request: Request) -> Request:
         """A contract takes any token, the server does not: put what the contract refuses in place of others."""
-        try:
-            welcome = self.contract.gate.token(request) == TOKEN
-        except RefusedRequestError:
-            return request
-        return request if welcome else replace(request, headers={**request.headers, "authorization": "Bearer"})
+        token = self.contract.gate.token(request)
+        return (
+            request
+            if token == TOKEN or isinstance(token, Violation)
+            else replace(request, headers={**request.headers, "authorization": "Bearer"})
+        )

@@ -18,7 +18,7 @@ from kling_contracts.cases.case import Case
 from kling_contracts.cases.generation.transport import HEADERS
 from kling_contracts.http import JSON_TYPE
 from kling_contracts.jsonio import strict_json
-from kling_mock_server.core.control_api import PREFIX
+from kling_mock_server.protocol.names import CONTROL_PREFIX
 from kling_mock_server.testing.schemathesis_hooks.bench import KEY, TOKEN, Bench
 from kling_mock_server.testing.schemathesis_hooks.verdict import ContractVerdict
 
@@ -104,7 +104,7 @@ def prepare(case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
 
 
 def _put_world(operation: schemathesis.APIOperation, world: World) -> None:
-    path, data, headers = f"{PREFIX}/world", json.dumps(world.to_json()), {"Authorization": KEY}
+    path, data, headers = f"{CONTROL_PREFIX}/world", json.dumps(world.to_json()), {"Authorization": KEY}
     if operation.app is not None:
         status = werkzeug.test.Client(operation.app).put(path, data=data, headers=headers).status_code
     else:

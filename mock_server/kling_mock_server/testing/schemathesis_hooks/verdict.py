@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from kling_contracts import Report, Request, Response, World
 from kling_contracts.cases.case import Case
 from kling_contracts.judging.report import describe
-from kling_mock_server.core.control_api import PREFIX
-from kling_mock_server.core.responder import VIOLATIONS_HEADER
+from kling_mock_server.protocol.names import CONTROL_PREFIX, VIOLATIONS_HEADER
 from kling_mock_server.testing.schemathesis_hooks.bench import Bench
 
 
@@ -87,7 +86,7 @@ class ContractVerdict(NamedTuple):
         """Return the disagreement with all that is needed to understand it."""
         why = [self.labelled.why] if self.labelled else []
         violations = [describe(violation) for violation in self.report.violations]
-        world = f"In this world (PUT {PREFIX}/world): {json.dumps(self.world.to_json(), ensure_ascii=False)}"
+        world = f"In this world (PUT {CONTROL_PREFIX}/world): {json.dumps(self.world.to_json(), ensure_ascii=False)}"
         return "\n\n".join([self.disagreement, *why, *violations, world])
 
 
