@@ -474,3 +474,19 @@ def test_a_rule_has_its_keyword_its_value_and_its_path_as_data(rule_id, keyword,
     rule = CONTRACT.rules[rule_id]
 
     assert (rule.keyword, rule.value, rule.path) == (keyword, value, path)
+
+
+def test_every_service_code_has_status_message_and_whether_a_retry_can_help():
+    codes = CONTRACT.codes
+
+    assert {code for code, one in codes.items() if one.retry == "later"} == {1003, 1302, 1303, 5001}
+    assert {code for code, one in codes.items() if one.retry == "unknown"} == {5000, 5002}
+    assert codes[1102].status == 429
+    assert codes[1102].concerns == "account"
+    assert all(one.message and one.meaning for one in codes.values())
+    assert 0 not in codes
+
+
+def test_a_code_has_the_message_of_the_one_rule_that_refuses_with_it():
+    assert CONTRACT.codes[1001].message == CONTRACT.rules["authorization-missing"].message
+    assert CONTRACT.codes[1202].message == "The requested method is invalid"

@@ -70,7 +70,7 @@ def entries_of(*rows):
 
 
 def reasons(*rows, status=0, expects="either"):
-    return collect_reasons(Run(entries_of(*rows), status, 60), expects)
+    return collect_reasons(Run(entries_of(*rows), status, 60), expects, documented().codes)
 
 
 def broken(*rows):

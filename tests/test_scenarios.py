@@ -25,7 +25,6 @@ from kling_mock_server.failures.scenarios import (
     library,
     next_step,
     parse_file,
-    refusals,
     scenario_from_json,
 )
 from kling_mock_server.failures.scenarios.answering import merged
@@ -40,7 +39,7 @@ GUIDE = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
 SCHEMA = json.loads(SCHEMA_FILE.read_bytes())["$defs"]
 CALLS = SCHEMA["Step"]["properties"]["call"]["enum"]
 STATUSES = serving.documented().operation.statuses.by_code
-REFUSALS = refusals(serving.documented())
+REFUSALS = serving.documented().codes
 REQUEST_ID = "6f8a6d5e-5b0c-4a0e-9a0f-3a1d2c4b5e6f"
 TASK = {
     "task_id": "825466120331415623",

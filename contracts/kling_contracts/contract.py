@@ -17,6 +17,7 @@ from kling_contracts.judging.operation import Operation, operations_of
 from kling_contracts.judging.report import ContractViolation, Report, Violation
 from kling_contracts.judging.request_rules import RequestRules, Routes
 from kling_contracts.rules.rule import Compiler, Rule
+from kling_contracts.rules.service_codes import ServiceCode, service_codes
 
 Document = Mapping[str, Any]
 
@@ -72,6 +73,12 @@ class Contract:
         """Every rule by id, of all operations; where two share an id (`body.type`), the earlier operation's."""
         others = {rule.id: rule for operation in reversed(self.operations) for rule in operation.rules}
         return MappingProxyType({**self.rules, **self.account_rules, **others, **self.rules})
+
+    @cached_property
+    def codes(self) -> Mapping[int, ServiceCode]:
+        """Every service code of a refusal, by number: its status, its message, and whether a retry can help."""
+        rules = (*self.gate.rules.values(), *self.account_rules.values())
+        return MappingProxyType(service_codes(self.document, ((rule.code, rule.message) for rule in rules)))
 
     @cached_property
     def by_name(self) -> Mapping[str, Operation]:

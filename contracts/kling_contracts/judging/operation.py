@@ -5,7 +5,8 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.facts.world import World
 from kling_contracts.judging.evaluator import CompiledSchema
-from kling_contracts.rules.rule import Compiler, Rule, Statuses
+from kling_contracts.rules.rule import Compiler, Rule
+from kling_contracts.rules.service_codes import Statuses
 
 Document = Mapping[str, Any]
 

@@ -8,6 +8,7 @@ from kling_contracts.documents.quotes import holds_quote
 from kling_contracts.errors import RuleError
 from kling_contracts.jsonio.keywords import message
 from kling_contracts.rules.cel_compiler import Condition, Expression, compile_rule
+from kling_contracts.rules.service_codes import Statuses
 
 KEYWORDS: Final = (
     "type",
@@ -103,27 +104,6 @@ _UNITS: Final = {
 
 def _either(choices: tuple[str, ...]) -> str:
     return " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]])) if choices else ""
-
-
-class Statuses(NamedTuple):
-    """The HTTP status of every service code, as the responses of the document declare them."""
-
-    by_code: Mapping[int, int]
-
-    @classmethod
-    def of(cls, responses: Mapping[str, Any], components: Mapping[str, Any]) -> "Statuses":
-        """Read the codes that each response declares; the first status to name a code has it."""
-        by_code: dict[int, int] = {}
-        for status, response in sorted(responses.items()):
-            declared = components[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
-            for code in _codes(declared["content"]["application/json"]["schema"]):
-                by_code.setdefault(code, int(status))
-        return cls(by_code)
-
-
-def _codes(schema: Schema) -> list[int]:
-    code = schema.get("properties", {}).get("code", {})
-    return [one["const"] for one in code.get("oneOf", [code]) if "const" in one]
 
 
 class Compiler(NamedTuple):

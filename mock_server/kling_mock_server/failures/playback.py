@@ -11,7 +11,7 @@ from kling_mock_server.state.tables import ONE, STATE, State
 from kling_mock_server.state.tasks import count_running
 
 if TYPE_CHECKING:
-    from kling_mock_server.failures.scenarios import Refusals, Scenario, Step
+    from kling_mock_server.failures.scenarios import Scenario, Step
 
 
 class PlayedStep(NamedTuple):
@@ -42,7 +42,6 @@ class ScenarioPlayer:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        self._refusals: Refusals | None = None
 
     def take_step(self, account: AccountState, operation: str) -> PlayedStep | None:
         """Return the step that takes a call of an operation, and count the call; None where none does."""
@@ -54,11 +53,9 @@ class ScenarioPlayer:
 
     def answer(self, step: "Step", good: Response | None, request_id: str) -> PlayedAnswer:
         """Return what a step makes of the good answer, or of none where the call is not carried out."""
-        from kling_mock_server.failures.scenarios import answered, refusals
+        from kling_mock_server.failures.scenarios import answered
 
-        if self._refusals is None:
-            self._refusals = refusals(self._contract)
-        response = answered(step, good, request_id, self._refusals)
+        response = answered(step, good, request_id, self._contract.codes)
         return PlayedAnswer(response, *_code_and_message(response.body))
 
 

@@ -8,7 +8,7 @@
 Nothing here knows accounts, stores or sockets.
 """
 
-from kling_mock_server.failures.scenarios.answering import Refusals, Refused, answered, carried_out, delivered, refusals
+from kling_mock_server.failures.scenarios.answering import answered, carried_out, delivered
 from kling_mock_server.failures.scenarios.listing import chosen, library, named
 from kling_mock_server.failures.scenarios.progress import FRESH, Progress, next_step
 from kling_mock_server.failures.scenarios.reading import parse_file, scenario_from_json
@@ -20,8 +20,6 @@ __all__ = [
     "Delivery",
     "Fate",
     "Progress",
-    "Refusals",
-    "Refused",
     "Scenario",
     "Step",
     "answered",
@@ -32,6 +30,5 @@ __all__ = [
     "named",
     "next_step",
     "parse_file",
-    "refusals",
     "scenario_from_json",
 ]

@@ -3,33 +3,16 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from kling_contracts import Contract, Response
+from kling_contracts import Response
+from kling_contracts.rules.service_codes import ServiceCode
 from kling_mock_server.failures.scenarios.records import Delivery, Step
 from kling_mock_server.failures.wire import WiredResponse
 from kling_mock_server.protocol.envelope import answer, plain
 
-
-class Refused(NamedTuple):
-    """How a service code is told."""
-
-    status: int
-    message: str
-
-
-Refusals = Mapping[int, Refused]
-"""By service code."""
-
-
-def refusals(contract: Contract) -> dict[int, Refused]:
-    """Return how every code that the contract declares is told: in the words of its one rule, or in ours."""
-    told: dict[int, list[str]] = {}
-    for rule in (*contract.gate.rules.values(), *contract.account_rules.values()):
-        told.setdefault(rule.code, []).append(rule.message)
-    statuses = contract.operation.statuses.by_code
-    words = {code: messages[0] for code, messages in told.items() if len(messages) == 1}
-    return {code: Refused(statuses[code], says) for code, says in {**_MESSAGES, **words}.items() if code in statuses}
+Codes = Mapping[int, ServiceCode]
+"""By number, as the contract has them."""
 
 
 def carried_out(step: Step) -> bool:
@@ -37,13 +20,13 @@ def carried_out(step: Step) -> bool:
     return step.done or not step.replaces
 
 
-def answered(step: Step, good: Response | None, request_id: str, refusals: Refusals) -> Response:
+def answered(step: Step, good: Response | None, request_id: str, codes: Codes) -> Response:
     """Return what the caller gets, a `WiredResponse` where the step bends the wire.
 
     `good` is the answer without the step; None where the call is not carried out. Raises `TypeError` where
     `carried_out` asks for one and there is none.
     """
-    bare = _bare(step, good, request_id, refusals)
+    bare = _bare(step, good, request_id, codes)
     headers = _with_headers(bare.headers, step.headers)
     if step.wire is None:
         return Response(bare.status, headers, bare.body)
@@ -72,9 +55,9 @@ def merged(value: Any, patch: Any) -> Any:
     return result
 
 
-def _bare(step: Step, good: Response | None, request_id: str, refusals: Refusals) -> Response:
+def _bare(step: Step, good: Response | None, request_id: str, codes: Codes) -> Response:
     if step.refuse is not None:
-        refused = refusals[step.refuse]
+        refused = codes[step.refuse]
         return answer(step.status or refused.status, step.refuse, step.message or refused.message, request_id)
     if step.replaces:
         return _as_given(step.status or 200, step.body)
@@ -125,22 +108,3 @@ def _with_headers(headers: Mapping[str, str], given: Mapping[str, str | None]) -
 
 
 _DIGITS: Final = re.compile("[0-9]{1,1000}")
-_MESSAGES: Final = {
-    1000: "Authentication failed",
-    1100: "The account is in an abnormal state",
-    1101: "The account is in arrears",
-    1102: "The resource pack is used up or has expired",
-    1103: "The account has no permission for this API or model",
-    1200: "The request parameters are invalid",
-    1201: "The value of a parameter is invalid",
-    1202: "The requested method is invalid",
-    1203: "The requested resource does not exist",
-    1300: "The request triggers the platform policy",
-    1301: "The request triggers the content security policy",
-    1302: "Too many requests in a short time",
-    1304: "The IP address is not on the allow-list",
-    5000: "Internal server error",
-    5001: "The service is temporarily unavailable",
-    5002: "The service timed out",
-}
-"""Ours, for the codes that no request rule has to itself."""

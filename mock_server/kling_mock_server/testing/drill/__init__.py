@@ -61,7 +61,8 @@ class Drill:
             self._slots.hold(handle, played)
         ended = run(handle)
         done = Run(tuple(map(self._readable, handle.journal)), ended.status, limit_s)
-        return DrillVerdict(played, done.outcome, collect_reasons(done, played.expects), ended.output, done.entries)
+        reasons = collect_reasons(done, played.expects, handle.responder.contract.codes)
+        return DrillVerdict(played, done.outcome, reasons, ended.output, done.entries)
 
     def _watch(self, entry: Entry) -> None:
         self._slots.see(entry)

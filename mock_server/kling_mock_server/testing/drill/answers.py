@@ -1,18 +1,18 @@
 """What an answer of the mock was to the client that got it, read from the journal."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from kling_mock_server.protocol.names import CREATE, IDENTIFY, QUERY, TTS
+from kling_contracts.rules.service_codes import ServiceCode
+from kling_mock_server.protocol.names import CREATE, DOWNLOAD, IDENTIFY, QUERY, TTS
 from kling_mock_server.state.journal import Entry
 
-PASSING_CODES: Final = (1302, 1303, 5001)
-"""Too fast, too many tasks, maintenance: nothing was done, and the same request may pass later."""
-DOUBTFUL_CODES: Final = (5000, 5002)
-"""The service failed, or gave up, on the way: nobody knows how far it came."""
+Codes = Mapping[int, ServiceCode]
+"""The service codes of the contract, by number."""
+
 PASSING_STATUSES: Final = (408, 425, 429)
-"""The same of answers without a code, as from gateways."""
+"""Of answers without a code, as from gateways: nothing was done, and the same request may pass later."""
 
 
 def is_whole(entry: Entry) -> bool:
@@ -33,18 +33,36 @@ def is_good(entry: Entry) -> bool:
     return is_whole(entry) and entry.status < 400 and entry.code == 0
 
 
-def is_refusal(entry: Entry) -> bool:
+def is_refusal(entry: Entry, codes: Codes) -> bool:
     """Return whether the client surely learned that its request was not carried out."""
-    if not is_whole(entry) or is_good(entry) or entry.code in DOUBTFUL_CODES:
+    if not is_whole(entry) or is_good(entry) or _retry(entry, codes) == "unknown":
         return False
-    return entry.status < 500 or entry.code in PASSING_CODES
+    return entry.status < 500 or can_pass_later(entry, codes)
 
 
-def is_final(entry: Entry) -> bool:
+def is_final(entry: Entry, codes: Codes) -> bool:
     """Return whether the client learned that the same request will never be carried out."""
-    if not is_refusal(entry) or entry.code in PASSING_CODES:
+    if not is_refusal(entry, codes) or can_pass_later(entry, codes):
         return False
     return entry.code != 0 or entry.status not in PASSING_STATUSES
+
+
+def is_of_account(entry: Entry, codes: Codes) -> bool:
+    """Return whether any request of the operation would be refused alike, whatever it asks for."""
+    if entry.operation in ("", DOWNLOAD):
+        return False
+    if entry.code == 0:
+        return entry.status in _OF_ACCOUNT
+    return entry.code in codes and codes[entry.code].concerns == "account"
+
+
+def can_pass_later(entry: Entry, codes: Codes) -> bool:
+    """Return whether the documents say of the answer's code that the same request can pass later."""
+    return _retry(entry, codes) == "later"
+
+
+def _retry(entry: Entry, codes: Codes) -> str:
+    return codes[entry.code].retry if entry.code in codes else "never"
 
 
 def tells_end(entry: Entry) -> bool:
@@ -99,4 +117,5 @@ def _without_ids(value: Any) -> Any:
     return [_without_ids(member) for member in value] if isinstance(value, list) else value
 
 
+_OF_ACCOUNT: Final = (401, 403)
 _IDS: Final = ("session_id", "audio_id", "external_task_id", "callback_url")

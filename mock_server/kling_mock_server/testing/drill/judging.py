@@ -8,9 +8,12 @@ from typing import Final, NamedTuple
 from kling_mock_server.protocol.names import CALLBACK, CREATE, DOWNLOAD, QUERY
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.testing.drill.answers import (
+    Codes,
+    can_pass_later,
     external_id,
     is_final,
     is_good,
+    is_of_account,
     is_prompt,
     is_refusal,
     retry_after_s,
@@ -65,13 +68,14 @@ class Run(NamedTuple):
         return "got the video" if has_video(self.entries) else "got no video"
 
 
-def collect_reasons(run: Run, expects: str) -> tuple[Reason, ...]:
+def collect_reasons(run: Run, expects: str, codes: Codes) -> tuple[Reason, ...]:
     """Return why the client did badly, one reason a rule at most; empty where it did well.
 
-    `expects` is what the scenario says of a good client: `succeeds`, `gives-up` or `either`.
+    `expects` is what the scenario says of a good client: `succeeds`, `gives-up` or `either`. `codes` are those of the
+    contract.
     """
     entries = [entry for entry in run.entries if entry.operation != CALLBACK]
-    found = [Reason(rule, next(broken(entries), "")) for rule, broken in _OF_JOURNAL.items()]
+    found = [Reason(rule, next(broken(entries, codes), "")) for rule, broken in _OF_JOURNAL.items()]
     found += [Reason("ends", _endless(run, entries)), Reason("outcome", _wrong_end(run.outcome, expects))]
     return tuple(reason for reason in found if reason.says)
 
@@ -89,17 +93,17 @@ def _is_full_download(entry: Entry) -> bool:
     return is_good(entry) and reaches_end
 
 
-def _pays_twice(entries: Sequence[Entry]) -> Iterator[str]:
+def _pays_twice(entries: Sequence[Entry], codes: Codes) -> Iterator[str]:
     first: Entry | None = None
     for entry in _of(CREATE, entries[: _over(entries)]):
         if first is None:
-            first = None if is_refusal(entry) else entry
+            first = None if is_refusal(entry, codes) else entry
         elif not external_id(first) or external_id(entry) != external_id(first):
             after = "the task was accepted" if is_good(first) else short_answer(first)
             yield f"created again after {after}, without the same external_task_id: may pay twice"
 
 
-def _ignores_retry_after(entries: Sequence[Entry]) -> Iterator[str]:
+def _ignores_retry_after(entries: Sequence[Entry], _: Codes) -> Iterator[str]:
     for asked in _by(entries, _operations(entries)):
         for entry, after in pairwise(asked):
             seconds = retry_after_s(entry)
@@ -107,7 +111,7 @@ def _ignores_retry_after(entries: Sequence[Entry]) -> Iterator[str]:
                 yield f"sent {entry.operation} again before the {seconds} s of Retry-After were over"
 
 
-def _backs_off_badly(entries: Sequence[Entry]) -> Iterator[str]:
+def _backs_off_badly(entries: Sequence[Entry], _: Codes) -> Iterator[str]:
     for asked in _by(entries, _operations(entries)):
         for pauses in _pauses(asked):
             if len(pauses) < MIN_RETRIES:
@@ -130,42 +134,36 @@ def _pauses(asked: Sequence[Entry]) -> Iterator[list[int]]:
     yield pauses
 
 
-def _retries_in_vain(entries: Sequence[Entry]) -> Iterator[str]:
+def _retries_in_vain(entries: Sequence[Entry], codes: Codes) -> Iterator[str]:
     for asked in _by(entries, _operations(entries)):
-        yield from _in_vain(asked, _is_of_account)
+        yield from _in_vain(asked, codes, of_account=True)
     for asked in _by(entries, list(wanted(entries))):
-        yield from _in_vain(asked, lambda entry: not _is_of_account(entry))
+        yield from _in_vain(asked, codes, of_account=False)
 
 
-def _in_vain(asked: Sequence[Entry], judged: Callable[[Entry], bool]) -> Iterator[str]:
+def _in_vain(asked: Sequence[Entry], codes: Codes, *, of_account: bool) -> Iterator[str]:
     refused = Counter[int]()
     for entry, after in pairwise(asked):
-        refused[entry.code] += is_final(entry)
-        if is_final(entry) and judged(entry) and not _may_retry(entry, after, refused[entry.code]):
+        # A key that is not valid yet is final, too: a client that knows its clock to be fast makes another.
+        final = is_final(entry, codes) or (entry.status == _UNAUTHORIZED and is_refusal(entry, codes))
+        refused[entry.code] += final
+        judged = final and is_of_account(entry, codes) == of_account
+        if judged and not _may_retry(entry, after, refused[entry.code], codes):
             yield f"sent {entry.operation or entry.path} again after {short_answer(entry)}, which no retry changes"
 
 
-def _is_of_account(entry: Entry) -> bool:
-    """Return whether any request of the operation would be told the same, whatever it asks for."""
-    if entry.operation in ("", DOWNLOAD):
-        return False
-    if entry.code == 0:
-        return entry.status in (401, 403)
-    return 1000 <= entry.code < 1200 or entry.code in (1202, 1304)
-
-
-def _may_retry(entry: Entry, after: Entry, times: int) -> bool:
+def _may_retry(entry: Entry, after: Entry, times: int, codes: Codes) -> bool:
     """Return whether a request that was refused `times` by now, each time for good, may be sent once more."""
     if entry.operation == DOWNLOAD:
         return times < MAX_LINKS
-    if entry.code == _NOT_FOUND:
+    if entry.status == _NOT_FOUND and not is_of_account(entry, codes):
         return times < MAX_NOT_FOUND
-    if entry.code == _EXPIRED:
-        return times <= 1 and after.token != entry.token
-    return entry.code == _NOT_YET_VALID and times <= 1
+    # A key that is refused may be replaced by another one, or become valid.
+    mended = after.token != entry.token or can_pass_later(entry, codes)
+    return entry.status == _UNAUTHORIZED and times <= 1 and mended
 
 
-def _leaves_end(entries: Sequence[Entry]) -> Iterator[str]:
+def _leaves_end(entries: Sequence[Entry], _: Codes) -> Iterator[str]:
     over = _over(entries)
     looks = 0
     for entry in entries[over:]:
@@ -179,13 +177,13 @@ def _leaves_end(entries: Sequence[Entry]) -> Iterator[str]:
             yield f"went on querying after it was told that the task had {_ended(entries[over - 1])}"
 
 
-def _leaks_key(entries: Sequence[Entry]) -> Iterator[str]:
+def _leaks_key(entries: Sequence[Entry], _: Codes) -> Iterator[str]:
     for entry in _of(DOWNLOAD, entries):
         if entry.token:
             yield "sent its key along with a download, to a host that is not the API's"
 
 
-_OF_JOURNAL: Final[Mapping[str, Callable[[Sequence[Entry]], Iterator[str]]]] = {
+_OF_JOURNAL: Final[Mapping[str, Callable[[Sequence[Entry], Codes], Iterator[str]]]] = {
     "pays-twice": _pays_twice,
     "retry-after": _ignores_retry_after,
     "back-off": _backs_off_badly,
@@ -239,6 +237,5 @@ def _by(entries: Sequence[Entry], keys: Sequence[str]) -> list[list[Entry]]:
     return list(groups.values())
 
 
-_NOT_YET_VALID: Final = 1003
-_EXPIRED: Final = 1004
-_NOT_FOUND: Final = 1203
+_UNAUTHORIZED: Final = 401
+_NOT_FOUND: Final = 404

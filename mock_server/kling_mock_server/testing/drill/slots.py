@@ -11,7 +11,6 @@ from kling_mock_server.state.stores.store import Transaction
 from kling_mock_server.state.tables import TASKS, Task
 from kling_mock_server.state.tasks import RefusedTask
 
-BUSY_CODE: Final = 1303
 FREE_AFTER_MS: Final = 1000
 """So long after the first refusal the place is free again."""
 
@@ -26,6 +25,7 @@ class Slots:
 
     def __init__(self) -> None:
         self._held: list[_Slot] = []
+        self._busy: frozenset[int] = frozenset()
         self._lock = threading.Lock()
 
     def hold(self, handle: Handle, scenario: Scenario) -> None:
@@ -33,6 +33,7 @@ class Slots:
         if not any(step.while_running for step in scenario.steps):
             return
         responder = handle.responder
+        self._busy = frozenset(rule.code for rule in responder.contract.account_rules.values())
         account = responder.accounts.of(digest_of(handle.token))
         endless = _endless(responder.resources.ids.next(), account.clock.now_ms(), handle.url)
         task = account.tasks.create(endless)
@@ -43,7 +44,7 @@ class Slots:
 
     def see(self, entry: Entry) -> None:
         """End the task soon after the client was told that there is no place."""
-        if entry.code != BUSY_CODE or not self._held:
+        if entry.code not in self._busy or not self._held:
             return
         with self._lock:
             met = [slot for slot in self._held if _has(slot.account, entry)]
