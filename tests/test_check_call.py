@@ -94,7 +94,7 @@ def test_any_json_has_a_report(mock, body):
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("operation=delete", "there is no operation 'delete'; there are create, list, query, identify, tts"),
+        ("operation=delete", "there is no operation 'delete'; there is create, list, query, identify, tts"),
         ("operation=", "there is no operation ''"),
         ("op=create", "'op' is no parameter of this call; it takes operation"),
     ],

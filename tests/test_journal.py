@@ -46,6 +46,8 @@ def test_an_entry_tells_what_was_asked_and_answered(mock):
         "request": {
             "method": "POST",
             "path": PATH,
+            "query": "",
+            "headers": {"authorization": "Bearer sha256:2c70e12b7a0646f9"},
             "token_sha256": hashlib.sha256(b"key").hexdigest()[:16],
             "body": payload(),
         },
@@ -59,7 +61,10 @@ def test_an_entry_tells_what_was_asked_and_answered(mock):
         "violations": [],
         "unverified": [],
         "notes": [],
+        "timelines": entry["timelines"],
+        "elapsed_ms": entry["elapsed_ms"],
     }
+    assert 0 < entry["elapsed_ms"] < 10_000
 
 
 def test_an_entry_tells_the_time_of_its_account(mock):
@@ -222,8 +227,31 @@ def test_a_body_at_the_limit_is_kept(mock):
     assert in_body(entry_of(mock, body), "session_id") == payload()["session_id"]
 
 
-def test_a_body_beyond_the_limit_is_kept_as_a_digest(mock):
+def test_of_a_body_beyond_the_limit_every_field_is_kept_but_its_long_texts(mock):
     body = sized(MAX_BODY_BYTES + 1)
+    kept = in_body(entry_of(mock, body))
+    note = json.loads(body)["face_choose"][0]["note"]
+    assert kept["face_choose"][0].pop("note") == {
+        "redacted": "sha256:" + hashlib.sha256(note.encode()).hexdigest(),
+        "length": len(note),
+    }
+    assert kept == payload()
+
+
+def test_of_an_upload_every_field_is_kept_but_the_audio(mock):
+    entry = entry_of(mock, payload(audio_id="", sound_file=LARGE_AUDIO, sound_end_time=1999))
+    assert in_body(entry, "face_choose", 0, "sound_end_time") == 1999
+    assert in_body(entry, "face_choose", 0, "sound_file")["format"] == "wav"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(json.dumps({f"field-{number}": "short" for number in range(2000)}).encode(), id="many fields"),
+        pytest.param(b'{"note": "' + b"x" * MAX_BODY_BYTES, id="not JSON"),
+    ],
+)
+def test_a_large_body_that_cannot_be_shortened_is_kept_as_a_digest(mock, body):
     assert in_body(entry_of(mock, body)) == {
         "redacted": "sha256:" + hashlib.sha256(body).hexdigest(),
         "length": len(body),
@@ -271,3 +299,141 @@ def test_whoever_watches_sees_every_entry_of_every_account(mock):
     mock.post(b"", "b")
     mock.post(payload(), "")
     assert [entry.status for entry in watched] == [200, 400, 401]
+
+
+BARS = [("video", 0, 10_000), ("face", 0, 10_000), ("inserted", 1000, 6000), ("overlap", 1000, 6000)]
+
+
+@pytest.mark.parametrize("volume", [1, 3], ids=["accepted", "refused"])
+def test_an_entry_has_the_times_as_they_were_when_it_was_judged(mock, volume):
+    mock.put_world()
+    mock.post(payload(sound_volume=volume))
+    mock.control("PUT", "/world", {})
+    (bars,) = mock.journal()["entries"][-1]["timelines"]
+    assert [tuple(bar.values()) for bar in bars] == [*BARS, ("audio", 0, 8000), ("clip", 0, 5000)]
+
+
+def test_a_store_on_disk_keeps_the_times_too(tmp_path):
+    mock = Mock(store=f"sqlite:///{tmp_path}/mock.db")
+    entry = entry_of(mock, payload())
+    assert [bar["label"] for bar in entry["timelines"][0]] == ["video", "face", "inserted", "overlap", "audio", "clip"]
+    mock.responder.close()
+
+
+def test_an_entry_has_the_headers_and_the_query_of_its_request(mock):
+    mock.ask("GET", f"{PATH}?pageNum=2", **{"user-agent": "curl/8", "x-trace": "ü" * 2000})
+    request = mock.journal()["entries"][-1]["request"]
+    assert request["query"] == "pageNum=2"
+    assert request["headers"]["user-agent"] == "curl/8"
+    assert request["headers"]["x-trace"] == "ü" * 1024 + "…"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("authorization", TOKEN, "sha256:"),
+        ("authorization", f"Basic {TOKEN}", "Basic sha256:"),
+        ("proxy-authorization", f"Basic {TOKEN}", "Basic sha256:"),
+        ("cookie", f"session={TOKEN}", "sha256:"),
+        ("x-api-key", TOKEN, "sha256:"),
+        ("x-auth-token", TOKEN, "sha256:"),
+        ("x-secret", TOKEN, "sha256:"),
+        ("webhook-signature", TOKEN, "sha256:"),
+    ],
+)
+def test_no_header_shows_a_secret(mock, name, value, shown):
+    mock.ask("GET", PATH, token="" if name == "authorization" else "key", **{name: value})
+    entries = mock.journal(token="")["entries"] + mock.journal()["entries"]
+    assert TOKEN not in json.dumps(entries)
+    (header,) = [entry["request"]["headers"][name] for entry in entries]
+    assert header.startswith(shown)
+    assert len(header) == len(shown) + 16
+
+
+def ids(journal):
+    return [entry["response"]["request_id"] for entry in journal["entries"]]
+
+
+def asked(mock, query, token="key"):
+    return mock.control("GET", f"/journal?{query}", token=token)
+
+
+@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250])
+def test_what_followed_an_entry_can_be_asked_for(mock, count):
+    first = mock.post(b"").json["request_id"]
+    later = [mock.post(b"").json["request_id"] for _ in range(count)]
+    journal = asked(mock, f"after={first}")
+    assert (ids(journal), journal["gap"]) == (later, False)
+
+
+@pytest.mark.parametrize("forgotten", ["reset", "made room", "never was"])
+def test_after_an_entry_that_is_no_longer_there_comes_everything_and_it_says_so(mock, forgotten):
+    last = mock.post(b"").json["request_id"] if forgotten != "never was" else "never-was"
+    if forgotten == "reset":
+        mock.control("POST", "/reset")
+    for _ in range(MAX_ENTRIES if forgotten == "made room" else 2):
+        mock.post(b"")
+    journal = asked(mock, f"after={last}")
+    assert journal["gap"]
+    assert ids(journal) == ids(mock.journal())
+
+
+def test_a_limit_takes_the_newest_entries_and_after_one_the_next(mock):
+    every = [mock.post(b"").json["request_id"] for _ in range(5)]
+    assert ids(asked(mock, "limit=2")) == every[-2:]
+    assert ids(asked(mock, f"after={every[0]}&limit=2")) == every[1:3]
+
+
+@pytest.fixture
+def several(mock):
+    mock.post(payload())
+    mock.post(payload(sound_volume=3))
+    mock.post(payload(sound_end_time=1999))
+    mock.ask("POST", "/kling/v1/audio/tts", {})
+    mock.ask("GET", "/elsewhere")
+    return mock
+
+
+@pytest.mark.parametrize(
+    ("query", "statuses"),
+    [
+        ("operation=create", [200, 400, 400]),
+        ("operation=tts", [400]),
+        ("operation=", [404]),
+        ("operation=tts&operation=create", [200, 400, 400, 400]),
+        ("status=200", [200]),
+        ("status=200&status=404", [200, 404]),
+        ("rule=clip-too-short", [400]),
+        ("rule=path&rule=sound_volume.maximum", [400, 404]),
+        ("operation=create&status=400&rule=clip-too-short", [400]),
+        ("operation=query", []),
+    ],
+)
+def test_entries_are_filtered_by_operation_status_and_rule(several, query, statuses):
+    assert [entry["response"]["status"] for entry in asked(several, query)["entries"]] == statuses
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("limit=0", "limit must be an integer from 1 to 1000, not '0'"),
+        ("limit=1001", "limit must be an integer from 1 to 1000"),
+        ("limit=x", "not 'x'"),
+        ("limit=", "not ''"),
+        ("status=4xx", "status must be an integer from 0 to 999, not '4xx'"),
+        ("status=1000", "status must be"),
+        ("operation=creat", "there is no operation 'creat'; there is create"),
+        ("rule=clip-to-short", "there is no rule 'clip-to-short'; there is clip-too-short"),
+        ("since=1", "'since' is no parameter of this call; it takes after, limit, operation, status, rule"),
+    ],
+)
+def test_a_query_that_cannot_be_meant_is_refused(mock, query, said):
+    answer = mock.ask("GET", f"/_mock/journal?{query}")
+    assert answer.status == 400
+    assert said in answer.message
+
+
+def test_what_a_request_rule_found_is_journalled_as_there_is_no_body_to_read_it_in(mock):
+    mock.ask("GET", "/elsewhere")
+    (entry,) = mock.journal()["entries"]
+    assert entry["violations"][0]["found"] == "/elsewhere"

@@ -109,9 +109,7 @@ def _handed_over(environ: Environ, answer: WiredResponse) -> Response:
 
 
 def _request(environ: Environ, body: bytes) -> Request:
-    headers = {name: environ[key] for name, key in _HEADERS if key in environ}
-    if "HTTP_WEBHOOK_ID" in environ:
-        headers |= {name: environ[key] for name, key in _WEBHOOK_HEADERS if key in environ}
+    headers = {name: environ[key] for key in environ if (name := _NAMES[key])}
     # WSGI hands the path over as Latin-1; what the client sent is UTF-8.
     path = environ.get("PATH_INFO", "/").encode("latin-1").decode("utf-8", "replace")
     host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
@@ -119,14 +117,16 @@ def _request(environ: Environ, body: bytes) -> Request:
     return Request(environ["REQUEST_METHOD"], path, headers, body, environ.get("QUERY_STRING", ""), origin)
 
 
-_HEADERS = (
-    ("authorization", "HTTP_AUTHORIZATION"),
-    ("content-type", "CONTENT_TYPE"),
-    ("range", "HTTP_RANGE"),
-    ("accept", "HTTP_ACCEPT"),
-)
-"""The headers that an answer may depend on, by their WSGI names."""
-_WEBHOOK_HEADERS = tuple(
-    (f"webhook-{name.lower()}", f"HTTP_WEBHOOK_{name}") for name in ("ID", "TIMESTAMP", "SIGNATURE")
-)
-"""What a signed callback to the mock's own inbox carries."""
+class _HeaderNames(dict[str, str]):
+    """Header names by their WSGI keys; empty for a key that is no header. Looked up for every header of a request."""
+
+    def __missing__(self, key: str) -> str:
+        name = key[5:].replace("_", "-").lower() if key.startswith("HTTP_") else ""
+        if len(self) < MAX_NAMES:
+            self[key] = name
+        return name
+
+
+MAX_NAMES: Final = 1000
+"""Names that are remembered: a client can make up any number."""
+_NAMES: Final = _HeaderNames({"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"})

@@ -1,7 +1,5 @@
 """The httpx adapter: a responder below a base URL, for any transport that takes a function."""
 
-from typing import Final
-
 import httpx
 
 from kling_contracts import Request
@@ -35,10 +33,5 @@ class HttpxTransport:
 
     def _asked(self, request: httpx.Request) -> Request:
         path = request.url.path.removeprefix(self.prefix)
-        headers = {name: request.headers[name] for name in _HEADERS if name in request.headers}
         query = request.url.query.decode("ascii")
-        return Request(request.method, path, headers, request.content, query, self._origin)
-
-
-_HEADERS: Final = ("authorization", "content-type", "range", "accept")
-"""The headers that an answer may depend on."""
+        return Request(request.method, path, dict(request.headers), request.content, query, self._origin)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from kling_contracts import Contract, Request, Response, Violation, __version__
 from kling_contracts.facts.world import audio_from_json, session_from_json
@@ -11,13 +11,17 @@ from kling_contracts.jsonio import strict_json
 from kling_contracts.jsonio.keywords import Checker
 from kling_contracts.rule_table import rule_rows
 from kling_mock_server.core import inbox
+from kling_mock_server.core.journal_query import journal_json, parse_query
 from kling_mock_server.core.payload_check import check_json
 from kling_mock_server.core.resources import Resources
+from kling_mock_server.core.task_list import tasks_json
 from kling_mock_server.failures.playback import begin_scenario
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id, plain
 from kling_mock_server.protocol.names import CONTROL_PREFIX
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
+
+T = TypeVar("T")
 
 
 class MisuseError(Exception):
@@ -45,10 +49,16 @@ class Call(NamedTuple):
 
     def parsed(self, parse: Callable[[Any], Any]) -> Any:
         """Decode the body and parse it. Raises `MisuseError` with what `parse` says is wrong."""
-        try:
-            return parse(self.json())
-        except ValueError as error:
-            raise MisuseError(400, str(error)) from None
+        value = self.json()
+        return _understood(lambda: parse(value))
+
+
+def _understood(work: Callable[[], T]) -> T:
+    """Return what `work` does. Raises `MisuseError` with its text where it raises `ValueError`."""
+    try:
+        return work()
+    except ValueError as error:
+        raise MisuseError(400, str(error)) from None
 
 
 class Control:
@@ -81,7 +91,8 @@ class Control:
             ("GET", "/inbox/{id}"): lambda call: inbox.posts_json(call.account, call.id),
             ("POST", "/inbox/{id}"): lambda call: inbox.put(call.account, call.id, call.request),
             ("POST", "/reset"): _reset,
-            ("GET", "/journal"): lambda call: call.account.journal.to_json(),
+            ("GET", "/journal"): self._journal,
+            ("GET", "/tasks"): lambda call: _understood(lambda: tasks_json(call.account, call.request.query)),
         }
 
     def respond(self, request: Request) -> Response:
@@ -145,10 +156,11 @@ class Control:
         return rows[0]
 
     def _check(self, call: Call) -> dict[str, Any]:
-        try:
-            return check_json(call.request, call.account, self._resources)
-        except ValueError as error:
-            raise MisuseError(400, str(error)) from None
+        return _understood(lambda: check_json(call.request, call.account, self._resources))
+
+    def _journal(self, call: Call) -> dict[str, Any]:
+        query = _understood(lambda: parse_query(call.request.query, self._contract))
+        return journal_json(call.account.journal, query)
 
     def _health(self, _: str) -> dict[str, Any]:
         return {"status": "ok", "version": __version__, "operations": [o.id for o in self._contract.operations]}

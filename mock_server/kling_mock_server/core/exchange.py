@@ -1,6 +1,7 @@
 """One request on its way to an answer: its account, its operation, and the step of a scenario that takes it."""
 
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from kling_contracts import Report, Request
@@ -9,6 +10,7 @@ from kling_mock_server.protocol.answer_summary import NO_DETAILS
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.journal import Entry, kept
+from kling_mock_server.state.kept_headers import kept_headers
 from kling_mock_server.state.tables import State
 
 
@@ -28,6 +30,10 @@ class Exchange(NamedTuple):
     """Short name of the operation; empty where the request reached none."""
     played: PlayedStep | None
     """The step of a scenario that takes the request."""
+    began_s: float
+    """When it began, on the clock of `time.perf_counter`."""
+    payload: Any = None
+    """What its body, or its parameters, say; None where that was not understood."""
 
     @classmethod
     def begin(
@@ -42,7 +48,7 @@ class Exchange(NamedTuple):
     ) -> "Exchange":
         """Return the exchange of a request that belongs to an account, whose `state` may have been read before."""
         state = state or account.state.read()
-        return cls(request, new_request_id(), account, state, state.now_ms(), token, operation, played)
+        return cls(request, new_request_id(), account, state, state.now_ms(), token, operation, played, perf_counter())
 
     def entry(
         self, status: int, code: int, message: str, report: Report, details: Mapping[str, Any] = NO_DETAILS
@@ -54,19 +60,16 @@ class Exchange(NamedTuple):
             method=request.method,
             path=request.path,
             token=self.token,
-            body=kept(request.body),
+            body=kept(request.body, self.payload),
             status=status,
             code=code,
             answer=message,
             request_id=self.request_id,
-            report=_without_facts(report),
+            report=report,
             operation=self.operation,
             fault=self.played.scenario if self.played else "",
             details=details,
+            query=request.query,
+            headers=kept_headers(request.headers),
+            elapsed_ms=round((perf_counter() - self.began_s) * 1000, 3),
         )
-
-
-def _without_facts(report: Report) -> Report:
-    if report.violations or report.unverified or report.notes:
-        return report._replace(facts=())
-    return Report()

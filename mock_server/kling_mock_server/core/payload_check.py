@@ -1,12 +1,12 @@
 """A payload judged against an account's world, and nothing else done with it."""
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from kling_contracts import Operation, Request
 from kling_contracts.jsonio import strict_json
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.operations import judge, work_on
+from kling_mock_server.core.query import Asked
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.reports.payload_checker import report_json, unreadable
 from kling_mock_server.state.account import Account
@@ -29,11 +29,5 @@ def check_json(request: Request, account: Account, resources: Resources) -> dict
 
 def _operation(query: str, resources: Resources) -> Operation:
     contract = resources.contract
-    name = contract.operation.name
-    for key, value in parse_qsl(query, keep_blank_values=True):
-        if key != "operation":
-            raise ValueError(f"{key!r} is no parameter of this call; it takes operation")
-        name = value
-    if name not in contract.by_name:
-        raise ValueError(f"there is no operation {name!r}; there are {', '.join(contract.by_name)}")
-    return contract.by_name[name]
+    names = Asked(query, ("operation",)).known("operation", contract.by_name)
+    return contract.by_name[names[-1]] if names else contract.operation

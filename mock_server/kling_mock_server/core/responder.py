@@ -69,7 +69,7 @@ class Responder:
         self._scenarios = ScenarioPlayer(contract)
         self._control = control_api.Control(contract, accounts, self.resources)
         self.watch: Callable[[Entry], None] | None = None
-        """Called with every exchange that is journalled, its body whole, a refused one's facts too."""
+        """Called with every exchange that is journalled, its body whole."""
 
     def respond(self, request: Request) -> Response:
         """Answer one request as the documented API would."""
@@ -120,6 +120,7 @@ class Responder:
         payload = self.contract.gate.payload(request, routed)
         if isinstance(payload, Violation):
             return self._refused(exchange, Report((payload,)))
+        exchange = exchange._replace(payload=payload)
         outcome = self._attempt(exchange, routed.operation, payload)
         if outcome.is_stale:
             # Once more: a concurrent request may have used the external id, or replaced the world, since judging.
@@ -164,7 +165,7 @@ class Responder:
         good = answer(200, 0, SUCCEED, exchange.request_id, data, _unverified(report))
         if exchange.played:
             return self._played(exchange, good, report)
-        self._record(exchange, exchange.entry(200, 0, SUCCEED, report, task_details(data)), report)
+        self._record(exchange, exchange.entry(200, 0, SUCCEED, report, task_details(data)))
         return good
 
     def _refused(self, exchange: Exchange, report: Report) -> Response:
@@ -180,7 +181,7 @@ class Responder:
         refusal = answer(status, code, message, exchange.request_id, headers=headers)
         if exchange.played:
             return self._played(exchange, refusal, report)
-        self._record(exchange, exchange.entry(status, code, message, report), report)
+        self._record(exchange, exchange.entry(status, code, message, report))
         return refusal
 
     def _downloaded(self, request: Request) -> Response:
@@ -195,7 +196,7 @@ class Responder:
         if exchange.played:
             return self._played(exchange, response, Report())
         details = answer_details(response, is_file=True)
-        self._record(exchange, exchange.entry(response.status, 0, "", Report(), details), Report())
+        self._record(exchange, exchange.entry(response.status, 0, "", Report(), details))
         return response
 
     def _played(self, exchange: Exchange, good: Response | None, report: Report) -> Response:
@@ -205,15 +206,14 @@ class Responder:
         response, is_file = played.response, exchange.operation == DOWNLOAD
         details = {**answer_details(response, is_file=is_file), **wire_details(response)}
         entry = exchange.entry(response.status, played.code, played.message, report, details)
-        self._record(exchange, entry, report)
+        self._record(exchange, entry)
         return response
 
-    def _record(self, exchange: Exchange, entry: Entry, report: Report) -> None:
+    def _record(self, exchange: Exchange, entry: Entry) -> None:
         exchange.account.journal.record(entry)
         if self.watch:
             body = exchange.request.body
-            whole = report.violations or entry.body is not body
-            self.watch(entry._replace(body=body, report=report) if whole else entry)
+            self.watch(entry if entry.body is body else entry._replace(body=body))
 
 
 def _store_down(error: StoreDownError) -> Response:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from time import perf_counter
 from typing import Final, NamedTuple
 
 from kling_contracts import Report
@@ -38,8 +39,9 @@ class CallbackSender(NamedTuple):
         """
         body, url = _body(account, due), due.outbox.url
         refusal = self.targets.refusal(url)
+        began = perf_counter()
         attempt = Attempt(0, refusal) if refusal else self.post(url, body, self._headers(due, body))
-        entry = _entry(account, url, body, attempt)
+        entry = _entry(account, due, body, attempt, round((perf_counter() - began) * 1000, 3))
         # A target that may not be called stays one: another attempt would be refused as well.
         done = attempt.delivered or bool(refusal)
         if not account.state.transaction(lambda rows: outbox.settle(rows, due, done=done)):
@@ -56,11 +58,11 @@ class CallbackSender(NamedTuple):
         return headers | signature_headers(secrets, due.message.id, real_ms() // 1000, body)
 
 
-def _entry(account: Account, url: str, body: bytes, attempt: Attempt) -> Entry:
+def _entry(account: Account, due: Due, body: bytes, attempt: Attempt, elapsed_ms: float) -> Entry:
     return Entry(
         at_ms=account.clock.now_ms(),
         method="POST",
-        path=url,
+        path=due.outbox.url,
         token="",
         body=kept(body),
         status=attempt.status,
@@ -69,6 +71,12 @@ def _entry(account: Account, url: str, body: bytes, attempt: Attempt) -> Entry:
         request_id=new_request_id(),
         report=Report(),
         operation=CALLBACK,
+        details={
+            "task_id": due.task.id,
+            "task_status": due.message.status,
+            "attempt": due.outbox.attempt + 1,
+        },
+        elapsed_ms=elapsed_ms,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from kling_contracts import Contract, Note, Report, Rule, Unverified, Violation
 from kling_contracts.facts.payload_facts import base64_bytes
 from kling_contracts.jsonio import strict_json
+from kling_contracts.judging.timeline import Bar, bars_of
 from kling_mock_server.state.stores.store import Store, Table
 
 MAX_ENTRIES: Final = 1000
@@ -16,6 +17,10 @@ MAX_BODY_BYTES: Final = 16 * 1024
 """Bytes of a body that are kept; of a larger one only length and digest."""
 MAX_TEXT_LENGTH: Final = 1024
 """Characters of a string that are shown; a longer one is redacted like audio, a longer path cut."""
+
+
+_PAGE: Final = 100
+"""Entries that are read at once from the end of the journal."""
 
 
 class Entry(NamedTuple):
@@ -41,11 +46,24 @@ class Entry(NamedTuple):
     """The scenario whose step was played; empty where none was."""
     details: Mapping[str, Any] = {}
     """What else the answer says, and how it left: see `answer_summary` and `wire_details`."""
+    query: str = ""
+    """What follows the `?` of the URL, as it came; cut like the path."""
+    headers: Mapping[str, str] = {}
+    """The request's headers by lower-case name, secrets as digests."""
+    elapsed_ms: float = 0.0
+    """Real time from the request's arrival to its answer, in ms; of a callback, until the receiver had answered."""
+    bars: tuple[list[Bar], ...] = ()
+    """The times of each item of face_choose, where the report no longer has the facts that they come from."""
 
     @property
     def payload(self) -> Any:
         """The body as JSON with audio taken out; None where there was none."""
         return _readable(self.body)
+
+    @property
+    def timelines(self) -> list[list[Bar]]:
+        """The times of each item of face_choose, in ms; empty where none can be drawn."""
+        return list(self.bars) if self.bars or not self.report.facts else bars_of(self.payload, self.report)
 
 
 class Journal:
@@ -58,8 +76,8 @@ class Journal:
 
     def record(self, entry: Entry) -> None:
         """Add an exchange; the oldest makes room."""
-        if len(entry.path) > MAX_TEXT_LENGTH:
-            entry = entry._replace(path=entry.path[:MAX_TEXT_LENGTH])
+        if len(entry.path) > MAX_TEXT_LENGTH or len(entry.query) > MAX_TEXT_LENGTH:
+            entry = entry._replace(path=entry.path[:MAX_TEXT_LENGTH], query=entry.query[:MAX_TEXT_LENGTH])
         self._store.transaction(self._account, lambda rows: rows.put(self._table, entry.request_id, entry))
 
     def clear(self) -> None:
@@ -72,10 +90,26 @@ class Journal:
         rows = self._store.transaction(self._account, lambda rows: rows.items(self._table))
         return tuple(entry for _, entry in rows)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the entries, oldest first, and how many were dropped to make room."""
-        entries, dropped = self.entries, self._store.dropped(self._account, self._table)
-        return {"dropped": dropped, "entries": [_entry_json(entry) for entry in entries]}
+    def dropped(self) -> int:
+        """Return how many entries were dropped to make room."""
+        return self._store.dropped(self._account, self._table)
+
+    def after(self, request_id: str) -> list[Entry] | None:
+        """Return the entries that followed another, oldest first; None where that one is not in the journal.
+
+        Reads from the end: who follows the journal asks for the few that are new.
+        """
+        newer: dict[str, Entry] = {}
+        for skip in range(0, MAX_ENTRIES, _PAGE):
+            page = self._store.newest(self._account, self._table, skip, _PAGE)
+            for entry in page:
+                if entry.request_id == request_id:
+                    return list(reversed(newer.values()))
+                # What was added since the page before pushes its last entries onto this one.
+                newer.setdefault(entry.request_id, entry)
+            if len(page) < _PAGE:
+                break
+        return None
 
 
 def journal_table(contract: Contract) -> Table:
@@ -90,8 +124,8 @@ def _row(entry: Entry) -> list[Any]:
     found = [[one.rule.id, one.pointer, one.message, _stored_value(one), one.remedy] for one in report.violations]
     unverified = [[one.rule.id, one.pointer, one.because] for one in report.unverified]
     stored: Any = [found, unverified, report.notes]
-    row: Any = entry._replace(report=stored)
-    return list(row._replace(body=payload))
+    row: Any = entry
+    return list(row._replace(body=payload, report=stored, bars=entry.timelines))
 
 
 def _stored_value(violation: Violation) -> str:
@@ -109,14 +143,23 @@ def _from_row(row: list[Any], rules: Mapping[str, Rule]) -> Entry:
         tuple(Unverified(rules[one[0]], *one[1:]) for one in unverified if one[0] in rules),
         tuple(Note(*note) for note in notes),
     )
-    return entry._replace(body=str(entry.body).encode(), report=report)
+    bars = tuple([Bar(*bar) for bar in item] for item in entry.bars)
+    return entry._replace(body=str(entry.body).encode(), report=report, bars=bars)
 
 
-def kept(payload: bytes) -> bytes:
-    """Return what of a body may stay in memory: all of a small one, a digest of a large one."""
-    if len(payload) <= MAX_BODY_BYTES:
-        return payload
-    return json.dumps(_redacted(payload)).encode()
+def kept(body: bytes, payload: Any = None) -> bytes:
+    """Return what of a body may stay in memory: all of a small one; of a large one its payload without long texts.
+
+    `payload` is the body decoded, None where nobody has: of such a body, and of one that is large without audio, only
+    length and digest stay.
+    """
+    if len(body) <= MAX_BODY_BYTES:
+        return body
+    if payload is not None:
+        shortened = json.dumps(_without_audio(payload), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        if len(shortened) <= MAX_BODY_BYTES:
+            return shortened
+    return json.dumps(_redacted(body)).encode()
 
 
 @lru_cache
@@ -126,14 +169,18 @@ def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:16] if token else ""
 
 
-def _entry_json(entry: Entry) -> dict[str, Any]:
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """Return one exchange as `GET /_mock/journal` has it."""
     return {
         "at_ms": entry.at_ms,
+        "elapsed_ms": entry.elapsed_ms,
         "operation": entry.operation,
         "fault": entry.fault,
         "request": {
             "method": entry.method,
             "path": entry.path,
+            "query": entry.query,
+            "headers": dict(entry.headers),
             "token_sha256": entry.token,
             "body": entry.payload,
         },
@@ -144,15 +191,18 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
             "request_id": entry.request_id,
             "details": dict(entry.details),
         },
-        **_without_values(entry.report.to_json()),
+        **_without_values(entry.report),
+        "timelines": [[bar._asdict() for bar in bars] for bars in entry.timelines],
     }
 
 
-def _without_values(report: dict[str, Any]) -> dict[str, Any]:
-    # What a violation found stands in the body, where audio has been taken out.
-    for violation in report["violations"]:
-        del violation["found"]
-    return report
+def _without_values(report: Report) -> dict[str, Any]:
+    """Return a report whose violations tell no value of the body: it stands there, and audio has been taken out."""
+    value = report.to_json()
+    for row, violation in zip(value["violations"], report.violations, strict=True):
+        if violation.rule.kind != "request":
+            del row["found"]
+    return value
 
 
 def _readable(payload: bytes) -> Any:
@@ -179,8 +229,12 @@ def _is_audio(text: str, name: str) -> bool:
 def _format_of(text: str) -> str | None:
     from kling_contracts.media import audio
 
-    data = base64_bytes(text)
+    data = base64_bytes(text if len(text) <= MAX_BODY_BYTES else text[:_SNIFFED])
     return None if data is None else audio.identify(data)
+
+
+_SNIFFED: Final = 256 * 1024
+"""Characters of a long Base64 text, a multiple of 4, that its format is looked for in."""
 
 
 def _redacted(content: bytes, audio_format: str | None = None) -> dict[str, Any]:

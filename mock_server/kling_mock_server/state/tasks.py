@@ -35,6 +35,7 @@ class Tasks:
         self._state = state
         self._tasks = state.view(TASKS)
         self._external_ids = state.view(EXTERNAL_IDS)
+        self._outboxes = state.view(OUTBOXES)
 
     def create(self, task: Task, outbox: Outbox | None = None, *, unique: bool = True) -> Task | RefusedTask:
         """Store a new task and its callbacks; return it as created at the instant at which it was stored.
@@ -48,6 +49,11 @@ class Tasks:
         """Return the task of that id or, where none has it, of that external id."""
         task: Task | None = self._tasks.get(name)
         return self._tasks.get(self._external_ids.get(name, "")) if task is None else task
+
+    def outbox(self, task_id: str) -> Outbox | None:
+        """Return the callbacks of a task that are still to be sent; None where there are none."""
+        outbox: Outbox | None = self._outboxes.get(task_id)
+        return outbox
 
     def making(self, video_id: str) -> Task | None:
         """Return the task whose result has that id, whether it has made it yet or not."""

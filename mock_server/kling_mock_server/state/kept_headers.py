@@ -1,0 +1,43 @@
+"""The headers of a request as the journal keeps them: secrets are named and never shown."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from kling_mock_server.state.journal import digest_of
+
+MAX_HEADERS: Final = 64
+"""Headers that are kept of one request."""
+MAX_HEADER_LENGTH: Final = 1024
+"""Characters of a value that are kept."""
+
+_SECRET: Final = re.compile(
+    r"auth|cookie|token|secret|(?<!idempotency-)key|session|passw|signature|credential", re.IGNORECASE
+)
+_SCHEME: Final = re.compile(r"(?:bearer|basic|digest|token)(?= )", re.IGNORECASE)
+
+
+def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers by name, every value that may be a secret as `sha256:` and the digest of it."""
+    pairs = list(headers.items())[:MAX_HEADERS]
+    return {name: _kept(name, value) for name, value in pairs}
+
+
+def _kept(name: str, value: str) -> str:
+    if _is_secret(name):
+        return _redacted(value)
+    return value if len(value) <= MAX_HEADER_LENGTH else value[:MAX_HEADER_LENGTH] + "…"
+
+
+@lru_cache(maxsize=1000)
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
+
+
+@lru_cache
+def _redacted(value: str) -> str:
+    scheme = _SCHEME.match(value)
+    secret = value[scheme.end() :].strip() if scheme else value
+    shown = f"sha256:{digest_of(secret)}" if secret else ""
+    return f"{scheme[0]} {shown}".rstrip() if scheme else shown
