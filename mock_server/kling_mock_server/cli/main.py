@@ -15,6 +15,7 @@ class Group(click.Group):
     """Imports the larger commands when they are asked for; shows a mistake in our documents as one line."""
 
     _late: Final = {
+        "docs": "kling_mock_server.cli.docs",
         "drill": "kling_mock_server.cli.drill",
         "fuzz": "kling_mock_server.cli.fuzz",
         "scenarios": "kling_mock_server.cli.serve",
@@ -59,6 +60,7 @@ def cli() -> None:
     klingkit cases --rule clip-too-short   test vectors for any language
     klingkit fuzz http://127.0.0.1:8080  does a server, or a function, keep the rules?
     klingkit schemathesis init           files for a Schemathesis run
+    klingkit docs                        the documentation, page by page
     """
 
 

@@ -9,7 +9,14 @@ from kling_mock_server.cli.profile_options import profile_options
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    envvar="KLINGKIT_PORT",
+    type=click.IntRange(0, 65535),
+    help="0 picks a free one.",
+)
 @profile_options
 @click.option("--token", "tokens", multiple=True, help="Welcome only this bearer token (or JWT issuer); repeatable.")
 @click.option("--secret", default="", help="Verify the signature of JWTs with this secret (HS256).")
