@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := openapi contracts mock_server examples tests conftest.py
 
-.PHONY: help serve test check bench wheel-test cases nightly schemathesis format clean
+.PHONY: help serve test check bench wheel-test cases docs nightly schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
@@ -12,6 +12,7 @@ help:
 	@echo "make check       ruff and mypy --strict"
 	@echo "make bench       what it costs, as ratios; exits 1 past a target"
 	@echo "make wheel-test  what packing can lose, against the installed wheel"
+	@echo "make docs        the outputs that the documents show, from real runs"
 	@echo "make schemathesis  the mock under schemathesis, in an environment of its own"
 
 PORT ?= 8080
@@ -46,6 +47,10 @@ wheel-test: $(VENV)/test
 # The catalogue as a file of the wheel; a test holds that it is what the contract says.
 cases: $(VENV)/product
 	$(BIN)/klingkit cases > contracts/kling_contracts/cases/cases.ndjson
+
+# Follows the documents and writes what their commands print into them; DOCS="README.md docs/mock.md" for some.
+docs: $(VENV)/test
+	cd tests && ../$(BIN)/python -m support.documents $(DOCS)
 
 nightly: $(VENV)/test
 	$(BIN)/python -m pytest -n auto --hypothesis-profile nightly tests/test_strategies.py

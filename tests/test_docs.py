@@ -1,127 +1,58 @@
-"""What the documents show is what happens: every console block is run and its output compared."""
+"""Documents followed as a reader follows them, in an empty folder with the wheel installed; see `support.documents`."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
-from support import serving
+from support import documents
+from support.wheel import installed_wheel  # noqa: F401  (a fixture)
 
-ROOT = Path(__file__).parents[1]
-LINKING = [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))]
-# Schemathesis has an environment and tests of its own; what it prints is abridged.
-ELSEWHERE = {"docs/schemathesis.md"}
-DOCUMENTS = [
-    name for name in LINKING if name not in ELSEWHERE and "```console\n" in (ROOT / name).read_text(encoding="utf-8")
-]
-ID = re.compile(r"(?<!\d)\d{18}(?!\d)")
-SHOWN_URL = "http://127.0.0.1:8080"
+ROOT = documents.ROOT
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
+LINKING = sorted(path.relative_to(ROOT).as_posix() for path in PAGES)
+# Schemathesis has an environment and tests of its own; the Chinese README shows what the English one shows.
+FOLLOWED = [name for name in documents.names() if name not in ("docs/schemathesis.md", documents.CHINESE)]
+LANGUAGES = {"console", "sh", "python", "text", "json", "yaml", "toml"}
 
-# What differs from run to run; everything else must be equal to the letter.
-VOLATILE = [
-    (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}", "<request id>"),
-    (r"(?<!\d)\d{18}(?!\d)", "<id>"),
-    (r'"(created_at|updated_at|now_ms)":\d{13}', r'"\1":<ms>'),
-    (r"Date: .*", "Date: <date>"),
-    (r"Server: klingkit/.*", "Server: <server>"),
-]
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the documents use curl")
 
 
-def consoles(name):
-    """Yield commands and outputs of a document, in its order."""
-    text = (ROOT / name).read_text(encoding="utf-8")
-    for block in re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        yield from commands(block)
+def text_of(name):
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
-def commands(block):
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, _, output = part.partition("\n")
-        yield command, output.rstrip("\n")
+@needs_curl
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_a_document_that_is_followed_does_what_it_says(name, installed_wheel, tmp_path):  # noqa: F811
+    if name == "examples/node_fetch/README.md" and shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    with documents.reader_of(name, tmp_path, installed_wheel) as reader:
+        for block, commands in documents.followed(text_of(name), reader):
+            documents.hold(block, commands)
 
 
-def steady(text):
-    for pattern, replacement in VOLATILE:
-        text = re.sub(pattern, replacement, text.replace("\r", ""))
-    return text.rstrip("\n")
-
-
-# What upstream would make of a task takes time, and so does what the documents show of it.
-PATIENCE_S = 20
-
-
-class Reader:
-    """Types the commands of one document, with the ids that it was given in place of those that are shown."""
-
-    def __init__(self, url, folder):
-        self.url = url
-        self.folder = folder
-        self.given = {}
-
-    def follow(self, command, output):
-        """Return what a command printed; what only asks is asked again until it is told what is shown."""
-        until = time.monotonic() + PATIENCE_S
-        printed = self.type(command)
-        while steady(printed) != steady(output) and asks(command) and time.monotonic() < until:
-            printed = self.type(command)
-        self.given |= dict(zip(ID.findall(output), ID.findall(printed), strict=False))
-        return printed
-
-    def type(self, command):
-        return run(ID.sub(lambda match: self.given.get(match[0], match[0]), command), self.url, self.folder)
-
-
-def asks(command):
-    return command.startswith("curl") and " -d " not in command
-
-
-def run(command, url, folder=ROOT / "tests" / "examples"):
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    completed = subprocess.run(
-        ["sh", "-c", command.replace(SHOWN_URL, url)],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    return completed.stdout.replace(url, SHOWN_URL)
-
-
-@pytest.fixture
-def url():
-    with serving.running() as server:
-        yield server.url
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the documents use curl")
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_the_console_blocks_of_a_document_show_what_happens(name, url, tmp_path):
-    folder = shutil.copytree(ROOT / "tests" / "examples", tmp_path / "examples")
-    reader = Reader(url, folder)
-    for command, output in consoles(name):
-        assert steady(reader.follow(command, output)) == steady(output), command
+@pytest.mark.parametrize("name", LINKING)
+def test_every_block_says_what_it_is(name):
+    assert {block.language for block in documents.blocks_of(text_of(name))} <= LANGUAGES
 
 
 @pytest.mark.parametrize("name", LINKING)
 def test_every_relative_link_leads_somewhere(name):
     document = ROOT / name
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text_of(name)):
         assert (document.parent / target).exists(), target
 
 
 def test_the_architecture_fits_on_one_page():
-    assert len((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()) <= 72
+    assert len(text_of("ARCHITECTURE.md").splitlines()) <= 72
 
 
-def test_both_readmes_show_the_same_commands():
-    english, chinese = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
-    assert re.findall(r"^\$ (.*)$", english, re.MULTILINE) == re.findall(r"^\$ (.*)$", chinese, re.MULTILINE)
+def test_both_readmes_show_the_same():
+    english, chinese = map(text_of, (documents.ENGLISH, documents.CHINESE))
     assert english.count("\n## ") == chinese.count("\n## ")
+    assert shown(english) == shown(chinese)
+
+
+def shown(document):
+    return [documents.without_comments(block.text) for block in documents.blocks_of(document)]

@@ -416,13 +416,13 @@ def flush(code):
     return "\n".join(line.strip() for line in code.strip().splitlines())
 
 
-FAILING = next(block for block in blocks("pytest.md", "python") if "too_early" in block)
+FAILING = next(block for block in blocks("pytest.md", "python excerpt") if "too_early" in block)
 
 
-@pytest.mark.parametrize("page", ["pytest.md", "respx.md"])
+@pytest.mark.parametrize("page", ["pytest.md", "respx.md", "drill.md"])
 def test_what_a_page_shows_is_part_of_a_suite_that_is_run(page):
     suites = [flush(path.read_text(encoding="utf-8")) for path in EXAMPLES]
-    for block in blocks(page, "python"):
+    for block in blocks(page, "python excerpt"):
         assert block == FAILING or any(flush(block) in suite for suite in suites), block
 
 
