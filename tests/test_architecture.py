@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.interpreter import loaded_by
+from support.interpreter import loaded_by, modules_loaded_by
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
@@ -63,6 +63,10 @@ STILL_IN_A_CIRCLE = {
 
 # What a contract may never pull in: it runs in environments that have none of it.
 HEAVY = {"flask", "respx", "httpx", "pytest", "hypothesis", "waitress", "click", "jwt", "schemathesis"}
+
+# The mock at work. What sends requests to any server needs the names in protocol/ and none of it.
+SERVER = {"core", "adapters", "assets", "failures", "page"}
+SERVER_MODULES = {"kling_mock_server.outgoing.callback_worker", "kling_mock_server.outgoing.callback_attempt"}
 
 # The modules that may import a package.
 KNOWING = {
@@ -248,3 +252,34 @@ def test_importing_the_contract_parses_no_document():
 
 def test_importing_the_documents_loads_nothing_else_of_ours():
     assert loaded_by("import kling_openapi") & set(PACKAGES) == {"kling_openapi"}
+
+
+def is_server(module):
+    return module.split(".")[:1] == ["kling_mock_server"] and (
+        module in SERVER_MODULES or bool(SERVER & set(module.split(".")[1:2]))
+    )
+
+
+def test_testing_imports_nothing():
+    assert imports_of("kling_mock_server/testing/__init__.py") == []
+
+
+def test_fuzzing_at_work_needs_no_part_of_the_server():
+    loaded = modules_loaded_by("from kling_mock_server.testing.fuzzing import fuzz_server, report")
+
+    assert "kling_mock_server.testing.fuzzing.target" in loaded
+    assert [module for module in loaded if is_server(module)] == []
+
+
+@pytest.mark.parametrize("folder", ["fuzzing", "schemathesis_hooks"])
+def test_what_sends_requests_never_leads_to_the_server(folder):
+    # Read from the source: late imports count, and Schemathesis need not be installed.
+    reached, waiting = set(), [name for name in MODULES if name.startswith(f"kling_mock_server/testing/{folder}/")]
+    assert waiting
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += files_imported(name)
+
+    assert [name for name in sorted(reached) if is_server(name.removesuffix(".py").replace("/", "."))] == []
