@@ -251,6 +251,12 @@ def test_a_task_that_has_ended_is_looked_at_once_more_at_most(end):
 
 
 @pytest.mark.parametrize("end", [ENDED, FAILED])
+def test_a_create_after_the_end_pays_once(end):
+    assert "pays-twice" in broken(create("a"), create("b"), query(**end))
+    assert broken(create("a"), query(**end), create("b")) == {"end-is-end"}
+
+
+@pytest.mark.parametrize("end", [ENDED, FAILED])
 def test_nothing_is_created_after_the_end(end):
     assert broken(create("a"), query(**end), create("a")) == {"end-is-end"}
 

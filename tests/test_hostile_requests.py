@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from kling_contracts import Request
+from kling_contracts.judging.request_rules import MAX_PARAMETERS
 from kling_mock_server.adapters.live_server import LiveServer
 from support.serving import exchange, new_app, payload, raw_request
 from support.workflow import CREATE, IDENTIFY, LIST, ORIGIN, QUERY, TTS, VIDEO_URL, must_fit, said, task_path
@@ -198,6 +199,8 @@ RAW_PATHS = [
     pytest.param(f"{LIST}?pageNum=%FF", 400, id="a number that is not UTF-8"),
     pytest.param(f"{LIST}?pageNum=\xff", 400, id="a number of bytes as they are"),
     pytest.param(f"{LIST}?{'x&' * 5000}pageNum=1", 200, id="thousands of parameters"),
+    pytest.param(f"{LIST}?{'x&' * (MAX_PARAMETERS - 1)}pageNum=0", 400, id="the last parameter that is read"),
+    pytest.param(f"{LIST}?{'x&' * MAX_PARAMETERS}pageNum=0", 200, id="one parameter more than are read"),
     pytest.param(f"http://other.example{LIST}", 200, id="an absolute URL"),
     pytest.param("/_mock/files/a/results/" + "9" * 5000 + ".mp4", 404, id="a file of 5,000 digits"),
     pytest.param("/_mock/files/%FF/results/%00.mp4", 404, id="a file of odd bytes"),

@@ -2,12 +2,14 @@ import base64
 import gc
 import hashlib
 import json
+from contextlib import closing
 
 import pytest
 
 from kling_contracts.media import silent_audio
+from kling_mock_server.adapters.handle import InProcess
 from kling_mock_server.state.journal import MAX_BODY_BYTES, MAX_ENTRIES
-from support.serving import NOW_MS, PATH, Mock, payload
+from support.serving import NOW_MS, PATH, Mock, new_app, payload, world
 
 TOKEN = "sk-nobody-may-ever-read-this"
 LARGE_AUDIO = base64.b64encode(silent_audio.make("wav", 5000, 30_000)).decode()
@@ -210,6 +212,26 @@ def test_no_audio_is_journalled(mock, audio, body):
 def test_the_url_of_an_audio_is_journalled(mock, url):
     entry = entry_of(mock, payload(audio_id="", sound_file=url))
     assert in_body(entry, "face_choose", 0, "sound_file") == url
+
+
+@pytest.mark.parametrize(
+    ("sound_file", "value"),
+    [
+        ("http://files.example/a.mp3", '"http://files.example/a.mp3"'),
+        ("HTTPS://files.example/a.mp3", '"HTTPS://files.example/a.mp3"'),
+        ("data:audio/mp3;base64,SUQz", ""),
+        (LARGE_AUDIO[:1000] + "*", ""),
+    ],
+    ids=["a URL", "a URL in capitals", "a data URL", "broken Base64"],
+)
+def test_of_a_refused_sound_file_a_store_on_disk_keeps_the_url_alone(tmp_path, sound_file, value):
+    app = new_app(fetch="none", store=f"sqlite:///{tmp_path}/store.db")
+    with closing(app.responder):
+        kling = InProcess(app, "http://kling.example", "key")
+        kling.world.put(world(files={}))
+        Mock(app.responder).post(payload(audio_id="", sound_file=sound_file))
+        [violation] = kling.journal[-1].report.violations
+        assert (violation.pointer, violation.value) == ("/face_choose/0/sound_file", value)
 
 
 def test_an_empty_sound_file_is_journalled_as_it_is(mock):

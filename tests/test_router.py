@@ -133,6 +133,27 @@ def test_a_base_url_that_no_client_could_call_is_refused(router, base):
         mount(router, base)
 
 
+@pytest.mark.parametrize(("path", "status"), [("/api", 404), ("/api/", 404), (f"/api{PATH}", 200)])
+def test_a_path_below_the_base_is_answered(router, path, status):
+    mount(router, BASE + "/api", contract=documented())
+    assert httpx.post(BASE + path, json=payload(), headers=HEADERS).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/apiary", f"/apiary{PATH}", f"/v2/api{PATH}"])
+def test_a_path_that_only_begins_like_the_base_is_none_of_ours(router, path):
+    mount(router, BASE + "/api", contract=documented())
+    with pytest.raises(respx.models.AllMockedAssertionError):
+        httpx.post(BASE + path, json=payload(), headers=HEADERS)
+
+
+@pytest.mark.parametrize(("beyond", "status", "rule"), [(0, 400, "body-json"), (1, 413, "body-too-large")])
+def test_a_body_is_too_large_from_one_byte_beyond_the_largest(beyond, status, rule):
+    kling = InProcess(new_app(), BASE, "key")
+    body = b" " * (kling.responder.largest_body + beyond)
+    answer = kling.client().post(PATH, content=body, headers=HEADERS)
+    assert (answer.status_code, answer.headers["X-Contract-Violations"]) == (status, rule)
+
+
 def test_a_router_with_a_base_url_of_its_own_is_no_obstacle():
     with respx.mock(base_url=BASE) as router:
         mount(router, BASE + "/ai", contract=documented())

@@ -130,7 +130,8 @@ def _row(entry: Entry) -> list[Any]:
 
 def _stored_value(violation: Violation) -> str:
     # Shown, it is cut, but what is left of audio is audio.
-    is_audio = violation.pointer.endswith("/sound_file") and not violation.value.startswith('"http')
+    is_url = violation.value.lower().startswith(('"http://', '"https://'))
+    is_audio = violation.pointer.endswith("/sound_file") and not is_url
     return "" if is_audio else violation.value
 
 

@@ -76,8 +76,9 @@ def is_due(outboxes: Mapping[str, Outbox], now_ms: int) -> bool:
 
 def reschedule(rows: Transaction) -> None:
     """Tell the store when, in real time, the next callback is to be sent, not before the present one is settled."""
-    due_ms = _next_due_ms(rows)
-    rows.schedule(None if due_ms is None else max(due_ms, rows.get(LEASE, ONE) or 0))
+    due_ms, leased_until_ms = _next_due_ms(rows), rows.get(LEASE, ONE) or 0
+    # At 0 at least: on a clock that was advanced far, a callback may be due before 1970 in real time.
+    rows.schedule(None if due_ms is None else max(due_ms, leased_until_ms))
 
 
 def _proceed(rows: Transaction, outbox: Outbox, *, done: bool) -> None:
@@ -103,7 +104,6 @@ def _next_due_ms(rows: Transaction) -> int | None:
     if due_ms is None or state is None:
         return None
     if state.standing_ms is None:
-        # No further back than 1970: a clock may be advanced by more than a store can count.
-        return max(due_ms - state.advanced_ms, 0)
+        return due_ms - state.advanced_ms
     # A clock that stands still waits for nobody.
     return 0 if due_ms <= state.now_ms() else None
