@@ -5,8 +5,11 @@ import io
 import struct
 import sys
 import wave
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,9 +26,9 @@ def mp3(rate=44_100, channels=1, **options):
     return encoded("mp3", "libmp3lame", rate, channels, **options)
 
 
-def bare_mp3(rate=44_100, **options):
+def bare_mp3(rate=44_100, channels=1, **options):
     """An mp3 file without a tag and without a header frame: nothing tells its duration or its padding."""
-    return untagged(mp3(rate, write_xing="0", **options))
+    return untagged(mp3(rate, channels, write_xing="0", **options))
 
 
 def wav(codec="pcm_s16le", rate=16_000, channels=1, **options):
@@ -53,6 +56,27 @@ def patched(data, mark, offset, layout, *values):
     changed = bytearray(data)
     struct.pack_into(layout, changed, data.index(mark) + len(mark) + offset, *values)
     return bytes(changed)
+
+
+JUNK = b"HTTP/1.1 200 OK, "
+MAX_FRAME_MS = 72
+PARTS = {
+    "44.1 kHz mono": bare_mp3,
+    "48 kHz stereo": lambda: bare_mp3(48_000, channels=2),
+    "8 kHz": lambda: bare_mp3(8_000),
+    "gapless 32 kHz": lambda: untagged(mp3(32_000)),
+    "layer II": lambda: encoded("mp2", "mp2", 24_000),
+}
+
+
+def played_at_all_rates(data):
+    """Return how long FFmpeg plays a file, in whole ms, each frame at its own rate."""
+    seconds = Fraction(0)
+    with av.open(io.BytesIO(data)) as file:
+        for packet in file.demux(audio=0):
+            with suppress(av.FFmpegError):
+                seconds += sum(Fraction(frame.samples, frame.sample_rate) for frame in packet.decode())
+    return int(seconds * 1000)
 
 
 class TestIdentify:
@@ -119,8 +143,28 @@ class TestIdentify:
     def test_anything_else_is_unknown(self, data):
         assert identify(data) is None
 
-    def test_layer_ii_is_no_mp3(self):
-        assert identify(encoded("mp2", "mp2")) is None
+    @pytest.mark.parametrize("rate", [22_050, 48_000])
+    @pytest.mark.parametrize("tag", [b"", id3(300)], ids=["untagged", "tagged"])
+    def test_layer_ii_is_no_mp3(self, rate, tag):
+        assert identify(tag + encoded("mp2", "mp2", rate)) == "mp2"
+
+    @pytest.mark.parametrize("junk", [JUNK, b"\0"], ids=["text", "zeros"])
+    @pytest.mark.parametrize("size", [1, 1_441, 65_000])
+    def test_an_mp3_behind_what_decoders_skip_is_an_mp3(self, junk, size):
+        data = (junk * size)[:size] + bare_mp3()
+        assert identify(data) == "mp3"
+        assert measure(data, "mp3") == measure(bare_mp3(), "mp3") == played(data).milliseconds
+
+    def test_an_mp3_behind_more_than_decoders_skip_is_none(self):
+        data = (JUNK * 100_000)[:100_000] + bare_mp3()
+        assert identify(data) is None
+        with pytest.raises(av.FFmpegError):
+            played(data)
+
+    def test_any_number_of_zeros_is_skipped_as_decoders_do(self):
+        data = bytes(200_000) + bare_mp3()
+        assert identify(data) == "mp3"
+        assert measure(data, "mp3") == played(data).milliseconds
 
 
 class TestMeasure:
@@ -198,6 +242,11 @@ class TestWav:
 
     def test_a_chunk_behind_the_audio_is_no_audio(self):
         assert measure(wav() + b"LIST\x04\0\0\0INFO", "wav") == milliseconds(16_000)
+
+    def test_of_several_chunks_of_audio_the_first_is_played(self):
+        before, mark, sound = wav().partition(b"data")
+        data = before + mark + sound + mark + sound
+        assert measure(data, "wav") == played(data).milliseconds == milliseconds(16_000)
 
     def test_a_chunk_of_odd_size_is_padded(self):
         before, found, after = wav().partition(b"data")
@@ -345,7 +394,22 @@ class TestMp3:
 
     def test_too_much_junk_in_front_is_an_audio_error(self):
         with pytest.raises(AudioError, match="does not start with mp3 frames"):
-            measure(bytes(70_000) + mp3(), "mp3")
+            measure(b"x" * 70_000 + mp3(), "mp3")
+
+    def test_a_recording_of_another_rate_behind_the_first_counts(self):
+        data = Path(__file__).with_name("media").joinpath("48_kHz_then_44_kHz.mp3").read_bytes()
+        assert measure(data, "mp3") == played_at_all_rates(data) == 4659
+
+    @pytest.mark.parametrize("second", PARTS)
+    @pytest.mark.parametrize("first", [part for part in PARTS if part != "layer II"])
+    def test_recordings_of_any_rate_layer_and_channels_add_up(self, first, second):
+        data = PARTS[first]() + PARTS[second]()
+        # FFmpeg labels the first frame of a file and of a part with the rate of another part.
+        assert abs(measure(data, "mp3") - played_at_all_rates(data)) <= MAX_FRAME_MS
+
+    def test_junk_between_two_recordings_adds_nothing(self):
+        data = bare_mp3() + JUNK * 100 + bare_mp3(48_000)
+        assert abs(measure(data, "mp3") - played_at_all_rates(data)) <= MAX_FRAME_MS
 
 
 class TestM4a:

@@ -146,7 +146,8 @@ def _collect(movie: Movie, kind: bytes, body: memoryview) -> None:
         if movie.table_bytes > _MAX_TABLE_BYTES:
             raise IsoMediaError("The file has too many samples.")
     if kind == b"mvhd":
-        movie.header = body
+        # The first one counts, like the first of everything else.
+        movie.header = movie.header or body
     elif kind == b"trak":
         movie.tracks.append({})
     elif kind in _TRACK_BOXES and movie.tracks:

@@ -1,29 +1,53 @@
-"""MP3: MPEG 1, 2 and 2.5 layer III. Every frame is walked, because the frame count in a header may lie."""
+"""MP3: MPEG 1, 2 and 2.5 layer III. Every frame is walked, because the frame count in a header may lie.
+
+A file may hold several recordings, one after the other: each frame lasts as long as its own rate and layer say, and
+decoders play frames of layers I and II in between as well. The tables are those of ISO 11172-3 and 13818-3.
+"""
 
 import re
 import struct
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 from kling_contracts.media.audio.duration import AudioError, milliseconds
 
 _MAX_TAGS = 16
 _HEADER_BYTES = 4
 # Bytes without frames that are searched in all, and the least that each break between frames is taken for.
+# Before the first frame decoders skip as many, and any number of zeros.
 _MAX_LOST = 65_536
 _LEAST_LOST = 64
 # No layer III frame is longer, so a recording that was cut out of a stream has a frame start before this.
 _LONGEST_FRAME = 1_441
+# Frames in a row that make an mp3 of what begins with more than the rest of one frame.
+_FRAMES_IN_A_ROW = 4
 
+# The layer bits and, per layer, the kbit/s of MPEG 1 and of later versions. Free format (the first 0) names no length.
+_LAYER_1, _LAYER_2, _LAYER_3 = 3, 2, 1
+_SLOW = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
+_BITRATES = {
+    _LAYER_1: (
+        (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448, 0),
+        (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256, 0),
+    ),
+    _LAYER_2: ((0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 0), _SLOW),
+    _LAYER_3: ((0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0), _SLOW),
+}
+_SAMPLES = {_LAYER_1: (384, 384), _LAYER_2: (1152, 1152), _LAYER_3: (1152, 576)}
 _MPEG_1 = 3
-# kbit/s, and Hz by the version bits. Free format (the first 0) names no frame length to follow.
-_BITRATES_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
-_BITRATES_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
+# Hz by the version bits.
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+_TICKS: Final = 14_112_000
+"""Ticks in a second, a multiple of every sample rate: frames of several rates add up exactly."""
 
 _USABLE = bytes(byte for byte in range(256) if 0 < byte >> 4 < 15 and byte >> 2 & 3 != 3)
-_HEADER = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][" + re.escape(_USABLE) + rb"]", re.DOTALL)
+_THIRD = b"[" + re.escape(_USABLE) + b"]"
+_HEADER = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]" + _THIRD, re.DOTALL)
+_ANY_HEADER = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff]" + _THIRD, re.DOTALL)
+_ZEROS = re.compile(rb"\0*")
 _INFO = re.compile(rb"Xing|Info|VBRI")
 # Which fields follow the mark: frames, bytes, seek table, quality, by their flags and with their sizes.
 _INFO_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))
@@ -32,15 +56,6 @@ _INFO_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))
 _DECODER_DELAY = 529
 # The encoders that note their delay and padding where LAME does.
 _GAPLESS = (b"LAME", b"Lavf", b"Lavc")
-
-
-@dataclass(frozen=True, slots=True)
-class _Stream:
-    """What the frames of one file have in common, and their lengths by the first three bytes."""
-
-    rate: int
-    samples: int
-    lengths: dict[bytes, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +68,17 @@ class _Info:
 
 
 def is_mp3(data: bytes) -> bool:
-    """Tell whether frames of layer III start within the length of one."""
-    return _find_frame(data, 0, _LONGEST_FRAME) is not None
+    """Tell whether a file starts with frames of layer III, or with no more before them than decoders skip."""
+    first = _first_frame(data, 0)
+    if first is None or first < _LONGEST_FRAME:
+        return first is not None
+    headers, _ = _run(data, first, _FRAMES_IN_A_ROW)
+    return len(headers) == _FRAMES_IN_A_ROW
+
+
+def is_older_layer(data: bytes, position: int = 0) -> bool:
+    """Tell whether frames of layer I or II start at that place."""
+    return _HEADER.match(data, position) is None and _next_frame(data, position, position + 3) is not None
 
 
 def skip_tags(data: bytes, position: int = 0) -> int:
@@ -75,62 +99,79 @@ def measure(data: bytes) -> int:
         AudioError: it holds no two frames of layer III in a row, or no audio.
         struct.error: a header ends before its fields do.
     """
-    start = skip_tags(data)
-    first = _find_frame(data, start, start + _MAX_LOST)
+    first = _first_frame(data, skip_tags(data))
     if first is None:
         raise AudioError("The file does not start with mp3 frames.")
-    stream = _stream_at(data, first)
-    frames = sum(_runs(data, first, stream))
+    headers = _headers(data, first)
     info = _info(data, first)
-    if info is None:
-        return milliseconds(frames * stream.samples, stream.rate)
-    return milliseconds(_trimmed(info, frames - 1, stream.samples), stream.rate)
+    unheard = 0 if info is None else _unheard(info, len(headers) - 1, headers[0])
+    return milliseconds(_ticks(headers) - unheard, _TICKS)
 
 
-def _trimmed(info: _Info, frames: int, frame_samples: int) -> int:
-    """Return the samples that a gapless decoder plays of so many frames of audio."""
+def _unheard(info: _Info, frames: int, header: bytes) -> int:
+    """Return the ticks that a gapless decoder does not play: the first frame's, and what its encoder added."""
     # The end to drop is that of the last frame promised; without that frame there is nothing to drop.
     end = info.end if 0 < info.frames <= frames else 0
-    return frames * frame_samples - info.start - end
+    _, samples, rate = _described(header)
+    return (samples + info.start + end) * (_TICKS // rate)
 
 
-def _find_frame(data: bytes, start: int, stop: int, stream: _Stream | None = None) -> int | None:
-    """Return where the first frame (of a stream) starts that its like or the end of the file follows."""
-    for match in _HEADER.finditer(data, start, stop):
-        position = match.start()
-        lengths = (stream or _stream_at(data, position)).lengths
-        length = lengths.get(match[0], 0)
-        following = position + length
-        if length and (following == len(data) or data[following : following + 3] in lengths):
-            return position
+def _first_frame(data: bytes, start: int) -> int | None:
+    """Return where the first frame of layer III starts that its like or the end of the file follows."""
+    zeros = _ZEROS.match(data, start)
+    begin = zeros.end() if zeros else start
+    return _find_frame(_HEADER, data, begin, begin + _MAX_LOST)
+
+
+def _next_frame(data: bytes, start: int, stop: int) -> int | None:
+    """Return where the first frame of any layer starts that its like or the end of the file follows."""
+    return _find_frame(_ANY_HEADER, data, start, stop)
+
+
+def _find_frame(pattern: re.Pattern[bytes], data: bytes, start: int, stop: int) -> int | None:
+    lengths = _lengths()
+    for match in pattern.finditer(data, start, stop):
+        header = match[0]
+        following = match.start() + lengths[header]
+        if following == len(data) or _alike(header, data[following : following + 3]):
+            return match.start()
     return None
 
 
-def _runs(data: bytes, position: int, stream: _Stream) -> Iterator[int]:
-    """Yield the number of frames in each unbroken run, until too many bytes between them were lost."""
+def _alike(header: bytes, other: bytes) -> bool:
+    """Tell whether two frames are of one stream: same version, layer and rate."""
+    # The last bit of the second byte only says whether a checksum follows.
+    return other in _lengths() and header[1] | 1 == other[1] | 1 and header[2] & 0x0C == other[2] & 0x0C
+
+
+def _headers(data: bytes, position: int) -> list[bytes]:
+    """Return the first three bytes of every frame, until too many bytes between the frames were lost."""
+    headers: list[bytes] = []
     allowance = _MAX_LOST
-    while allowance > 0:
-        frames, end = _run(data, position, stream.lengths)
-        yield frames
+    found: int | None = position
+    while found is not None:
+        run, end = _run(data, found)
+        headers += run
         end = skip_tags(data, end)
-        found = _find_frame(data, end, end + allowance, stream)
-        if found is None:
-            return
-        allowance -= max(found - end, _LEAST_LOST)
-        position = found
+        found = _next_frame(data, end, end + allowance) if allowance > 0 else None
+        allowance -= max((found or end) - end, _LEAST_LOST)
+    return headers
 
 
-def _run(data: bytes, position: int, lengths: dict[bytes, int]) -> tuple[int, int]:
-    """Return how many frames follow one another, and where they end.
+def _run(data: bytes, position: int, most: int | None = None) -> tuple[list[bytes], int]:
+    """Return the first three bytes of the frames that follow one another, `most` at most, and where those end.
 
     Decoders play the rest of a frame that the end of the file cuts, so it counts.
     """
-    frames = 0
+    lengths = _lengths()
+    headers: list[bytes] = []
     last = len(data) - _HEADER_BYTES
-    while position <= last and (length := lengths.get(data[position : position + 3])):
-        frames += 1
+    while position <= last and (length := lengths.get(header := data[position : position + 3])):
+        headers.append(header)
         position += length
-    return frames, position
+        if len(headers) == most:
+            break
+    return headers, position
 
 
 def _info(data: bytes, frame: int) -> _Info | None:
@@ -156,18 +197,36 @@ def _gapless(data: bytes, encoder: int, frames: int) -> _Info:
     return _Info(frames, delay + _DECODER_DELAY, max(padding - _DECODER_DELAY, 0))
 
 
-def _stream_at(data: bytes, header: int) -> _Stream:
-    return _stream(data[header + 1] >> 3 & 3, data[header + 2] >> 2 & 3)
+def _ticks(headers: list[bytes]) -> int:
+    """Return how long frames play, one after the other.
+
+    Where the rate changes, the first frame is still played at the rate before: FFmpeg names the new one a frame late.
+    """
+    kinds = {header: _described(header)[1:] for header in set(headers)}
+    if len({rate for _, rate in kinds.values()}) == 1:
+        return sum(count * kinds[header][0] for header, count in Counter(headers).items()) * (
+            _TICKS // kinds[headers[0]][1]
+        )
+    rates = (kinds[header][1] for header in (headers[0], *headers[:-1]))
+    return sum(kinds[header][0] * (_TICKS // rate) for header, rate in zip(headers, rates, strict=True))
+
+
+def _described(header: bytes) -> tuple[int, int, int]:
+    """Return length in bytes, samples and samples per second of a frame, by the first three bytes of it."""
+    _, second, third = header
+    version, layer, padding = second >> 3 & 3, second >> 1 & 3, third >> 1 & 1
+    later = version != _MPEG_1
+    rate = _RATES[version][third >> 2 & 3]
+    samples, bitrate = _SAMPLES[layer][later], _BITRATES[layer][later][third >> 4]
+    if layer == _LAYER_1:
+        # It is padded by slots of four bytes.
+        return (bitrate * 12_000 // rate + padding) * 4, samples, rate
+    return samples * 125 * bitrate // rate + padding, samples, rate
 
 
 @cache
-def _stream(version: int, rate_index: int) -> _Stream:
-    rate = _RATES[version][rate_index]
-    samples, bitrates = (1152, _BITRATES_1) if version == _MPEG_1 else (576, _BITRATES_2)
-    lengths: dict[bytes, int] = {}
-    for third in _USABLE:
-        if third >> 2 & 3 == rate_index:
-            length = samples * 125 * bitrates[third >> 4] // rate + (third >> 1 & 1)
-            # The last bit of the second byte only says whether a checksum follows.
-            lengths |= {bytes((0xFF, 0xE2 | version << 3 | bit, third)): length for bit in (0, 1)}
-    return _Stream(rate, samples, lengths)
+def _lengths() -> Mapping[bytes, int]:
+    """Return the length in bytes of every frame by its first three bytes."""
+    seconds = [0xE0 | version << 3 | layer << 1 | crc for version in _RATES for layer in _SAMPLES for crc in (0, 1)]
+    headers = (bytes((0xFF, second, third)) for second in seconds for third in _USABLE)
+    return {header: _described(header)[0] for header in headers}

@@ -15,7 +15,7 @@ _MAGIC = {
 def identify(data: bytes) -> str | None:
     """Return the format of an audio or video file as a lower-case file extension, None if it is unknown.
 
-    One of wav, mp3, m4a, mp4 (a video track as well), ogg, flac, aac, amr, aiff, webm and wma.
+    One of wav, mp3, mp2, m4a, mp4 (a video track as well), ogg, flac, aac, amr, aiff, webm and wma.
     Naming a format does not promise that the file decodes.
     """
     for magic, name in _MAGIC.items():
@@ -36,6 +36,8 @@ def _identify_frames(data: bytes) -> str | None:
         return "flac"
     if _is_adts(data[start : start + 2]):
         return "aac"
+    if mp3.is_older_layer(data, start):
+        return "mp2"
     # Nothing but mp3 is commonly tagged this way, so the tag alone tells what the file claims to be.
     return "mp3" if start or mp3.is_mp3(data) else None
 
