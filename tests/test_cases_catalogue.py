@@ -22,7 +22,7 @@ from kling_contracts.cases.generation.transport import HEADERS, TOKEN
 from kling_contracts.documents import loading
 from kling_contracts.facts.payload_facts import measure
 from kling_mock_server import create_app
-from kling_mock_server.cli.case_lines import lines
+from kling_mock_server.cli.cases import case_lines
 
 CONTRACT = Contract.load()
 ROWS = catalogue(CONTRACT)
@@ -346,37 +346,41 @@ def sound_of(row):
 
 
 def test_the_command_prints_the_catalogue_as_rows():
-    assert tuple(Case.from_json(json.loads(line)) for line in lines(None, None, None, 0)) == ROWS
+    assert tuple(Case.from_json(json.loads(line)) for line in case_lines(None, None, None, 0)) == ROWS
 
 
 def test_the_command_prints_valid_rows_only():
-    assert all(not json.loads(line)["breaks"] for line in lines(True, None, None, 0))
+    assert all(not json.loads(line)["breaks"] for line in case_lines(True, None, None, 0))
 
 
 def test_the_command_prints_broken_rows_only():
-    assert all(json.loads(line)["breaks"] for line in lines(False, None, None, 0))
+    assert all(json.loads(line)["breaks"] for line in case_lines(False, None, None, 0))
 
 
 @pytest.mark.parametrize("n", [None, 20])
 def test_the_command_prints_what_breaks_one_rule(n):
-    printed = [json.loads(line)["breaks"] for line in lines(None, "clip-too-short", n, 0)]
+    printed = [json.loads(line)["breaks"] for line in case_lines(None, "clip-too-short", n, 0)]
     assert printed
     assert all("clip-too-short" in breaks for breaks in printed)
 
 
 def test_the_command_prints_as_many_generated_rows_as_asked_for():
-    assert len(list(lines(None, None, 17, 3))) == 17
-    assert list(lines(None, None, 17, 3)) == list(lines(None, None, 17, 3)) != list(lines(None, None, 17, 4))
+    assert len(list(case_lines(None, None, 17, 3))) == 17
+    assert (
+        list(case_lines(None, None, 17, 3))
+        == list(case_lines(None, None, 17, 3))
+        != list(case_lines(None, None, 17, 4))
+    )
 
 
 @pytest.mark.parametrize("n", [None, 5])
 def test_the_command_knows_no_other_rule(n):
     with pytest.raises(ValueError, match="no-such-rule"):
-        lines(None, "no-such-rule", n, 0)
+        case_lines(None, "no-such-rule", n, 0)
 
 
 def test_no_row_is_printed_over_several_lines():
-    assert all("\n" not in line for line in lines(None, None, None, 0))
+    assert all("\n" not in line for line in case_lines(None, None, None, 0))
 
 
 def test_a_good_request_is_a_post_of_json_with_a_token():

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 
 from kling_contracts import Response
 from kling_mock_server.failures.scenarios import (
-    EACH_CHANGE,
-    FRESH,
     Delivery,
     Fate,
     Scenario,
@@ -49,6 +47,9 @@ TASK = {
     "task_result": {"videos": [{"id": "825466120331415624", "url": "http://mock/_mock/files/1", "duration": "10"}]},
 }
 GOOD = answer(200, 0, "SUCCEED", REQUEST_ID, TASK)
+
+FRESH = ()
+"""The progress of a scenario that has taken no call."""
 
 each_code = pytest.mark.parametrize("code", sorted(set(STATUSES) - {0}))
 each_scenario = pytest.mark.parametrize("scenario", [pytest.param(one, id=one.name) for one in library().values()])
@@ -410,8 +411,8 @@ def test_a_chance_takes_its_share_of_the_calls(chance):
 
 CHANCY = {"name": "mine", "seed": 3, "steps": [{"call": "query", "times": "always", "chance": 0.5, "status": 500}]}
 DECIDING = f"""
-from kling_mock_server.failures.scenarios import FRESH, next_step, scenario_from_json
-progress, one = FRESH, scenario_from_json({CHANCY!r})
+from kling_mock_server.failures.scenarios import next_step, scenario_from_json
+progress, one = (), scenario_from_json({CHANCY!r})
 for _ in range(200):
     progress, step = next_step(one, progress, "query", 0)
     print("." if step is None else "x", end="")
@@ -627,7 +628,7 @@ def test_a_callback_may_be_changed():
 
 
 def test_a_callback_is_due_at_the_status_that_it_tells_unless_it_says_otherwise():
-    assert [delivery.due for delivery in EACH_CHANGE] == ["submitted", "processing", "end"]
+    assert [Delivery(status).due for status in ("submitted", "processing", "end")] == ["submitted", "processing", "end"]
     assert Delivery("end", when="before-reply").due == "before-reply"
 
 

@@ -2,15 +2,15 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
 from kling_mock_server.cli.profile_options import profile_options
+from kling_mock_server.cli.progress_line import progress_line
 
 if TYPE_CHECKING:
     from kling_mock_server.adapters.handle import Handle
@@ -119,7 +119,7 @@ def _all(
     mock: "Drill", commands: "Commands", plan: DrillPlan, scenarios: "Sequence[Scenario]", jobs: int
 ) -> "Iterator[DrillVerdict]":
     """Yield the verdicts in the order of the scenarios; the runs overlap."""
-    with ThreadPoolExecutor(jobs, thread_name_prefix="klingkit drill") as pool, _progress() as progress:
+    with ThreadPoolExecutor(jobs, thread_name_prefix="klingkit drill") as pool, progress_line() as progress:
         try:
             running = [pool.submit(_run, mock, commands, plan, scenario) for scenario in scenarios]
             for number, future in enumerate(running):
@@ -144,16 +144,6 @@ def _run(mock: "Drill", commands: "Commands", plan: DrillPlan, scenario: "Scenar
                 raise click.UsageError(f"cannot run {words[0]}: {error.strerror}") from None
 
         return mock.judge(run, scenario, plan.limit_s)
-
-
-@contextmanager
-def _progress() -> "Iterator[Callable[[str], None]]":
-    """Show how far it is, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    yield lambda text: click.echo(f"\r{text}", nl=False, err=True)
-    click.echo("\r\033[K", nl=False, err=True)
 
 
 def _print(verdicts: "Sequence[DrillVerdict]", form: str, works: bool) -> None:

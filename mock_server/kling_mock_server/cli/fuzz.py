@@ -1,16 +1,17 @@
 """`klingkit fuzz`: attack a server, a payload validator or a payload builder."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from kling_mock_server.cli.input_files import read_world
 from kling_mock_server.cli.profile_options import profile_options
+from kling_mock_server.cli.progress_line import progress_line
 
 if TYPE_CHECKING:
-    from kling_contracts import Contract, World
+    from kling_contracts import Contract
     from kling_contracts.audits import Audit
 
 REPORTS = (".txt", ".json", ".xml", ".md")
@@ -76,10 +77,15 @@ def _attack_server(url: str, contract: "Contract", options: dict[str, Any]) -> "
     from kling_mock_server.testing.fuzzing import Options, fuzz_server
 
     options.pop("kind")
-    world = _world(options.pop("world_file"))
+    world = read_world(options.pop("world_file"))
     n = options.pop("n")
     chosen = Options(world=world, n=1000 if n is None and options["time_s"] is None else n, **options)
-    with _progress() as progress:
+    with progress_line() as show:
+
+        def progress(number: int) -> None:
+            if number % _STEP == 0:
+                show(f"{number} cases")
+
         return fuzz_server(url, chosen, contract=contract, progress=progress)
 
 
@@ -94,6 +100,10 @@ def _attack_callable(name: str, contract: "Contract", options: dict[str, Any]) -
     n = 1000 if options["n"] is None else options["n"]
     result = run(target, n=n, seed=options["seed"], contract=contract, ignore=options["ignore"])
     return replace(result, target=name)
+
+
+_STEP: Final = 25
+"""Cases between one update of the progress line and the next."""
 
 
 def _imported(name: str) -> Callable[..., Any]:
@@ -114,39 +124,6 @@ def _imported(name: str) -> Callable[..., Any]:
     if not callable(found):
         raise click.UsageError(f"{name} is not callable")
     return found  # type: ignore[no-any-return]
-
-
-def _world(name: str | None) -> "World | None":
-    if name is None:
-        return None
-    from kling_contracts import World
-    from kling_contracts.jsonio import strict_json
-
-    try:
-        with open(name, "rb") as file:
-            return World.from_json(strict_json.decode(file.read()))
-    except OSError as error:
-        raise click.UsageError(f"cannot read {name}: {error.strerror}") from None
-    except ValueError as error:
-        raise click.UsageError(f"{name} is not a world:\n{error}") from None
-
-
-@contextmanager
-def _progress() -> "Iterator[Callable[[int], None] | None]":
-    """Show how far it is, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    yield _show
-    click.echo("\r\033[K", nl=False, err=True)
-
-
-def _show(number: int) -> None:
-    if number % _STEP == 0:
-        click.echo(f"\r{number} cases", nl=False, err=True)
-
-
-_STEP = 25
 
 
 def _check_reports(reports: tuple[str, ...]) -> None:

@@ -10,13 +10,11 @@ Nothing here knows accounts, stores or sockets.
 
 from kling_mock_server.failures.scenarios.answering import answered, carried_out, delivered
 from kling_mock_server.failures.scenarios.listing import chosen, library, named
-from kling_mock_server.failures.scenarios.progress import FRESH, Progress, next_step
+from kling_mock_server.failures.scenarios.progress import Progress, next_step
 from kling_mock_server.failures.scenarios.reading import parse_file, scenario_from_json
-from kling_mock_server.failures.scenarios.records import EACH_CHANGE, Delivery, Fate, Scenario, Step
+from kling_mock_server.failures.scenarios.records import Delivery, Fate, Scenario, Step
 
 __all__ = [
-    "EACH_CHANGE",
-    "FRESH",
     "Delivery",
     "Fate",
     "Progress",

@@ -2,14 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
 
 from kling_mock_server.failures.scenarios.records import ALWAYS, Scenario, Step
 
 Progress = Sequence[Sequence[int]]
 """Per step: how many calls reached it, and how many it took. JSON; an empty one is that of a fresh scenario."""
-
-FRESH: Final[Progress] = ()
 
 
 def next_step(scenario: Scenario, progress: Progress, call: str, running: int) -> tuple[Progress, Step | None]:

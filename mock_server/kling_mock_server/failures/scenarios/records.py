@@ -46,10 +46,6 @@ class Delivery(NamedTuple):
         return self.when or self.status
 
 
-EACH_CHANGE: Final = (Delivery("submitted"), Delivery("processing"), Delivery("end"))
-"""What is sent where a step says nothing of callbacks: every change of status, once, in order."""
-
-
 class Step(NamedTuple):
     """One fault: of which calls it takes which, and what becomes of them. docs/scenarios.md explains every field."""
 

@@ -1,0 +1,57 @@
+"""`klingkit cases`: the boundary catalogue, or generated cases, as NDJSON."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from kling_mock_server.cli.profile_options import profile_options
+
+if TYPE_CHECKING:
+    from kling_contracts import Contract
+    from kling_contracts.cases.case import Case
+
+
+@click.command()
+@click.option("--valid/--invalid", "valid", default=None, help="Only cases that break nothing, or only ones that do.")
+@click.option("--rule", help="Only cases that break this rule.")
+@click.option("-n", type=click.IntRange(0), help="So many generated cases, instead of the boundary catalogue.")
+@click.option("--seed", default=0, show_default=True, help="The same seed makes the same cases.")
+@profile_options
+def cases(valid: bool | None, rule: str | None, n: int | None, seed: int, profile: str, upstream_state: bool) -> None:
+    """Print labelled requests as NDJSON: test vectors for any language.
+
+    Example: klingkit cases --rule clip-too-short
+    """
+    from kling_contracts import Contract
+
+    try:
+        rows = case_lines(valid, rule, n, seed, Contract.load(profile, upstream_state=upstream_state))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    for row in rows:
+        click.echo(row)
+
+
+def case_lines(
+    valid: bool | None, rule: str | None, n: int | None, seed: int, contract: "Contract | None" = None
+) -> Iterator[str]:
+    """Yield one row a line, without its line end; `case.schema.json` describes a row.
+
+    Without `n` the rows of the boundary catalogue, else so many generated from `seed`. `valid` and `rule` choose
+    among both: only valid or only broken ones, only those that break this rule. `contract` is by default the
+    documented one. Raises `ValueError` where `rule` is none of the contract's, or is to be broken by valid cases.
+    """
+    from kling_contracts.cases.case import catalogue
+    from kling_contracts.cases.generator import generate
+
+    generated = generate(seed, n or 0, contract, valid=valid, rule=rule)
+    cases = generated if n is not None else _chosen(catalogue(contract), valid, rule)
+    return (json.dumps(case.to_json(), ensure_ascii=False) for case in cases)
+
+
+def _chosen(cases: "Iterable[Case]", valid: bool | None, rule: str | None) -> "Iterator[Case]":
+    for case in cases:
+        if valid in (None, not case.breaks) and (rule is None or rule in case.breaks):
+            yield case
