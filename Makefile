@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := openapi contracts mock_server examples tests conftest.py
 
-.PHONY: help serve test check bench wheel-test cases docs nightly schemathesis format clean
+.PHONY: help serve test check bench wheel-test cases docs readings nightly schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
@@ -51,6 +51,10 @@ cases: $(VENV)/product
 # Follows the documents and writes what their commands print into them; DOCS="README.md docs/mock.md" for some.
 docs: $(VENV)/test
 	cd tests && ../$(BIN)/python -m support.documents $(DOCS)
+
+# The page of readings; a test holds that it is what the documents say.
+readings: $(VENV)/product
+	$(BIN)/python -m kling_contracts.reading_table > docs/readings.md
 
 nightly: $(VENV)/test
 	$(BIN)/python -m pytest -n auto --hypothesis-profile nightly tests/test_strategies.py

@@ -28,7 +28,7 @@ LAYERS = {
         {"__init__", "strategies"},
         {"audits"},
         {"cases"},
-        {"rule_table"},
+        {"rule_table", "reading_table"},
         {"contract"},
         {"judging"},
         {"rules"},

@@ -94,6 +94,7 @@ def test_json_says_all_that_text_says(around):
                 "status": 400,
                 "code": 1201,
                 "source": "prose",
+                "evidence": {"grade": "quoted"},
                 "quotes": report["violations"][0]["quotes"],
             }
         ],
@@ -266,8 +267,8 @@ def test_the_rules_as_text_stand_below_their_operation():
 def test_the_rules_as_json_are_rows():
     rows = json.loads(klingkit("rules", "--format", "json").stdout)
     assert [row["id"] for row in rows] == list(rule_ids())
-    members = {"id", "operation", "kind", "node", "statement", "message", "status", "code", "source", "quotes"}
-    assert members == rows[0].keys()
+    members = {"id", "operation", "kind", "node", "statement", "message", "status", "code", "source"}
+    assert members | {"evidence", "quotes"} == rows[0].keys()
 
 
 def test_the_rules_as_markdown_are_a_table_for_each_operation():
@@ -276,7 +277,7 @@ def test_the_rules_as_markdown_are_a_table_for_each_operation():
     assert [line.split("`")[1] for line in table if line.startswith("| `")] == list(rule_ids())
     assert len([line for line in lines if line.startswith("## ")]) == 1 + len(documented().operations)
     # A bar that belongs to a rule is escaped.
-    assert {line.replace("\\|", "").count("|") for line in table} == {5}
+    assert {line.replace("\\|", "").count("|") for line in table} == {6}
 
 
 def test_the_rules_are_those_of_the_profile():

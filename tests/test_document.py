@@ -1,6 +1,5 @@
 import hashlib
 import json
-import shutil
 import sys
 from contextlib import suppress
 
@@ -13,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 import kling_openapi
 from kling_contracts import DocumentError
 from kling_contracts.documents.loading import PROFILES, STATELESS, VENDOR_DOCUMENT, effective, parse
+from support.contract_folder import OVERLAY, copy_of_documents
 
 PATH = "/kling/v1/videos/advanced-lip-sync"
 VENDOR = parse((kling_openapi.FOLDER / VENDOR_DOCUMENT).read_bytes(), VENDOR_DOCUMENT)
@@ -283,12 +283,7 @@ def test_types_and_required_fields_are_the_vendors(payload):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the documents, to be changed."""
-    copy = tmp_path / "documents"
-    copy.mkdir()
-    for source in kling_openapi.FOLDER.glob("*.yaml"):
-        shutil.copy(source, copy)
-    return copy
+    return copy_of_documents(tmp_path)
 
 
 @pytest.fixture
@@ -297,7 +292,6 @@ def caching(monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
 
 
-OVERLAY = PROFILES["documented"][0]
 CHANGE = "\n  - {target: $.info, update: {termsOfService: changed}}\n"
 
 

@@ -48,13 +48,14 @@ def test_every_rule_quotes_the_vendor_or_names_its_source(rule):
     assert bool(rule.quotes) == (rule.source == "prose")
 
 
-def test_a_rule_without_a_quote_is_described_with_its_source():
+def test_a_rule_without_a_quote_is_described_with_its_source_and_grade():
     aged = deepcopy(WORLD.to_json()) | {"now_ms": 86_400_001}
     aged["sessions"][EXAMPLE["session_id"]]["created_ms"] = 0
     violation = violations(World.from_json(aged))["session-expired"]
-    assert describe(violation).splitlines()[-1] == (
-        "  source: Kling's own documentation; the vendor's document does not say it"
-    )
+    assert describe(violation).splitlines()[-2:] == [
+        "  source: Kling's own documentation; the vendor's document does not say it",
+        "  grade:  documented",
+    ]
 
 
 @pytest.mark.parametrize(

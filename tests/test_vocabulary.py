@@ -1,37 +1,21 @@
 """A word that our documents do not have is an error at load: file, line, place, and the nearest word that they have."""
 
 import json
-import shutil
 
 import pytest
 
-import kling_openapi
 from kling_contracts import Contract, DocumentError
-from kling_contracts.documents.loading import COMPANIONS, PROFILES
+from kling_contracts.documents.loading import COMPANIONS
 from kling_contracts.documents.vocabulary import SCHEMA_FILE
 from kling_contracts.rules.rule import KEYWORDS
+from support.contract_folder import OVERLAY, changed, copy_of_documents
 
-OVERLAY = PROFILES["documented"][0]
 SCHEMA = json.loads(SCHEMA_FILE.read_bytes())
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the documents, to be changed."""
-    copy = tmp_path / "documents"
-    copy.mkdir()
-    for source in kling_openapi.FOLDER.glob("*.yaml"):
-        shutil.copy(source, copy)
-    return copy
-
-
-def changed(folder, name, old, new):
-    """Change the first occurrence of a text, and return the line on which it stood."""
-    path = folder / name
-    before, found, after = path.read_text(encoding="utf-8").partition(old)
-    assert found, old
-    path.write_text(before + new + after, encoding="utf-8")
-    return before.count("\n") + 1
+    return copy_of_documents(tmp_path)
 
 
 def error_of(folder):

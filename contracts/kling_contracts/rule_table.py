@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kling_contracts.contract import Contract
-from kling_contracts.judging.report import SOURCES
+from kling_contracts.judging.report import SOURCES, origin_lines
 from kling_contracts.rules.rule import Rule
 
 
@@ -49,8 +49,8 @@ def _blocks(part: _Part) -> Iterator[str]:
 
 def _table(part: _Part) -> Iterator[str]:
     yield f"## {part.heading}\n"
-    yield "| rule | holds when | refusal | the vendor's sentence |"
-    yield "| --- | --- | --- | --- |"
+    yield "| rule | holds when | refusal | the vendor's sentence | evidence |"
+    yield "| --- | --- | --- | --- | --- |"
     yield from map(_markdown, part.rules)
 
 
@@ -65,6 +65,7 @@ def _row(operation: str, rule: Rule) -> dict[str, Any]:
         "status": rule.status,
         "code": rule.code,
         "source": rule.source,
+        "evidence": {**rule.evidence.to_json(), "message": rule.message_evidence.to_json()},
         "quotes": [quote.to_json() for quote in rule.quotes],
     }
 
@@ -75,13 +76,10 @@ def _lines(rule: Rule) -> Iterator[str]:
     if rule.kind != "request":
         yield f"  holds:  {rule.statement}"
     yield f"  else:   {rule.sentence()}"
-    for quote in rule.quotes:
-        yield f"  vendor: {quote.text}  ({quote.meaning})"
-    if not rule.quotes:
-        yield f"  source: {SOURCES[rule.source]}"
+    yield from (f"  {line}" for line in origin_lines(rule))
 
 
 def _markdown(rule: Rule) -> str:
     said = "<br>".join(f"{quote.text} ({quote.meaning})" for quote in rule.quotes) or SOURCES[rule.source]
-    cells = (f"`{rule.id}`", f"`{rule.statement}`", f"{rule.status} / {rule.code}", said)
+    cells = (f"`{rule.id}`", f"`{rule.statement}`", f"{rule.status} / {rule.code}", said, str(rule.evidence))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kling_contracts.facts.payload_facts import Facts
+from kling_contracts.rules.evidence import GRADES, Evidence
 from kling_contracts.rules.rule import Rule
 
 
@@ -75,6 +76,7 @@ def _violation_json(violation: Violation) -> dict[str, Any]:
         "status": rule.status,
         "code": rule.code,
         "source": rule.source,
+        "evidence": rule.evidence.to_json(),
         "quotes": [quote.to_json() for quote in rule.quotes],
     }
 
@@ -94,10 +96,17 @@ def describe(violation: Violation) -> str:
         lines.append(f"  found:  {violation.value}")
     if violation.remedy:
         lines.append(f"  wanted: {violation.remedy}")
-    lines += [f"  vendor: {quote.text}  ({quote.meaning})" for quote in violation.rule.quotes]
-    if not violation.rule.quotes:
-        lines.append(f"  source: {SOURCES[violation.rule.source]}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  {line}" for line in origin_lines(violation.rule))])
+
+
+def origin_lines(rule: Rule) -> list[str]:
+    """Return what a rule rests on, for people: the vendor's words, or its source and grade."""
+    lines = [f"vendor: {quote.text}  ({quote.meaning})" for quote in rule.quotes]
+    if not rule.quotes:
+        lines.append(f"source: {SOURCES[rule.source]}")
+    if not rule.quotes or rule.evidence != QUOTED:
+        lines.append(f"grade:  {rule.evidence}")
+    return lines
 
 
 def printable(text: str) -> str:
@@ -112,9 +121,10 @@ def indented(text: str) -> str:
     return "\n".join([f"  {line}" for line in text.splitlines()])
 
 
+QUOTED = Evidence("quoted")
 SOURCES = {
     "schema": "the schema of the vendor's document",
-    "upstream": "Kling's own documentation; the vendor's document does not say it",
-    "mock": "klingkit; no documentation says it",
+    "upstream": GRADES["documented"],
+    "mock": GRADES["ours"],
     "prose": "the prose of the vendor's document",
 }

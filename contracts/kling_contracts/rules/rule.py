@@ -8,6 +8,7 @@ from kling_contracts.documents.quotes import holds_quote
 from kling_contracts.errors import RuleError
 from kling_contracts.jsonio.keywords import message
 from kling_contracts.rules.cel_compiler import Condition, Expression, compile_rule
+from kling_contracts.rules.evidence import Evidence
 from kling_contracts.rules.service_codes import Statuses
 
 KEYWORDS: Final = (
@@ -31,6 +32,8 @@ KEYWORDS: Final = (
 """The schema keywords that are rules, in the order in which one node's are reported."""
 
 Schema = Mapping[str, Any]
+
+OURS: Final = Evidence("ours")
 
 
 class Quote(NamedTuple):
@@ -75,6 +78,10 @@ class Rule:
     """What the keyword says, as in the schema: 2. Of `required`, the name of the one field."""
     path: tuple[str, ...] = ()
     """Steps from the payload to `node`: names of fields, and `[]` for the item of an array."""
+    evidence: Evidence = OURS
+    """What the rule rests on."""
+    message_evidence: Evidence = OURS
+    """What its message rests on."""
 
     def sentence(self, condition: Condition | None = None) -> str:
         """Return the message with the literals of `condition`, by default of the rule's first one."""
@@ -127,6 +134,8 @@ class Compiler(NamedTuple):
                 code=entry["code"],
                 status=entry.get("status") or self._status(entry["code"], entry["id"]),
                 source=entry["source"],
+                evidence=_evidence(entry.get("evidence"), entry["source"]),
+                message_evidence=_evidence(entry.get("messageEvidence"), "mock"),
             )
 
     def keyword_rules(self, schema: Schema, node: str) -> Iterator[tuple[str, str | None, Rule]]:
@@ -139,19 +148,15 @@ class Compiler(NamedTuple):
             if keyword not in KEYWORDS or keyword not in schema:
                 raise RuleError(f"{name} quotes a sentence for the keyword {keyword!r}, which it does not have")
         for keyword in filter(schema.__contains__, KEYWORDS):
-            quotes = _quotes(schema.get("x-prose", {}).get(keyword, ()), schema, node)
             if keyword == "required":
                 for missing in schema["required"]:
                     says = message(keyword, None, (missing,), "")
-                    yield (
-                        keyword,
-                        missing,
-                        self._keyword_rule(f"{missing}.required", keyword, missing, says, node, quotes),
-                    )
+                    rule = self._keyword_rule(f"{missing}.required", keyword, missing, says, schema, node)
+                    yield keyword, missing, rule
             else:
-                says = message(keyword, schema[keyword], (name,) if node else (), "")
                 value = schema[keyword]
-                yield keyword, None, self._keyword_rule(f"{name}.{keyword}", keyword, value, says, node, quotes)
+                says = message(keyword, value, (name,) if node else (), "")
+                yield keyword, None, self._keyword_rule(f"{name}.{keyword}", keyword, value, says, schema, node)
 
     def cel_rules(self, schema: Schema, node: str) -> Iterator[Rule]:
         """Yield the rules that sit on one node."""
@@ -161,9 +166,9 @@ class Compiler(NamedTuple):
             except (LookupError, TypeError, ValueError) as error:
                 raise RuleError(f"rule {entry.get('id')!r}: {error}") from None
 
-    def _keyword_rule(
-        self, rule_id: str, keyword: str, value: Any, says: str, node: str, quotes: tuple[Quote, ...]
-    ) -> Rule:
+    def _keyword_rule(self, rule_id: str, keyword: str, value: Any, says: str, schema: Schema, node: str) -> Rule:
+        quotes = _quotes(schema.get("x-prose", {}).get(keyword, ()), schema, node)
+        source = "prose" if quotes else self.source
         return Rule(
             id=rule_id,
             kind="keyword",
@@ -171,12 +176,13 @@ class Compiler(NamedTuple):
             message=says,
             code=self.default_code,
             status=self._status(self.default_code, rule_id),
-            source="prose" if quotes else self.source,
+            source=source,
             quotes=quotes,
             node=node,
             keyword=keyword,
             value=value,
             path=_path(node),
+            evidence=_evidence(_beside(schema, keyword), source),
         )
 
     def _cel_rule(self, entry: Mapping[str, Any], schema: Schema, node: str) -> Rule:
@@ -185,6 +191,7 @@ class Compiler(NamedTuple):
         if not quotes and "source" not in entry:
             raise RuleError("it quotes no sentence and names no source")
         blame = entry.get("fieldPath", [])
+        source = "prose" if quotes else entry["source"]
         rule = Rule(
             id=entry["id"],
             kind="cel",
@@ -192,12 +199,14 @@ class Compiler(NamedTuple):
             message=entry["message"],
             code=code,
             status=self._status(code, entry["id"]),
-            source="prose" if quotes else entry["source"],
+            source=source,
             quotes=quotes,
             node=node,
             blame=tuple(path.lstrip(".") for path in ([blame] if isinstance(blame, str) else blame)),
             expression=compile_rule(entry["rule"], schema, self.facts),
             path=_path(node),
+            evidence=_evidence(entry.get("evidence"), source),
+            message_evidence=_evidence(entry.get("messageEvidence"), "mock"),
         )
         rule.sentence()
         return rule
@@ -206,6 +215,16 @@ class Compiler(NamedTuple):
         if code not in self.statuses.by_code:
             raise RuleError(f"rule {rule_id!r}: no response declares code {code}")
         return self.statuses.by_code[code]
+
+
+def _evidence(declared: Any, source: str) -> Evidence:
+    return Evidence.from_json(declared) if declared else Evidence.of_source(source)
+
+
+def _beside(schema: Schema, keyword: str) -> Any:
+    """Return the evidence that stands beside a keyword; `x-evidence` is of all keywords of a node, or by keyword."""
+    beside = schema.get("x-evidence")
+    return beside.get(keyword) if isinstance(beside, Mapping) and "grade" not in beside else beside
 
 
 def _path(node: str) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from kling_contracts.rules.evidence import Evidence
+
 Document = Mapping[str, Any]
 
 
@@ -20,6 +22,10 @@ class ServiceCode(NamedTuple):
     """Whether the same request can pass: `never`, `later`, `unknown` (nobody knows how far it came)."""
     concerns: str
     """`account`, where any request of the operation would be refused alike, else `request`."""
+    evidence: Evidence
+    """What code, status and meaning rest on."""
+    message_evidence: Evidence
+    """What the message rests on."""
 
 
 class Statuses(NamedTuple):
@@ -60,7 +66,9 @@ def _service_code(status: int, entry: Document, said: list[str]) -> ServiceCode:
     meaning = entry.get("description", "")
     message = entry.get("x-message") or (said[0] if len(said) == 1 else meaning)
     retry, concerns = entry.get("x-retry", "unknown"), entry.get("x-concerns", "request")
-    return ServiceCode(entry["const"], status, meaning, message, retry, concerns)
+    evidence = Evidence.from_json(entry.get("x-evidence", "documented"))
+    message_evidence = Evidence.from_json(entry.get("x-message-evidence", "ours"))
+    return ServiceCode(entry["const"], status, meaning, message, retry, concerns, evidence, message_evidence)
 
 
 def _declared(responses: Document, components: Document) -> Iterator[tuple[int, Document]]:
