@@ -2,7 +2,8 @@ import time
 
 import pytest
 
-from kling_contracts.jsonio.keywords import MAX_FAULTS, Checker, pointer, readable
+from kling_contracts.jsonio.json_pointer import pointer, tokens
+from kling_contracts.jsonio.keywords import MAX_FAULTS, Checker, readable
 from kling_contracts.rules.rule import KEYWORDS
 
 FIELD = "sound_volume"
@@ -36,7 +37,7 @@ BROKEN = [
     ("minItems", 2, [0], "must hold at least 2 items"),
     ("maxItems", 1, [0, 0], "must hold at most 1 item"),
     ("maxItems", 0, [0], "must hold at most 0 items"),
-    ("uniqueItems", True, [0, 0], "does not satisfy uniqueItems"),
+    ("uniqueItems", True, [0, 0], "must not hold the same item twice"),
     ("minLength", 2, "x", "must have at least 2 characters"),
     ("maxLength", 2, "xyz", "must have at most 2 characters"),
     ("pattern", "^a$", "b", "must match ^a$"),
@@ -291,3 +292,12 @@ def test_an_integer_of_any_length_is_judged_as_an_integer(digits):
 
     assert [fault.place for fault in checker.broken(10**digits)] == [("maximum",)]
     assert checker.broken(-(10**digits)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [((), ""), (("a", 0, "b"), "/a/0/b"), (("a/b", "c~d", "~1"), "/a~1b/c~0d/~01"), (("",), "/")],
+)
+def test_a_pointer_leads_back_to_its_path(path, text):
+    assert pointer(path) == text
+    assert tokens(text) == [str(token) for token in path]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from kling_contracts.documents.quotes import find_quote, holds_quote, is_blank
+from kling_contracts.jsonio.json_pointer import pointer
 
 Document = Mapping[str, Any]
 
@@ -77,34 +78,34 @@ Quoted = dict[str, dict[tuple[str, bool], list[str]]]
 def _passages(effective: Document) -> Quoted:
     quoted: Quoted = {}
     for node_pointer, node in _nodes(effective, ""):
-        for pointer, text, enforced, answer in _quotes(node, node_pointer):
-            answers = quoted.setdefault(pointer, {}).setdefault((text, enforced), [])
+        for quoted_at, text, enforced, answer in _quotes(node, node_pointer):
+            answers = quoted.setdefault(quoted_at, {}).setdefault((text, enforced), [])
             if answer not in answers:
                 answers.append(answer)
     return quoted
 
 
-def _quotes(node: Document, pointer: str) -> Iterator[tuple[str, str, bool, str]]:
+def _quotes(node: Document, place: str) -> Iterator[tuple[str, str, bool, str]]:
     for entry in node.get("x-not-enforced", ()):
-        yield pointer, entry["text"], False, entry["reason"]
-    name = pointer.rpartition("/")[2]
+        yield place, entry["text"], False, entry["reason"]
+    name = place.rpartition("/")[2]
     for keyword, entries in node.get("x-prose", {}).items():
         for entry in entries:
-            yield pointer, entry["text"], True, f"{name}.{keyword}"
+            yield place, entry["text"], True, f"{name}.{keyword}"
     for rule in node.get("x-validations", ()):
         for entry in rule.get("prose", ()):
             below = entry.get("at", "").replace(".", "/properties/", 1)
-            yield pointer + below, entry["text"], True, rule["id"]
+            yield place + below, entry["text"], True, rule["id"]
 
 
-def _nodes(node: Any, pointer: str) -> Iterator[tuple[str, Document]]:
+def _nodes(node: Any, place: str) -> Iterator[tuple[str, Document]]:
     if isinstance(node, dict):
-        yield pointer, node
+        yield place, node
         for key, child in node.items():
-            yield from _nodes(child, f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}")
+            yield from _nodes(child, place + pointer((key,)))
     elif isinstance(node, list):
         for index, child in enumerate(node):
-            yield from _nodes(child, f"{pointer}/{index}")
+            yield from _nodes(child, place + pointer((index,)))
 
 
 def _described(pointer: str, description: str, quoted: Mapping[tuple[str, bool], list[str]]) -> Described:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError, OverlayError
-from kling_contracts.jsonio.keywords import Checker, Fault, pointer, readable
+from kling_contracts.jsonio.json_pointer import pointer
+from kling_contracts.jsonio.keywords import Checker, Fault, readable
 from kling_contracts.jsonio.keywords import Path as Steps
 
 SCHEMA_FILE: Final = Path(__file__).with_name("overlay-vocabulary.schema.json")

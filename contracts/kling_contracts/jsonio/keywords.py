@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import jsonschema_rs
 
+from kling_contracts.jsonio.json_pointer import pointer
+
 MAX_ITEMS: Final = 100
 """Items of an over-long array that are looked into; a body of millions of items must not take minutes."""
 MAX_FAULTS: Final = 1000
@@ -88,11 +90,6 @@ class Checker:
             if len(self._told) < MAX_MESSAGES and len(told.pointer) < MAX_MESSAGE_LENGTH:
                 self._told[key] = told
         return told
-
-
-def pointer(path: Path) -> str:
-    """Return the JSON Pointer (RFC 6901) of a path of keys and indexes."""
-    return "".join(["/" + str(token).replace("~", "~0").replace("/", "~1") for token in path])
 
 
 def readable(path: Path) -> str:

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import RuleError
 from kling_contracts.facts.payload_facts import Facts, Measures
-from kling_contracts.jsonio.keywords import MAX_ITEMS, Checker, Fault, Path, Place, pointer
+from kling_contracts.jsonio.json_pointer import pointer
+from kling_contracts.jsonio.keywords import MAX_ITEMS, Checker, Fault, Path, Place
 from kling_contracts.judging.report import Note, Report, Unverified, Violation
 from kling_contracts.rules.cel_compiler import Condition, Expression, Judge, all_hold
 from kling_contracts.rules.rule import KEYWORDS, Compiler, Rule

@@ -6,6 +6,9 @@ Decoders play them to the sample and `kling_contracts.media.audio` measures them
 import struct
 from collections.abc import Callable
 
+from kling_contracts.media.iso_writer import box, media_box, movie_box, sample_table_box, track_header_box
+from kling_contracts.media.wav_writer import chunk, wav_file
+
 _MAX_MS = 24 * 60 * 60 * 1000
 # The size of an ID3 tag has 28 bits.
 _LARGEST = 2**28
@@ -33,23 +36,10 @@ _AAC_FRAME_SAMPLES = 1_024
 _AAC_FRAME = b"\x00\x00\x00\x07"
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack("<4sI", kind, len(body)) + body
-
-
-def _box(kind: bytes, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    return struct.pack(">I4s", 8 + len(body), kind) + body
-
-
 # AAC-LC (0x40 with 0x15 0x88: 8 kHz, one channel) in the nested descriptors of MPEG-4.
 _AAC_DESCRIPTORS = bytes.fromhex("00000000 0319000100 0411 4015000000 00000000 00000000 05021588 060102")
-_AAC_ENTRY = _box(b"mp4a", struct.pack(">6xH8xHH4xHxx", 1, 1, 16, _M4A_RATE), _box(b"esds", _AAC_DESCRIPTORS))
-_SAME_FILE = struct.pack(">II", 0, 1) + _box(b"url ", struct.pack(">I", 1))
-_SOUND_HANDLER = struct.pack(">8x4s13x", b"soun")
-_NO_ROTATION = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-_NO_LANGUAGE = 0x55C4
-_TRACK_ENABLED = 3
+_AAC_ENTRY = box(b"mp4a", struct.pack(">6xH8xHH4xHxx", 1, 1, 16, _M4A_RATE), box(b"esds", _AAC_DESCRIPTORS))
+_FULL_VOLUME = 0x100
 
 
 def wav(duration_ms: int) -> bytes:
@@ -58,10 +48,7 @@ def wav(duration_ms: int) -> bytes:
     Raises:
         ValueError: the duration is below 1 ms or above a day.
     """
-    samples = _samples(duration_ms, _WAV_RATE)
-    header = struct.pack("<HHIIHH", 1, 1, _WAV_RATE, _WAV_RATE, 1, 8)
-    chunks = _chunk(b"fmt ", header) + _chunk(b"data", _WAV_SILENCE * samples) + bytes(samples % 2)
-    return _chunk(b"RIFF", b"WAVE" + chunks)
+    return wav_file(_WAV_SILENCE * _samples(duration_ms, _WAV_RATE), _WAV_RATE)
 
 
 def mp3(duration_ms: int) -> bytes:
@@ -85,8 +72,8 @@ def m4a(duration_ms: int) -> bytes:
     samples = _samples(duration_ms, _M4A_RATE)
     # FFmpeg drops a last frame of which less than half is to be played, so one more follows the end.
     frames = -(-samples // _AAC_FRAME_SAMPLES) + 1
-    brand = _box(b"ftyp", b"M4A \0\0\0\0M4A isom")
-    return brand + _box(b"mdat", _AAC_FRAME * frames) + _moov(duration_ms, samples, frames, len(brand) + 8)
+    brand = box(b"ftyp", b"M4A \0\0\0\0M4A isom")
+    return brand + box(b"mdat", _AAC_FRAME * frames) + _moov(duration_ms, samples, frames, len(brand) + 8)
 
 
 def make(audio_format: str, duration_ms: int, size_bytes: int | None = None) -> bytes:
@@ -131,40 +118,32 @@ def _mp3_info(frames: int, padding: int) -> bytes:
 
 
 def _moov(duration_ms: int, samples: int, frames: int, media_at: int) -> bytes:
-    header = struct.pack(">5IIH10x36s24xI", 0, 0, 0, 1000, duration_ms, 0x10000, 0x100, _NO_ROTATION, 2)
-    track_header = struct.pack(">6I12xH2x36s8x", _TRACK_ENABLED, 0, 0, 1, 0, duration_ms, 0x100, _NO_ROTATION)
     # Decoders cut the first frame to the sample, but not the last one, so what is too much goes to the start.
     edits = struct.pack(">5I", 0, 1, duration_ms, -samples % _AAC_FRAME_SAMPLES, 0x10000)
-    track = _box(
+    track = box(
         b"trak",
-        _box(b"tkhd", track_header),
-        _box(b"edts", _box(b"elst", edits)),
-        _mdia(frames, media_at),
+        track_header_box(duration_ms, volume=_FULL_VOLUME),
+        box(b"edts", box(b"elst", edits)),
+        media_box(
+            _M4A_RATE, frames * _AAC_FRAME_SAMPLES, b"soun", box(b"smhd", bytes(8)), _sample_table(frames, media_at)
+        ),
     )
-    return _box(b"moov", _box(b"mvhd", header), track)
+    return movie_box(duration_ms, track)
 
 
-def _mdia(frames: int, media_at: int) -> bytes:
-    header = struct.pack(">5IHH", 0, 0, 0, _M4A_RATE, frames * _AAC_FRAME_SAMPLES, _NO_LANGUAGE, 0)
-    source = _box(b"dinf", _box(b"dref", _SAME_FILE))
-    information = _box(b"minf", _box(b"smhd", bytes(8)), source, _stbl(frames, media_at))
-    return _box(b"mdia", _box(b"mdhd", header), _box(b"hdlr", _SOUND_HANDLER), information)
-
-
-def _stbl(frames: int, media_at: int) -> bytes:
-    return _box(
-        b"stbl",
-        _box(b"stsd", struct.pack(">II", 0, 1), _AAC_ENTRY),
-        _box(b"stts", struct.pack(">4I", 0, 1, frames, _AAC_FRAME_SAMPLES)),
-        _box(b"stsc", struct.pack(">5I", 0, 1, 1, frames, 1)),
-        _box(b"stsz", struct.pack(">3I", 0, len(_AAC_FRAME), frames)),
-        _box(b"stco", struct.pack(">3I", 0, 1, media_at)),
+def _sample_table(frames: int, media_at: int) -> bytes:
+    return sample_table_box(
+        _AAC_ENTRY,
+        box(b"stts", struct.pack(">4I", 0, 1, frames, _AAC_FRAME_SAMPLES)),
+        sizes=struct.pack(">3I", 0, len(_AAC_FRAME), frames),
+        chunk_samples=frames,
+        media_at=media_at,
     )
 
 
 def _pad_wav(silent: bytes, spare: int) -> bytes:
     # The last chunk may be odd: nothing follows that would have to start at an even place.
-    return _chunk(b"RIFF", silent[8:] + _chunk(b"JUNK", bytes(spare)))
+    return chunk(b"RIFF", silent[8:] + chunk(b"JUNK", bytes(spare)))
 
 
 def _pad_mp3(silent: bytes, spare: int) -> bytes:
@@ -174,7 +153,7 @@ def _pad_mp3(silent: bytes, spare: int) -> bytes:
 
 
 def _pad_m4a(silent: bytes, spare: int) -> bytes:
-    return silent + _box(b"free", bytes(spare))
+    return silent + box(b"free", bytes(spare))
 
 
 # How to make a format, how to pad it, and the bytes that padding takes before the first byte of its own.

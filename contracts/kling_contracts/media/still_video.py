@@ -7,11 +7,19 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from kling_contracts.media.iso_writer import (
+    MOVIE_TIMESCALE,
+    box,
+    media_box,
+    movie_box,
+    sample_table_box,
+    track_header_box,
+)
+
 _MAX_MS: Final = 60 * 60 * 1000
 _SMALLEST: Final = 2
 _LARGEST: Final = 4_096
 
-_TIMESCALE: Final = 1_000
 _PICTURE_MS: Final = 1_000
 """How long a picture is shown, except for the last."""
 
@@ -42,11 +50,6 @@ _PREDICTED, _INTRA = 5, 7
 # Mean of its neighbours, mid-grey for the first, and nothing on top: in brightness, colour, quantisation and detail.
 _GREY_BLOCK: Final = "00100111"
 
-_SAME_FILE: Final = struct.pack(">4I4sI", 0, 1, 12, 0, b"url ", 1)
-_PICTURE_HANDLER: Final = struct.pack(">8x4s13x", b"vide")
-_NO_ROTATION: Final = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-_NO_LANGUAGE: Final = 0x55C4
-_TRACK_ENABLED: Final = 3
 _PRINT_RESOLUTION: Final = 72 << 16
 
 
@@ -68,10 +71,10 @@ def mp4(duration_ms: int, width: int = 1280, height: int = 720) -> bytes:
     _check(duration_ms, width, height)
     pictures = list(_pictures(-(-duration_ms // _PICTURE_MS), _blocks(width) * _blocks(height)))
     film = _Film(duration_ms, width, height, [len(picture) for picture in pictures])
-    brand = _box(b"ftyp", b"isom\0\0\2\0isomiso2avc1mp42")
+    brand = box(b"ftyp", b"isom\0\0\2\0isomiso2avc1mp42")
     # The size of the tables does not depend on where the pictures start.
     start = len(brand) + len(_moov(film, 0)) + 8
-    return brand + _moov(film, start) + _box(b"mdat", *pictures)
+    return brand + _moov(film, start) + box(b"mdat", *pictures)
 
 
 def _check(duration_ms: int, width: int, height: int) -> None:
@@ -139,36 +142,22 @@ def _picture(unit: int, kind: int, number: int, references: str, content: str) -
     return struct.pack(">I", len(picture)) + picture
 
 
-def _box(kind: bytes, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    return struct.pack(">I4s", 8 + len(body), kind) + body
-
-
 def _moov(film: _Film, media_at: int) -> bytes:
-    header = struct.pack(">5IIH10x36s24xI", 0, 0, 0, _TIMESCALE, film.duration_ms, 0x10000, 0x100, _NO_ROTATION, 2)
-    shown = struct.pack(">36sII", _NO_ROTATION, film.width << 16, film.height << 16)
-    track_header = struct.pack(">6I16x", _TRACK_ENABLED, 0, 0, 1, 0, film.duration_ms) + shown
-    track = _box(b"trak", _box(b"tkhd", track_header), _mdia(film, media_at))
-    return _box(b"moov", _box(b"mvhd", header), track)
+    header = box(b"vmhd", struct.pack(">I8x", 1))
+    media = media_box(MOVIE_TIMESCALE, film.duration_ms, b"vide", header, _sample_table(film, media_at))
+    shown = track_header_box(film.duration_ms, width=film.width, height=film.height)
+    return movie_box(film.duration_ms, box(b"trak", shown, media))
 
 
-def _mdia(film: _Film, media_at: int) -> bytes:
-    header = struct.pack(">5IHH", 0, 0, 0, _TIMESCALE, film.duration_ms, _NO_LANGUAGE, 0)
-    source = _box(b"dinf", _box(b"dref", _SAME_FILE))
-    information = _box(b"minf", _box(b"vmhd", struct.pack(">I8x", 1)), source, _stbl(film, media_at))
-    return _box(b"mdia", _box(b"mdhd", header), _box(b"hdlr", _PICTURE_HANDLER), information)
-
-
-def _stbl(film: _Film, media_at: int) -> bytes:
+def _sample_table(film: _Film, media_at: int) -> bytes:
     count = len(film.sizes)
-    return _box(
-        b"stbl",
-        _box(b"stsd", struct.pack(">II", 0, 1), _entry(film.width, film.height)),
-        _box(b"stts", _durations(film.duration_ms, count)),
-        _box(b"stss", struct.pack(">3I", 0, 1, 1)),
-        _box(b"stsc", struct.pack(">5I", 0, 1, 1, count, 1)),
-        _box(b"stsz", struct.pack(f">{3 + count}I", 0, 0, count, *film.sizes)),
-        _box(b"stco", struct.pack(">3I", 0, 1, media_at)),
+    return sample_table_box(
+        _entry(film.width, film.height),
+        box(b"stts", _durations(film.duration_ms, count)),
+        box(b"stss", struct.pack(">3I", 0, 1, 1)),
+        sizes=struct.pack(f">{3 + count}I", 0, 0, count, *film.sizes),
+        chunk_samples=count,
+        media_at=media_at,
     )
 
 
@@ -184,4 +173,4 @@ def _entry(width: int, height: int) -> bytes:
     decoder = struct.pack(">B3sBBH", 1, sequence[1:4], 0xFF, 0xE1, len(sequence)) + sequence
     decoder += struct.pack(">BH", 1, len(settings)) + settings
     picture = struct.pack(">6xH16xHHII4xH32xHh", 1, width, height, *(_PRINT_RESOLUTION,) * 2, 1, 24, -1)
-    return _box(b"avc1", picture, _box(b"avcC", decoder))
+    return box(b"avc1", picture, box(b"avcC", decoder))

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from kling_contracts.media.wav_writer import wav_file
+
 MIN_MS: Final = 300
 """No text is shorter than this, whatever the speed."""
 MAX_MS: Final = 60 * 60 * 1000
@@ -56,7 +58,7 @@ def wav(duration_ms: int, voice: str = "") -> bytes:
     phrase = _phrase(_pitch(voice))
     babble = (phrase * (samples // len(phrase) + 1))[:samples]
     fading = min(_FADE_SAMPLES, samples)
-    return _file(babble[:-fading] + _faded(babble[-fading:]))
+    return wav_file(babble[:-fading] + _faded(babble[-fading:]), RATE)
 
 
 @lru_cache(maxsize=4096)
@@ -111,16 +113,3 @@ def _unsigned(levels: Iterable[float]) -> bytes:
 def _faded(samples: bytes) -> bytes:
     last = len(samples)
     return bytes(_MIDDLE + (sample - _MIDDLE) * (last - at) // last for at, sample in enumerate(samples, 1))
-
-
-def _file(samples: bytes) -> bytes:
-    import io
-    import wave
-
-    written = io.BytesIO()
-    with wave.open(written, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(1)
-        file.setframerate(RATE)
-        file.writeframes(samples)
-    return written.getvalue()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kling_contracts import Response
+from kling_contracts.jsonio.json_pointer import tokens
 from kling_contracts.rules.service_codes import ServiceCode
 from kling_mock_server.failures.scenarios.records import Delivery, Step
 from kling_mock_server.failures.wire import WiredResponse
@@ -80,7 +81,7 @@ def _changed(step: Step, good: Response) -> Response:
         return good
     value = merged(json.loads(good.body), step.change or {})
     for pointer in step.numeric:
-        value = _with_number(value, [_unescaped(token) for token in pointer.split("/")[1:]])
+        value = _with_number(value, tokens(pointer))
     return plain(good.status, value, dict(good.headers))
 
 
@@ -95,10 +96,6 @@ def _with_number(value: Any, path: Sequence[str]) -> Any:
         place = int(first)
         return [*value[:place], _with_number(value[place], rest), *value[place + 1 :]]
     return value
-
-
-def _unescaped(token: str) -> str:
-    return token.replace("~1", "/").replace("~0", "~")
 
 
 def _with_headers(headers: Mapping[str, str], given: Mapping[str, str | None]) -> dict[str, str]:

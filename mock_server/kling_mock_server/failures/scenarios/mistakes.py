@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from kling_contracts.jsonio.json_pointer import pointer
 from kling_mock_server.failures.scenarios.records import ALWAYS, Delivery, Fate, Scenario, Step
 from kling_mock_server.failures.wire import Wire
 from kling_mock_server.protocol.names import CREATE, DOWNLOAD
@@ -15,8 +16,8 @@ Mistake = tuple[str, str]
 def mistakes(scenario: Scenario) -> Iterator[Mistake]:
     """Yield what is wrong with a scenario that its schema admits."""
     for index, step in enumerate(scenario.steps):
-        for pointer, says in _of_step(step):
-            yield f"/steps/{index}{pointer}", says
+        for place, says in _of_step(step):
+            yield f"/steps/{index}{place}", says
     yield from _never_reached(scenario.steps)
 
 
@@ -73,7 +74,7 @@ def _of_answer(step: Step) -> Iterator[Mistake]:
 
 def _of_headers(headers: Iterable[str]) -> Iterator[Mistake]:
     for name in headers:
-        place = "/headers/" + name.replace("~", "~0").replace("/", "~1")
+        place = pointer(("headers", name))
         if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
             yield place, "is no name of a header"
         elif name.lower() in _FRAMING:

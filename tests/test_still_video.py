@@ -188,3 +188,11 @@ def test_a_size_that_cannot_be_is_refused(side):
         still_video.mp4(1_000, width=side)
     with pytest.raises(ValueError, match=f"height must be even and from 2 to 4096 pixels, not {side}"):
         still_video.mp4(1_000, height=side)
+
+
+def test_the_data_reference_says_that_the_media_lie_in_the_file():
+    # ISO 14496-12, 8.7.2: version and count, then one box of 12 bytes whose flag stands for "this file".
+    data = still_video.mp4(1_000)
+    start = data.index(b"dref") + 4
+    assert data[start : start + 20] == bytes.fromhex("00000000 00000001 0000000c") + b"url " + bytes.fromhex("00000001")
+    assert int.from_bytes(data[start - 8 : start - 4]) == 8 + 20
