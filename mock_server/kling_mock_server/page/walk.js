@@ -1,0 +1,19 @@
+// What one call of the way takes from the answers to the calls before it.
+
+const longest = (faces) => faces.reduce((one, other) => (other.end_time - other.start_time > one.end_time - one.start_time ? other : one));
+
+/** Return an example with the ids and times of earlier answers (`data` by operation) in place of its own. */
+export function filledIn(operation, example, { identify, tts }) {
+  if (operation !== "create") return example;
+  const item = { ...example.face_choose[0] }, payload = { ...example, face_choose: [item] };
+  if (identify) {
+    const face = longest(identify.face_data);
+    payload.session_id = identify.session_id;
+    Object.assign(item, { face_id: face.face_id, sound_insert_time: face.start_time });
+  }
+  if (tts) {
+    const audio = tts.task_result.audios[0];
+    Object.assign(item, { audio_id: audio.id, sound_start_time: 0, sound_end_time: Math.floor(Number(audio.duration) * 1000 + 1e-6) });
+  }
+  return payload;
+}
