@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts import Contract, ContractViolation, Request, World
+from kling_contracts import Contract, ContractViolation, DocumentError, Request, World
 from kling_contracts.facts.payload_facts import AudioFacts
 from kling_contracts.facts.world import Face, Video
 from support.case_rows import ROWS
@@ -490,3 +490,30 @@ def test_every_service_code_has_status_message_and_whether_a_retry_can_help():
 def test_a_code_has_the_message_of_the_one_rule_that_refuses_with_it():
     assert CONTRACT.codes[1001].message == CONTRACT.rules["authorization-missing"].message
     assert CONTRACT.codes[1202].message == "The requested method is invalid"
+
+
+@pytest.mark.parametrize(
+    ("operation", "video_ms", "units"),
+    [
+        ("create", 1, "0.5"),
+        ("create", 5000, "0.5"),
+        ("create", 5001, "1"),
+        ("create", 50_000, "5"),
+        ("identify", 0, "0.05"),
+        ("tts", 0, "0.05"),
+    ],
+)
+def test_a_call_costs_what_the_documents_say(operation, video_ms, units):
+    assert CONTRACT.prices[operation].of(video_ms) == units
+
+
+def test_an_operation_without_a_price_has_none():
+    assert "query" not in CONTRACT.prices
+
+
+def test_a_document_without_a_request_rule_is_an_error_that_names_it():
+    document = deepcopy(CONTRACT.document)
+    document["x-request-rules"] = [rule for rule in document["x-request-rules"] if rule["id"] != "body-json"]
+
+    with pytest.raises(DocumentError, match="x-request-rules lacks body-json"):
+        Contract.compile(document)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts import Request
+from kling_contracts import Contract, Request
+from kling_contracts.documents.loading import COMPANIONS
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.core.operations import OPERATIONS
 from kling_mock_server.core.responder import Responder
@@ -20,7 +21,8 @@ from kling_mock_server.outgoing.webhooks import Attempt, Targets
 from kling_mock_server.state import tables, tasks
 from kling_mock_server.state.tables import MAX_TASKS
 from kling_mock_server.state.tasks import RefusedTask, Tasks
-from support.serving import NOW_MS, SESSION, documented, new_app, payload, world
+from support.contract_folder import OVERLAY, changed, copy_of_documents
+from support.serving import NOW_MS, SESSION, Mock, documented, new_app, payload, world
 from support.workflow import CREATE, DAY_MS, IDENTIFY, ORIGIN, VIDEO_URL, Caller, must_fit, said, task_path, validator
 
 BEGINS_MS = 5_000
@@ -44,9 +46,9 @@ def test_the_helper_refuses_what_is_not_declared(mock):
     request, answer = Request("POST", CREATE), mock.create()
     must_fit(request, answer)
     for change in ({"extra": 1}, {"data": {**answer.data, "extra": 1}}, {"code": 1}, {"data": {}}):
-        changed = type(answer)(answer.status, answer.headers, json.dumps({**answer.json, **change}).encode())
+        altered = type(answer)(answer.status, answer.headers, json.dumps({**answer.json, **change}).encode())
         with pytest.raises(jsonschema_rs.ValidationError):
-            must_fit(request, changed)
+            must_fit(request, altered)
 
 
 # By the clock.
@@ -467,7 +469,7 @@ def test_a_world_that_changes_under_a_request_is_no_error_of_the_server(mock):
 
 def test_an_external_id_that_is_taken_and_given_back_all_the_time_is_refused(mock, monkeypatch):
     def never(self, task, outbox=None, *, unique=True):
-        return RefusedTask("external-task-id-duplicate")
+        return RefusedTask("facts.task")
 
     monkeypatch.setattr(Tasks, "create", never)
     answer = mock.create(external_task_id="mine")
@@ -527,7 +529,9 @@ class Receiver:
 @contextmanager
 def calling_back(receiver):
     responder = new_app(pace="manual").responder
-    worker = CallbackWorker(responder.accounts, CallbackSender(Targets(), post=receiver))
+    worker = CallbackWorker(
+        responder.accounts, CallbackSender(Targets(), post=receiver, price=documented().prices["create"])
+    )
     resources = responder.resources._replace(callback_worker=worker)
     mock = Caller(Responder(responder.contract, responder.accounts, resources=resources))
     try:
@@ -613,3 +617,32 @@ def test_the_journal_names_the_operation(mock, method, path, body, operation):
 def test_a_request_without_a_key_is_an_operation_all_the_same(mock):
     mock.ask("GET", task_path("1"), token="")
     assert mock.control("GET", "/journal", token="")["entries"][-1]["operation"] == "query"
+
+
+@pytest.mark.parametrize(
+    ("price", "members"),
+    [
+        ("x-price: {units: '0.7', per_ms: 4000}", {"final_unit_deduction": "2.1"}),
+        ("x-price: {units: '3'}", {"final_unit_deduction": "3"}),
+        ("x-apifox-price: unknown", {}),
+    ],
+)
+def test_what_a_task_costs_is_what_the_documents_say_and_nothing_where_they_do_not(tmp_path, price, members):
+    folder = copy_of_documents(tmp_path)
+    changed(folder, OVERLAY, "x-price: {units: '0.5', per_ms: 5000, evidence: observed}", price)
+    mock = Mock(contract=Contract.load(folder=folder), pace="manual")
+    task_id = mock.post(payload()).data["task_id"]
+    mock.advance(ENDS_MS)
+
+    data = mock.ask("GET", task_path(task_id)).data
+    assert {name: data[name] for name in data if name == "final_unit_deduction"} == members
+
+
+def test_the_limit_on_tasks_refuses_by_the_rule_of_the_documents(tmp_path):
+    folder = copy_of_documents(tmp_path)
+    changed(folder, COMPANIONS, "{id: tasks-in-parallel, code: 1303,", "{id: too-many, code: 1302,")
+    mock = Mock(contract=Contract.load(folder=folder), concurrency=0)
+
+    answer = mock.post(payload())
+
+    assert (answer.status, answer.code, answer.broken) == (429, 1302, ["too-many"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from kling_contracts.documents import loading as documents
 from kling_contracts.errors import DocumentError
@@ -16,10 +16,25 @@ from kling_contracts.http import Request
 from kling_contracts.judging.operation import Operation, operations_of
 from kling_contracts.judging.report import ContractViolation, Report, Violation
 from kling_contracts.judging.request_rules import RequestRules, Routes
+from kling_contracts.rules.price import Price
 from kling_contracts.rules.rule import Compiler, Rule
 from kling_contracts.rules.service_codes import ServiceCode, service_codes
 
 Document = Mapping[str, Any]
+
+REQUEST_RULES: Final = (
+    "path",
+    "method",
+    "authorization-missing",
+    "authorization-invalid",
+    "authorization-not-yet-valid",
+    "authorization-expired",
+    "content-type",
+    "body.required",
+    "body-json",
+    "body-too-large",
+)
+"""The rules on any request: what they say stands in the documents, what they judge in code."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +68,7 @@ class Contract:
             operations = tuple(operations_of(document))
             compiler = Compiler({}, 0, operations[0].statuses)
             rules = {rule.id: rule for rule in compiler.request_rules(document.get("x-request-rules", []))}
+            _refuse_missing(rules)
             account = {rule.id: rule for rule in compiler.request_rules(document.get("x-account-rules", []))}
         except (KeyError, IndexError, TypeError) as error:
             raise DocumentError(f"the effective document lacks {error}") from error
@@ -79,6 +95,22 @@ class Contract:
         """Every service code of a refusal, by number: its status, its message, and whether a retry can help."""
         rules = (*self.gate.rules.values(), *self.account_rules.values())
         return MappingProxyType(service_codes(self.document, ((rule.code, rule.message) for rule in rules)))
+
+    def rule_on(self, name: str, fact: str) -> Rule | None:
+        """Return the first rule of an operation that asks whether the world has a fact, `facts.task`; else None."""
+        rules = self.by_name[name].rules if name in self.by_name else ()
+        return next((rule for rule in rules if rule.expression and fact in rule.expression.reads), None)
+
+    @property
+    def limiting_rule(self) -> Rule | None:
+        """The rule that refuses a task because as many run as may; None where the documents have none."""
+        return next(iter(self.account_rules.values()), None)
+
+    @cached_property
+    def prices(self) -> Mapping[str, Price]:
+        """What a call costs, by the short name of the operation; one whose price is not known is left out."""
+        bodies = (body for item in self.document["paths"].values() for body in item.values() if "x-price" in body)
+        return MappingProxyType({body["x-name"]: Price.from_json(body["x-price"]) for body in bodies})
 
     @cached_property
     def by_name(self) -> Mapping[str, Operation]:
@@ -130,3 +162,9 @@ class Contract:
         if operation is self.operation:
             return Meter(world, fetch, self.largest_file)
         return companion_meter(operation.name, world)
+
+
+def _refuse_missing(rules: Mapping[str, Rule]) -> None:
+    missing = [rule_id for rule_id in REQUEST_RULES if rule_id not in rules]
+    if missing:
+        raise DocumentError(f"x-request-rules lacks {', '.join(missing)}")

@@ -17,7 +17,7 @@ from kling_mock_server.core.resources import Resources
 from kling_mock_server.core.task_list import tasks_json
 from kling_mock_server.failures.playback import begin_scenario
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id, plain
-from kling_mock_server.protocol.names import CONTROL_PREFIX
+from kling_mock_server.protocol.names import CONTROL_PREFIX, CREATE
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
 
@@ -68,6 +68,7 @@ class Control:
         self._contract = contract
         self._resources = resources
         self._accounts = accounts
+        price = contract.prices.get(CREATE)
         self._open: Mapping[tuple[str, str], Callable[[str], Any]] = {
             ("GET", ""): self._index,
             ("GET", "/health"): self._health,
@@ -92,7 +93,7 @@ class Control:
             ("POST", "/inbox/{id}"): lambda call: inbox.put(call.account, call.id, call.request),
             ("POST", "/reset"): _reset,
             ("GET", "/journal"): self._journal,
-            ("GET", "/tasks"): lambda call: _understood(lambda: tasks_json(call.account, call.request.query)),
+            ("GET", "/tasks"): lambda call: _understood(lambda: tasks_json(call.account, call.request.query, price)),
         }
 
     def respond(self, request: Request) -> Response:

@@ -11,7 +11,7 @@ from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.fetch import Download, downloader
 from kling_mock_server.outgoing.webhooks import Targets
-from kling_mock_server.protocol.names import IDENTIFY
+from kling_mock_server.protocol.names import CREATE, IDENTIFY
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.ids import Ids
 
@@ -50,7 +50,7 @@ def resources_of(
         contract=contract,
         library=library,
         downloads=Downloads(library, fetch, download, contract.largest_file, largest_video),
-        callback_worker=CallbackWorker(accounts, CallbackSender(targets, secrets)),
+        callback_worker=CallbackWorker(accounts, CallbackSender(targets, secrets, price=contract.prices.get(CREATE))),
         renderer=Renderer(),
         ids=Ids(),
     )

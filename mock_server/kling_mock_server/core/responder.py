@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Operation, Report, Request, Response, Violation
 from kling_contracts.facts.payload_facts import Fetch, unfetched
+from kling_contracts.rules.rule import Rule
 from kling_mock_server.core import control_api, file_endpoint, page_endpoint
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.operations import check_operations, judge, work_on
@@ -83,7 +84,7 @@ class Responder:
         try:
             caller = self._caller(request)
             exchange = Exchange.begin(request, caller.account, token=caller.token)
-            return self._refused(exchange, self._by_rule(rule_id))
+            return self._refused(exchange, self._by_rule(self.contract.every_rule[rule_id]))
         except StoreDownError as error:
             return _store_down(error)
 
@@ -153,12 +154,15 @@ class Responder:
             return _Outcome(report)
         done = work.carry_out(payload)
         if isinstance(done, RefusedTask):
-            is_stale = done.rule_id not in self.contract.account_rules
-            return _Outcome(self._by_rule(done.rule_id), is_stale=is_stale)
+            return _Outcome(self._by_rule(self._refusing(operation, done)), is_stale=bool(done.fact))
         return _Outcome(report, done)
 
-    def _by_rule(self, rule_id: str) -> Report:
-        rule = self.contract.every_rule[rule_id]
+    def _refusing(self, operation: Operation, refused: RefusedTask) -> Rule:
+        rule = self.contract.rule_on(operation.name, refused.fact) if refused.fact else self.contract.limiting_rule
+        assert rule is not None, "a task is refused by a rule of the contract alone"
+        return rule
+
+    def _by_rule(self, rule: Rule) -> Report:
         return Report((Violation(rule, "", rule.sentence()),))
 
     def _accepted(self, exchange: Exchange, report: Report, data: Any) -> Response:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from kling_contracts.rules.price import Price
 from kling_mock_server.core.query import Asked
 from kling_mock_server.protocol.names import CALLBACK
 from kling_mock_server.protocol.task_json import state_json
@@ -15,20 +16,23 @@ MAX_LISTED: Final = 500
 _DEFAULT: Final = 100
 
 
-def tasks_json(account: Account, query: str) -> list[dict[str, Any]]:
+def tasks_json(account: Account, query: str, price: Price | None) -> list[dict[str, Any]]:
     """Return the newest tasks, the newest first, as the API has them, with their callbacks.
 
-    Attempts are those that the journal still holds. Raises `ValueError` where the query asks for something else.
+    `price` is that of a create call, None where it is not known. Attempts are those that the journal still holds.
+    Raises `ValueError` where the query asks for something else.
     """
     limit = Asked(query, ("limit",)).number("limit", MAX_LISTED, _DEFAULT)
     tasks = account.tasks.page(1, limit)
     attempts = _attempts(account.journal.entries) if tasks else {}
     now_ms = account.clock.now_ms()
-    return [_row(account, task, now_ms, attempts.get(task.id, [])) for task in tasks]
+    return [_row(account, task, now_ms, attempts.get(task.id, []), price) for task in tasks]
 
 
-def _row(account: Account, task: Task, now_ms: int, attempts: list[dict[str, Any]]) -> dict[str, Any]:
-    state = state_json(task, task.status(now_ms), task.updated_ms(now_ms), account.key)
+def _row(
+    account: Account, task: Task, now_ms: int, attempts: list[dict[str, Any]], price: Price | None
+) -> dict[str, Any]:
+    state = state_json(task, task.status(now_ms), task.updated_ms(now_ms), account.key, price)
     outbox = account.tasks.outbox(task.id)
     return {**state, "callbacks": {"attempts": attempts, "next": _next(outbox) if outbox else None}}
 

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from kling_contracts import Report
 from kling_contracts.http import JSON_TYPE
+from kling_contracts.rules.price import Price
 from kling_mock_server.outgoing.webhooks import Attempt, Targets, post, signature_headers
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import CALLBACK
@@ -31,13 +32,15 @@ class CallbackSender(NamedTuple):
     secrets: tuple[str, ...] = ()
     """Webhook secrets; every one signs, and without any a callback is not signed."""
     post: Post = post
+    price: Price | None = None
+    """What a create call costs; None: not known."""
 
     def attempt(self, account: Account, due: Due) -> Entry | None:
         """Send a callback once and settle it; return its entry in the journal.
 
         Returns None where a world that was put in the meantime has forgotten the task.
         """
-        body, url = _body(account, due), due.outbox.url
+        body, url = _body(account, due, self.price), due.outbox.url
         refusal = self.targets.refusal(url)
         began = perf_counter()
         attempt = Attempt(0, refusal) if refusal else self.post(url, body, self._headers(due, body))
@@ -80,10 +83,10 @@ def _entry(account: Account, due: Due, body: bytes, attempt: Attempt, elapsed_ms
     )
 
 
-def _body(account: Account, due: Due) -> bytes:
+def _body(account: Account, due: Due, price: Price | None) -> bytes:
     """The task as it was when its status changed, whatever it has become since."""
     message, task = due.message, due.task
-    value = state_json(task, message.status, task.reached_ms(message.status), account.key)
+    value = state_json(task, message.status, task.reached_ms(message.status), account.key, price)
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     if message.change is None and message.body is None and message.percent == _ALL:
         return body

@@ -1,12 +1,10 @@
 """A task as the API writes it: in the answer to its creation, in queries, in callbacks."""
 
-from typing import Any, Final
+from typing import Any
 
+from kling_contracts.rules.price import Price
 from kling_mock_server.protocol.file_urls import Address
 from kling_mock_server.state.tables import Task
-
-_STARTED_MS: Final = 5_000
-"""Every started so many ms of video cost half a unit (the vendor's price list)."""
 
 
 def created_json(task: Task) -> dict[str, Any]:
@@ -20,8 +18,11 @@ def created_json(task: Task) -> dict[str, Any]:
     }
 
 
-def state_json(task: Task, status: str, updated_ms: int, account: str) -> dict[str, Any]:
-    """Return the task with the status that it has, or had, from `updated_ms` on; `account` is its account's key."""
+def state_json(task: Task, status: str, updated_ms: int, account: str, price: Price | None) -> dict[str, Any]:
+    """Return the task with the status that it has, or had, from `updated_ms` on; `account` is its account's key.
+
+    `price` is that of a create call; None, where the documents do not say it, leaves the deduction out.
+    """
     duration = seconds(task.video_ms)
     parent_url = task.video_url or Address(account, "videos", task.session_id).url(task.origin)
     value: dict[str, Any] = {
@@ -36,18 +37,19 @@ def state_json(task: Task, status: str, updated_ms: int, account: str) -> dict[s
     if status == "succeed":
         url = Address(account, "results", task.result_id).url(task.origin)
         value["task_result"] = {"videos": [{"id": task.result_id, "url": url, "duration": duration}]}
-    if status in ("succeed", "failed"):
-        value["final_unit_deduction"] = units(task.video_ms) if status == "succeed" else "0"
+    if status == "succeed":
+        value |= cost_json(price, task.video_ms)
+    elif status == "failed" and price:
+        value["final_unit_deduction"] = "0"
     return {**value, "created_at": task.created_ms, "updated_at": updated_ms}
+
+
+def cost_json(price: Price | None, video_ms: int = 0) -> dict[str, str]:
+    """Return what a call costs; nothing where the documents do not say it."""
+    return {"final_unit_deduction": price.of(video_ms)} if price else {}
 
 
 def seconds(duration_ms: int) -> str:
     """Return a duration of at least 0 ms as the API writes it: a string in seconds, the shortest decimal."""
     whole, rest = divmod(duration_ms, 1000)
     return f"{whole}.{rest:03}".rstrip("0").rstrip(".")
-
-
-def units(video_ms: int) -> str:
-    """Return what a video of so many ms costs: half a unit for every 5 s that were begun."""
-    halves = max(1, -(-video_ms // _STARTED_MS))
-    return f"{halves / 2:g}"

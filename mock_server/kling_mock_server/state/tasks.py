@@ -24,8 +24,8 @@ NEVER_MS: Final = 2**62
 class RefusedTask(NamedTuple):
     """A task that cannot be created as things stand."""
 
-    rule_id: str
-    """The rule that refuses it."""
+    fact: str
+    """The fact that is not as it was judged, as rules name it: `facts.task`; empty: as many tasks run as may."""
 
 
 class Tasks:
@@ -92,9 +92,9 @@ class Tasks:
         waited_ms = state.now_ms() - task.created_ms
         task, external_id = task.moved(waited_ms), task.external_id
         if unique and external_id and rows.get(EXTERNAL_IDS, external_id) is not None:
-            return RefusedTask("external-task-id-duplicate")
+            return RefusedTask("facts.task")
         if state.concurrency is not None and not _takes_slot(rows, task, state.concurrency):
-            return RefusedTask("tasks-in-parallel")
+            return RefusedTask("")
         if external_id:
             rows.put(EXTERNAL_IDS, external_id, task.id)
         for forgotten in rows.put(TASKS, task.id, task):

@@ -46,12 +46,14 @@ OPERATIONS: Final[Mapping[str, Begin]] = {
 
 
 def check_operations(contract: Contract) -> None:
-    """Raise `DocumentError` where a contract has an operation that is not in `OPERATIONS`."""
+    """Raise `DocumentError` where a contract has an operation that is not in `OPERATIONS`, or lacks a limiting rule."""
     unknown = [name for name in contract.by_name if name not in OPERATIONS]
     if unknown:
         raise DocumentError(
             f"the mock cannot carry out the operation {unknown[0]!r} (x-name); it knows {', '.join(OPERATIONS)}"
         )
+    if contract.limiting_rule is None:
+        raise DocumentError("x-account-rules has no rule, and by it the mock refuses a task where too many run")
 
 
 def work_on(exchange: Exchange, resources: Resources) -> Work:

@@ -11,6 +11,7 @@ from kling_mock_server.assets import speech
 from kling_mock_server.assets.synthetic_video import shown_in
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
+from kling_mock_server.protocol.names import CREATE
 from kling_mock_server.protocol.task_json import created_json
 from kling_mock_server.state.tables import Message, Outbox, Task
 from kling_mock_server.state.tasks import RefusedTask
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from kling_mock_server.assets.rendering import RenderPlan
     from kling_mock_server.failures.scenarios import Delivery, Fate
 
-EXTERNAL_ID_RULE: Final = "external-task-id-duplicate"
-SESSION_RULE: Final = "session-unknown"
+_TASK: Final = "facts.task"
+_SESSION: Final = "facts.session"
 _LOUDNESS: Final = 1.0
 
 
@@ -53,7 +54,7 @@ class Create:
             return session
         task = self._task(payload, session)
         outbox = self._outbox(task, payload.get("callback_url", ""))
-        unique = EXTERNAL_ID_RULE in self._resources.contract.rules
+        unique = self._resources.contract.rule_on(CREATE, _TASK) is not None
         stored = self._account.tasks.create(task, outbox, unique=unique)
         if isinstance(stored, RefusedTask):
             return stored
@@ -65,8 +66,8 @@ class Create:
 
     def _session(self, session_id: str) -> Session | RefusedTask:
         session = self._world.sessions.get(session_id)
-        if session is None and SESSION_RULE in self._resources.contract.rules:
-            return RefusedTask(SESSION_RULE)
+        if session is None and self._resources.contract.rule_on(CREATE, _SESSION):
+            return RefusedTask(_SESSION)
         if session is not None:
             return session
         # A contract without that rule lets any session pass; nothing is known of its video.

@@ -1,6 +1,6 @@
 """identify-face: a session with the faces of a video, measured where it can be, made up where it cannot."""
 
-from typing import Any, Final
+from typing import Any
 
 from kling_contracts import Note
 from kling_contracts.facts.companion_facts import IdentifyMeter
@@ -11,9 +11,8 @@ from kling_mock_server.assets.synthetic_video import notes_on, shown_in, video_o
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.file_urls import Address
-
-UNITS: Final = "0.05"
-"""What a call costs (the vendor's price list)."""
+from kling_mock_server.protocol.names import IDENTIFY
+from kling_mock_server.protocol.task_json import cost_json
 
 
 class Identify:
@@ -50,7 +49,7 @@ class Identify:
         return {
             "session_id": session_id,
             "face_data": [self._face(session_id, name, *interval) for name, interval in faces.items()],
-            "final_unit_deduction": UNITS,
+            **cost_json(self._resources.contract.prices.get(IDENTIFY)),
         }
 
     def _face(self, session_id: str, face_id: str, start_ms: int, end_ms: int) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from typing import Any
 from kling_contracts import Note
 from kling_contracts.facts.companion_facts import QueryMeter
 from kling_contracts.facts.payload_facts import Measures
+from kling_contracts.rules.price import Price
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
-from kling_mock_server.protocol.names import LIST
+from kling_mock_server.protocol.names import CREATE, LIST
 from kling_mock_server.protocol.task_json import state_json
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.tables import Task
@@ -19,6 +20,7 @@ class Query:
     def __init__(self, exchange: Exchange, resources: Resources) -> None:
         self._account = exchange.account
         self._renderer = resources.renderer
+        self._price = resources.contract.prices.get(CREATE)
         self._task: Task | None = None
 
     def meter(self) -> Measures:
@@ -35,7 +37,7 @@ class Query:
         assert task is not None, "an unknown task breaks a rule"
         if task.status(self._account.clock.now_ms()) == "succeed":
             self._renderer.begin(self._account.key, task.id)
-        return _now(self._account, task)
+        return _now(self._account, task, self._price)
 
     def _knows(self, name: str) -> bool:
         self._task = self._account.tasks.find(name)
@@ -47,6 +49,7 @@ class List:
 
     def __init__(self, exchange: Exchange, resources: Resources) -> None:
         self._account = exchange.account
+        self._price = resources.contract.prices.get(CREATE)
         parameters = resources.contract.by_name[LIST].parameters
         self._defaults = {name: parameter.default for name, parameter in parameters.items()}
 
@@ -61,9 +64,10 @@ class List:
     def carry_out(self, payload: Any) -> Any:
         """Return the page, empty beyond the last task."""
         asked = {**self._defaults, **payload}
-        return [_now(self._account, task) for task in self._account.tasks.page(asked["pageNum"], asked["pageSize"])]
+        page = self._account.tasks.page(asked["pageNum"], asked["pageSize"])
+        return [_now(self._account, task, self._price) for task in page]
 
 
-def _now(account: Account, task: Task) -> dict[str, Any]:
+def _now(account: Account, task: Task, price: Price | None) -> dict[str, Any]:
     now_ms = account.clock.now_ms()
-    return state_json(task, task.status(now_ms), task.updated_ms(now_ms), account.key)
+    return state_json(task, task.status(now_ms), task.updated_ms(now_ms), account.key, price)

@@ -1,6 +1,6 @@
 """TTS: an audio whose length follows its text, ready at once."""
 
-from typing import Any, Final
+from typing import Any
 
 from kling_contracts import Note
 from kling_contracts.facts.companion_facts import SpeechMeter
@@ -10,10 +10,8 @@ from kling_mock_server.assets.speech import duration_ms
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.file_urls import Address
-from kling_mock_server.protocol.task_json import seconds
-
-UNITS: Final = "0.05"
-"""What a call costs (the vendor's price list)."""
+from kling_mock_server.protocol.names import TTS
+from kling_mock_server.protocol.task_json import cost_json, seconds
 
 
 class Speak:
@@ -45,7 +43,7 @@ class Speak:
             "task_status": "succeed",
             "task_status_msg": "",
             "task_result": {"audios": [{"id": audio_id, "url": url, "duration": seconds(lasts_ms)}]},
-            "final_unit_deduction": UNITS,
+            **cost_json(self._resources.contract.prices.get(TTS)),
             "created_at": now_ms,
             "updated_at": now_ms,
         }

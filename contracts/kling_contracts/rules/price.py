@@ -1,0 +1,27 @@
+"""What a call of an operation costs, as the document says: `x-price`."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from kling_contracts.rules.evidence import Evidence
+
+
+class Price(NamedTuple):
+    """The price of one call, in the vendor's units."""
+
+    units: Decimal
+    per_ms: int | None = None
+    """The units are for every started so many ms of video; None: for the call."""
+    evidence: Evidence = Evidence("documented")
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Price":
+        """Read an `x-price`."""
+        evidence = Evidence.from_json(value.get("evidence", "documented"))
+        return cls(Decimal(value["units"]), value.get("per_ms"), evidence)
+
+    def of(self, video_ms: int = 0) -> str:
+        """Return what a call costs, as the API writes it; `video_ms` is the duration of the video in ms."""
+        started = max(1, -(-video_ms // self.per_ms)) if self.per_ms else 1
+        return f"{(self.units * started).normalize():f}"
