@@ -1044,15 +1044,18 @@ def test_the_database_of_another_program_is_refused_and_left_alone(path):
     assert path.read_bytes() == content
 
 
-def test_a_file_of_another_schema_is_refused(path):
+@pytest.mark.parametrize("written", [1, 99], ids=["older", "newer"])
+def test_a_file_of_another_format_is_refused_and_left_as_it_is(path, written):
     open_store(f"sqlite:///{path}").close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 99")
+        connection.execute(f"PRAGMA user_version = {written}")
+    content = path.read_bytes()
 
     said = refusal(f"sqlite:///{path}")
 
-    assert "another version of klingkit" in said
-    assert "name another file" in said
+    assert f"written by another version of klingkit, in format {written} and not 2; name another file" in said
+    assert "\n" not in said
+    assert path.read_bytes() == content
 
 
 def test_an_empty_file_becomes_a_store(path):
@@ -1125,9 +1128,9 @@ def test_a_cluster_and_a_replica_are_refused(options):
 
 def test_a_server_in_use_by_another_version_is_refused(redis):
     redis.ask("FLUSHALL")
-    redis.ask("SET", "klingkit:format", "2")
+    redis.ask("SET", "klingkit:format", "1")
 
-    assert "another version of klingkit" in refusal(redis.url)
+    assert "another version of klingkit, in format 1 and not 2; name another database" in refusal(redis.url)
 
 
 # Against memory, as a model

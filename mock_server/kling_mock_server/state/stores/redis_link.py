@@ -14,6 +14,7 @@ from redis.retry import Retry
 
 from kling_mock_server.state.stores.redis_keys import FORMAT_KEY, WAKE_KEY
 from kling_mock_server.state.stores.store import StoreDownError
+from kling_mock_server.state.stores.text import FORMAT
 
 Command = tuple[Any, ...]
 Talk = Callable[..., list[Any]]
@@ -22,8 +23,6 @@ Talk = Callable[..., list[Any]]
 TIMEOUT_S: Final = 5.0
 """How long the server may take to answer."""
 
-_FORMAT: Final = b"1"
-"""How things are written by this version."""
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 
 
@@ -43,11 +42,12 @@ class Link:
         except StoreDownError as error:
             self.close()
             raise ValueError(f"the store {_shown(url)} cannot be used: {error}; {_REMEDY}") from error
-        if found != _FORMAT:
+        if found != str(FORMAT).encode():
             self.close()
             raise ValueError(
-                f"the store {_shown(url)} is in use by another version of klingkit; name another database of the "
-                "server, as in redis://localhost:6379/1"
+                f"the store {_shown(url)} is in use by another version of klingkit, in format "
+                f"{found.decode('ascii', 'replace')} and not {FORMAT}; name another database of the server, as in "
+                "redis://localhost:6379/1"
             )
 
     @contextmanager
@@ -107,7 +107,7 @@ def _pool(url: str) -> ConnectionPool:
 def _format_of(talk: Talk) -> Any:
     # One transaction over keys that a cluster would spread: better refused here than at the first change.
     *_, (_, found, _) = talk(
-        ("MULTI",), ("SET", FORMAT_KEY, _FORMAT, "NX"), ("GET", FORMAT_KEY), ("ZCARD", WAKE_KEY), ("EXEC",)
+        ("MULTI",), ("SET", FORMAT_KEY, FORMAT, "NX"), ("GET", FORMAT_KEY), ("ZCARD", WAKE_KEY), ("EXEC",)
     )
     return found
 

@@ -8,14 +8,13 @@ from contextlib import closing, contextmanager
 from typing import Final, NoReturn
 
 from kling_mock_server.state.stores.store import StoreBusyError, StoreDownError
+from kling_mock_server.state.stores.text import FORMAT
 
 BUSY_S: Final = 10.0
 """How long one change waits for another process to finish its own."""
 
 _APPLICATION: Final = 0x6B6C696E
 """What marks a file as ours."""
-_VERSION: Final = 1
-"""Of the schema below."""
 
 # Rows are kept in the order of `seq`, and replaced where they are. `kinds` counts, so that nothing has to be walked
 # through to know whether a table is full. An account without a name is waiting for its rows to be deleted.
@@ -31,7 +30,7 @@ _SCHEMA: Final = (
         UNIQUE (account, kind, key))""",
     "CREATE INDEX rows_by_age ON rows (account, kind, seq)",
     f"PRAGMA application_id = {_APPLICATION}",
-    f"PRAGMA user_version = {_VERSION}",
+    f"PRAGMA user_version = {FORMAT}",
 )
 
 
@@ -121,8 +120,8 @@ def _is_new(connection: sqlite3.Connection) -> bool:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application == _APPLICATION and version != _VERSION:
-        raise ValueError(f"it was written by another version of klingkit (schema {version}, not {_VERSION})")
+    if application == _APPLICATION and version != FORMAT:
+        raise ValueError(f"it was written by another version of klingkit, in format {version} and not {FORMAT}")
     if application not in (0, _APPLICATION) or (application == 0 and objects):
         raise ValueError("it is a database of another program")
     return not objects

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from kling_mock_server.state.stores.store import Table
 
+FORMAT: Final = 2
+"""The version in which rows are written; a store of another one is refused. A test pins the fields of rows to it."""
+
 DAY_MS: Final = 24 * 3_600_000
 KEPT_MS: Final = 35 * DAY_MS
 """How long a store that lasts keeps an account that nobody uses: longer than the vendor keeps anything."""
