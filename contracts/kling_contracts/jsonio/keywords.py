@@ -3,6 +3,7 @@
 Its own texts quote the value, and a refused `sound_file` would put megabytes of audio into a log.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -51,9 +52,10 @@ class Checker:
         try:
             if self.is_valid(value):
                 return []
-            bounded = _bounded(value, self._schema)
-            return self._faults(self._validator.iter_errors(bounded), bounded) or self._first(value)
-        except ValueError as error:
+            marked = _marked(value)
+            bounded = _bounded(marked, self._schema)
+            return self._faults(self._validator.iter_errors(bounded), bounded) or self._first(marked)
+        except (ValueError, RecursionError) as error:
             raise TypeError(f"not a JSON value: {error}") from None
 
     def _first(self, value: Any) -> list[Fault]:
@@ -71,12 +73,13 @@ class Checker:
         place, path = tuple(map(str, error.schema_path)), tuple(error.instance_path)
         if error.instance is None:
             _refuse_infinite(value, path)
+        path = _path_to(value, path)
         keyword = place[-1]
         if keyword == "required":
             name = error.kind.property
             return [self._fault((*place, name), (*path, name), keyword, None)]
         if keyword == "additionalProperties" and error.kind.name == keyword:
-            return [self._fault(place, (*path, name), keyword, None) for name in error.kind.unexpected]
+            return [self._fault(place, (*path, _unmarked(name)), keyword, None) for name in error.kind.unexpected]
         return [self._fault(place, path, keyword, error)]
 
     def _fault(self, place: Place, path: Path, keyword: str, error: Any) -> Fault:
@@ -90,6 +93,37 @@ class Checker:
             if len(self._told) < MAX_MESSAGES and len(told.pointer) < MAX_MESSAGE_LENGTH:
                 self._told[key] = told
         return told
+
+
+_LOST: Final = re.compile(r"\0*(?:\+[0-9]+|0[0-9]+)?|\0+[0-9]+")
+"""Keys that the validator's paths lose: `00`, which becomes the number 0, and the empty one; and those, marked."""
+
+
+def _marked(value: Any) -> Any:
+    """Return a value with a NUL before every key that a path would lose."""
+    if isinstance(value, dict):
+        return {f"\0{key}" if _is_lost(key) else key: _marked(member) for key, member in value.items()}
+    return [_marked(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _is_lost(key: object) -> bool:
+    return isinstance(key, str) and _LOST.fullmatch(key) is not None
+
+
+def _unmarked(token: str | int) -> str | int:
+    if isinstance(token, str) and token.startswith("\0") and _is_lost(token):
+        return token[1:]
+    return token
+
+
+def _path_to(value: Any, path: Path) -> Path:
+    """Return a validator's path within a marked value with the keys as they are: texts in objects."""
+    tokens: list[str | int] = []
+    for token in path:
+        key = str(token) if isinstance(value, dict) else token
+        value = value[key]
+        tokens.append(_unmarked(key))
+    return tuple(tokens)
 
 
 def readable(path: Path) -> str:

@@ -91,7 +91,7 @@ class CompiledSchema(NamedTuple):
 @lru_cache(maxsize=1024)
 def _filled(order: Order, pointer: str) -> Order:
     """Put the indexes of a pointer where the order leaves them open."""
-    indexes = iter([int(token) for token in pointer.split("/") if token.isdigit()])
+    indexes = iter([int(token) for token in pointer.split("/") if token.isdecimal()])
     return tuple([next(indexes, 0) if step is None else step for step in order])
 
 

@@ -92,7 +92,7 @@ def _with_number(value: Any, path: Sequence[str]) -> Any:
     first, *rest = path
     if isinstance(value, dict) and first in value:
         return {**value, first: _with_number(value[first], rest)}
-    if isinstance(value, list) and first.isdigit() and int(first) < len(value):
+    if isinstance(value, list) and _INDEX.fullmatch(first) and int(first) < len(value):
         place = int(first)
         return [*value[:place], _with_number(value[place], rest), *value[place + 1 :]]
     return value
@@ -105,3 +105,4 @@ def _with_headers(headers: Mapping[str, str], given: Mapping[str, str | None]) -
 
 
 _DIGITS: Final = re.compile("[0-9]{1,1000}")
+_INDEX: Final = re.compile("[0-9]{1,9}")
