@@ -55,7 +55,7 @@ def mock():
 
 
 @pytest.mark.parametrize("path", CALLS)
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_the_control_surface_takes_it_or_says_what_is_wrong(mock, path, data):
     method, names = CALLS[path]

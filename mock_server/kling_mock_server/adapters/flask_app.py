@@ -59,6 +59,13 @@ class MockApp(flask.Flask):
             answer = _handed_over(environ, answer)
         return _Answer(answer.body, answer.status, Headers(list(answer.headers.items())))
 
+    def handle_exception(self, e: Exception) -> flask.Response:
+        """Answer in the envelope for what nobody foresaw: Flask's own page is HTML."""
+        answer = self.responder.fail("before there was a request", e)
+        return _Answer(answer.body, answer.status, Headers(list(answer.headers.items())))
+
+    handle_user_exception = handle_exception
+
     def _respond(self, environ: Environ) -> Response:
         try:
             # Read before anything is judged, so that a refused request leaves the connection usable.

@@ -1,10 +1,12 @@
 """Request in, response out: the mock itself, without any HTTP library."""
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Operation, Report, Request, Response, Violation
 from kling_contracts.facts.payload_facts import Fetch, unfetched
+from kling_contracts.judging.report import printable
 from kling_contracts.rules.rule import Rule
 from kling_mock_server.core import control_api, file_endpoint, page_endpoint
 from kling_mock_server.core.exchange import Exchange
@@ -29,6 +31,9 @@ from kling_mock_server.state.journal import Entry, digest_of
 from kling_mock_server.state.stores.store import StoreDownError
 from kling_mock_server.state.tasks import RefusedTask
 
+_LOG: Final = logging.getLogger("klingkit")
+_INTERNAL: Final = 5000
+"""The service code of an internal error."""
 SPARE_BYTES: Final = 1024 * 1024
 """Bytes that a body may hold beside the largest audio file in Base64."""
 
@@ -78,6 +83,8 @@ class Responder:
             return self._answer_own(request) or self._answer(request)
         except StoreDownError as error:
             return _store_down(error)
+        except Exception as error:
+            return self.fail(f"{request.method} {request.path}", error)
 
     def refuse(self, request: Request, rule_id: str) -> Response:
         """Refuse a request whose body was never read, by a request rule."""
@@ -87,6 +94,15 @@ class Responder:
             return self._refused(exchange, self._by_rule(self.contract.every_rule[rule_id]))
         except StoreDownError as error:
             return _store_down(error)
+        except Exception as error:
+            return self.fail(f"{request.method} {request.path}", error)
+
+    def fail(self, what: str, error: BaseException) -> Response:
+        """Answer for an error that nobody foresaw; the log has it under the request id of the answer."""
+        request_id, internal = new_request_id(), self.contract.codes[_INTERNAL]
+        _LOG.error("an error of klingkit itself in request %s (%s)", request_id, printable(what), exc_info=error)
+        message = f"{internal.message}: an error of klingkit itself; its log has it under request {request_id}"
+        return answer(internal.status, internal.code, message, request_id)
 
     def close(self) -> None:
         """Stop sending callbacks and rendering, and let go of the store."""
