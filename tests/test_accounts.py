@@ -1,9 +1,11 @@
 import base64
 import json
+import time
 
 import jwt
 import pytest
 
+from kling_mock_server.state import accounts
 from kling_mock_server.state.accounts import MAX_ACCOUNTS
 from kling_mock_server.state.journal import digest_of
 from kling_mock_server.state.tables import MAX_TASKS, Task
@@ -102,7 +104,8 @@ def test_what_is_no_jwt_with_an_issuer_is_a_token_of_its_own(mock, first, second
     [(9_999, []), (10_000, ["authorization-expired"])],
     ids=["just before", "at that very moment"],
 )
-def test_a_jwt_expires_by_the_clock_of_its_account(mock, advanced_ms, refusal):
+def test_a_jwt_expires_by_the_clock_of_its_account_where_that_is_asked_for(advanced_ms, refusal):
+    mock = Mock(jwt_clock="account")
     mock.put_world(signed())
     mock.advance(advanced_ms, signed())
     assert mock.post(payload(), signed(exp=NOW_S + 10)).broken == refusal
@@ -113,7 +116,8 @@ def test_a_jwt_expires_by_the_clock_of_its_account(mock, advanced_ms, refusal):
     [(9_999, ["authorization-not-yet-valid"]), (10_000, [])],
     ids=["just before", "at that very moment"],
 )
-def test_a_jwt_becomes_valid_by_the_clock_of_its_account(mock, advanced_ms, refusal):
+def test_a_jwt_becomes_valid_by_the_clock_of_its_account_where_that_is_asked_for(advanced_ms, refusal):
+    mock = Mock(jwt_clock="account")
     mock.put_world(signed())
     mock.advance(advanced_ms, signed())
     assert mock.post(payload(), signed(nbf=NOW_S + 10)).broken == refusal
@@ -129,10 +133,47 @@ def test_a_jwt_becomes_valid_by_the_clock_of_its_account(mock, advanced_ms, refu
         pytest.param({}, 200, 0, id="without either"),
     ],
 )
-def test_the_times_of_a_jwt_decide(mock, claims, status, code):
-    mock.put_world(signed())
+def test_the_times_of_a_jwt_decide(monkeypatch, mock, claims, status, code):
+    monkeypatch.setattr(accounts, "real_ms", lambda: NOW_MS)
     answer = mock.post(payload(), signed(**claims))
     assert (answer.status, answer.code) == (status, code)
+
+
+def fresh():
+    """Return a JWT as the vendor's sample signs it, at real time."""
+    now_s = int(time.time())
+    return signed(exp=now_s + 1800, nbf=now_s - 5)
+
+
+MOVES = {
+    "advanced by 25 hours": ("POST", "/clock", {"advance_ms": 25 * 3_600_000}),
+    "standing still, long ago": ("PUT", "/world", {"now_ms": 1, "sessions": {}, "audios": {}}),
+    "standing still, far ahead": ("PUT", "/world", {"now_ms": 2**52, "sessions": {}, "audios": {}}),
+}
+
+
+@pytest.mark.parametrize("pace", ["fast", "manual"])
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+def test_a_moved_clock_locks_no_client_out(move, pace):
+    mock = Mock(pace=pace)
+    mock.control(*move, token=fresh())
+    assert mock.post(payload(), fresh()).code == 1201
+    mock.control("POST", "/reset", token=fresh())
+    assert mock.post(payload(), fresh()).status == 200
+
+
+@pytest.mark.parametrize("clock", ["real", "account"])
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+def test_the_control_surface_never_refuses_for_time(move, clock):
+    mock = Mock(jwt_clock=clock)
+    for token in (fresh(), signed(exp=1), signed(nbf=2**40)):
+        mock.control(*move, token=token)
+        mock.control("POST", "/reset", token=token)
+
+
+def test_another_jwt_clock_is_refused():
+    with pytest.raises(ValueError, match="unknown JWT clock 'world'; there are: real, account"):
+        Mock(jwt_clock="world")
 
 
 @pytest.mark.parametrize("at", ["soon", [], {}], ids=repr)

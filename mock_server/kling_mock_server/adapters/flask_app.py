@@ -22,8 +22,9 @@ def create_app(**switches: Unpack[MockOptions]) -> "MockApp":
     """Return the mock as a Flask application.
 
     `profile` and `upstream_state` choose the contract, unless one is given; `tokens` closes the list of welcome
-    bearer tokens; `secret` makes the signature of JWTs count; `fetch` is whose URLs are fetched (`loopback`,
-    `any`, `none`); `audio_slack_ms` is how much earlier than measured an audio ends.
+    bearer tokens; `secret` makes the signature of JWTs count; `jwt_clock` is whose time their `exp` and `nbf` are
+    judged by (`real`, or `account`: its clock can be moved); `fetch` is whose URLs are fetched (`loopback`, `any`,
+    `none`); `audio_slack_ms` is how much earlier than measured an audio ends.
 
     `pace` is how fast tasks end (`fast`, `real`, `manual`); `concurrency` is how many of them an account may run at
     once; `scenario`, the name of one that comes with the mock, is played for every account from its beginning;

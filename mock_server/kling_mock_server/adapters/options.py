@@ -22,6 +22,7 @@ class MockOptions(TypedDict, total=False):
     upstream_state: bool
     tokens: tuple[str, ...]
     secret: str
+    jwt_clock: str
     fetch: str
     audio_slack_ms: int
     pace: str
@@ -39,6 +40,7 @@ def new_responder(
     upstream_state: bool = True,
     tokens: tuple[str, ...] = (),
     secret: str = "",
+    jwt_clock: str = "real",
     fetch: str = "loopback",
     audio_slack_ms: int = 0,
     pace: str = "fast",
@@ -56,7 +58,7 @@ def new_responder(
     fresh = replace(contract.operation.example_world, audio_slack_ms=audio_slack_ms)
     beginning = InitialState(fresh, pace_of(pace), concurrency, _scenario(scenario))
     fetching, download = fetcher(fetch, contract.largest_file), downloader(fetch)
-    accounts = Accounts(contract, beginning, tokens=tokens, secret=secret, store=_store(store))
+    accounts = Accounts(contract, beginning, tokens=tokens, secret=secret, jwt_clock=jwt_clock, store=_store(store))
     resources = resources_of(
         contract,
         accounts,

@@ -21,6 +21,13 @@ from kling_mock_server.cli.profile_options import profile_options
 @click.option("--token", "tokens", multiple=True, help="Welcome only this bearer token (or JWT issuer); repeatable.")
 @click.option("--secret", default="", help="Verify the signature of JWTs with this secret (HS256).")
 @click.option(
+    "--jwt-clock",
+    type=click.Choice(["real", "account"]),
+    default="real",
+    show_default=True,
+    help="Judge exp and nbf of JWTs by real time, or by the account's clock, which /_mock/clock moves.",
+)
+@click.option(
     "--fetch",
     type=click.Choice(["loopback", "any", "none"]),
     default="loopback",

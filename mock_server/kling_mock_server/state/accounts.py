@@ -11,10 +11,12 @@ from kling_contracts.judging.request_rules import RequestRules
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.journal import digest_of, journal_table
-from kling_mock_server.state.stores.store import MemoryStore, Store
+from kling_mock_server.state.stores.store import MemoryStore, Store, real_ms
 from kling_mock_server.state.tables import ONE, STATE
 from kling_mock_server.state.tokens import Claims, claims_of, signed_with
 
+JWT_CLOCKS: Final = ("real", "account")
+"""Whose time decides on the `exp` and `nbf` of a JWT: real time, since they come from outside, or the account's."""
 MAX_ACCOUNTS: Final = 1000
 """Accounts that are kept; the one longest unused is forgotten."""
 
@@ -22,9 +24,11 @@ MAX_ACCOUNTS: Final = 1000
 class Accounts:
     """Admits bearer tokens to accounts.
 
-    A token that is a JWT belongs to the account of its `iss`, and its `exp` and `nbf` are judged by the account's
-    clock; its signature only where a `secret` is given. Any other token is its own account. `tokens` closes the
-    list: only these, or a JWT of one of these issuers, are let in.
+    A token that is a JWT belongs to the account of its `iss`, and its `exp` and `nbf` are judged by the clock that
+    `jwt_clock` names, one of `JWT_CLOCKS`; its signature only where a `secret` is given. Any other token is its own
+    account. `tokens` closes the list: only these, or a JWT of one of these issuers, are let in.
+
+    Raises `ValueError` for a clock of another name.
     """
 
     def __init__(
@@ -34,13 +38,17 @@ class Accounts:
         *,
         tokens: tuple[str, ...] = (),
         secret: str = "",
+        jwt_clock: str = "real",
         store: Store | None = None,
     ) -> None:
+        if jwt_clock not in JWT_CLOCKS:
+            raise ValueError(f"unknown JWT clock {jwt_clock!r}; there are: {', '.join(JWT_CLOCKS)}")
         self.store: Store = MemoryStore() if store is None else store
         self._beginning = beginning
         self._journal = journal_table(contract)
         self._tokens = frozenset(tokens)
         self._secret = secret
+        self._by_real_time = jwt_clock == "real"
         self._by_key: OrderedDict[str, Account] = OrderedDict()
         self._lock = threading.Lock()
         self.on_due: Callable[[], None] | None = None
@@ -50,15 +58,24 @@ class Accounts:
 
     def admit(self, token: str, rules: RequestRules) -> Account | Violation:
         """Return the account of a token, or the violation of the rule by which the token is refused."""
+        account = self.admit_at_any_time(token, rules)
+        if isinstance(account, Violation):
+            return account
+        claims = claims_of(token)
+        if not claims:
+            return account
+        now_ms = real_ms() if self._by_real_time else account.clock.now_ms()
+        return _outside(claims, now_ms, rules) or account
+
+    def admit_at_any_time(self, token: str, rules: RequestRules) -> Account | Violation:
+        """Return the account of a token, whatever its `exp` and `nbf` say; otherwise like `admit`."""
         claims = claims_of(token)
         if claims and self._secret and not signed_with(token, self._secret):
             remedy = "a JWT signed with the secret the mock was started with"
             return rules.violation("authorization-invalid", remedy=remedy)
         if self._tokens and not self._is_welcome(_name(token, claims)):
             return rules.violation("authorization-invalid", remedy="one of the tokens the mock was started with")
-        account = self.of_token(token)
-        refusal = _outside(claims, account.clock.now_ms(), rules) if claims else None
-        return refusal or account
+        return self.of(digest_of(_name(token, claims)))
 
     def of_token(self, token: str) -> Account:
         """Return the account of a token that need not be judged."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from kling_contracts.cases.generation.changes import Change, ChangeRequest
-from kling_contracts.cases.generation.payloads import NOW_MS
 from kling_contracts.http import JSON_TYPE, Request
 from kling_contracts.jsonio.strict_json import MAX_DEPTH
 
@@ -139,14 +138,17 @@ def server_changes(largest_file: int) -> Iterator[Change]:
     """Yield what only a server judges: the times of a token, the size of a body. `largest_file` is in bytes."""
     spare = 2 * largest_file + 2**22
     yield Change("authorization-expired", "The token expires {} s too early.", request=_expired)
-    yield Change("authorization-not-yet-valid", "The token becomes valid {} s too late.", request=_not_yet_valid)
+    yield Change("authorization-not-yet-valid", "The token is not valid yet.", request=_not_yet_valid)
     yield Change("body-too-large", "The body is too large.", request=body(lambda sent: sent + b" " * spare))
 
 
+# Unix times in s, of the years 2001 and 2242: times of a token are judged by real time, whatever a world says.
+_LONG_AGO_S, _FAR_AHEAD_S = 10**9, 2**33
+
+
 def _expired(request: Request, by: int) -> Request:
-    # A token has expired at the very second that it names.
-    return authorization(f"Bearer {jwt(iss=TOKEN, exp=NOW_MS // 1000 + 1 - by)}")(request, by)
+    return authorization(f"Bearer {jwt(iss=TOKEN, exp=_LONG_AGO_S - by if by > 0 else _FAR_AHEAD_S)}")(request, by)
 
 
 def _not_yet_valid(request: Request, by: int) -> Request:
-    return authorization(f"Bearer {jwt(iss=TOKEN, nbf=NOW_MS // 1000 + by)}")(request, by)
+    return authorization(f"Bearer {jwt(iss=TOKEN, nbf=_FAR_AHEAD_S + by if by > 0 else _LONG_AGO_S)}")(request, by)
