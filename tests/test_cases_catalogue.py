@@ -20,7 +20,7 @@ from kling_contracts.cases.generation.maker import Maker
 from kling_contracts.cases.generation.plans import draw_plan
 from kling_contracts.cases.generation.transport import HEADERS, TOKEN
 from kling_contracts.documents import loading
-from kling_contracts.facts.payload_facts import measure
+from kling_contracts.facts.file_content import measured_audio
 from kling_mock_server import create_app
 from kling_mock_server.cli.cases import case_lines
 
@@ -114,7 +114,7 @@ def source_of(row):
     if item.get("audio_id"):
         return "audio_id"
     text = item["sound_file"]
-    return "url" if "://" in text else measure(base64.b64decode(text)).format
+    return "url" if "://" in text else measured_audio(base64.b64decode(text)).format
 
 
 @pytest.mark.parametrize("field", ["session_id", "face_choose", "external_task_id", "callback_url"])
@@ -174,7 +174,7 @@ def test_rows_are_small_enough_to_be_published():
 def test_the_base64_in_the_rows_is_real_audio():
     files = [row.payload["face_choose"][0]["sound_file"] for row in VALID if source_of(row) in {"wav", "mp3", "m4a"}]
     assert files
-    assert all(measure(base64.b64decode(text)).decodes for text in files)
+    assert all(measured_audio(base64.b64decode(text)).decodes for text in files)
     assert min(map(len, files)) < 1000
 
 

@@ -170,7 +170,7 @@ def test_without_a_world_what_needs_one_is_not_verified():
 def test_without_a_world_what_needs_none_is_judged():
     status, report = checked(stdin=SHORT)
     assert status == 1
-    assert [violation["rule"] for violation in report["violations"]] == ["clip-too-short"]
+    assert [violation["rule"] for violation in report["violations"]] == ["clip-too-short", "face-overlap-too-short"]
 
 
 def test_strict_fails_on_what_could_not_be_verified():

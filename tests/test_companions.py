@@ -4,7 +4,6 @@ import copy
 import json
 import re
 import shutil
-from typing import get_args, get_type_hints
 from urllib.parse import urlencode
 
 import pytest
@@ -12,8 +11,6 @@ import pytest
 import kling_openapi
 from kling_contracts import Contract, DocumentError, Request, World
 from kling_contracts.documents.loading import COMPANIONS, effective
-from kling_contracts.facts.companion_facts import IdentifyFacts, QueryFacts, SpeechFacts
-from kling_contracts.unknown import Unknown
 from support.serving import NOW_MS, PATH, documented
 from support.workflow import CREATE, IDENTIFY, LIST, QUERY, TTS, VIDEO_URL, resolved, said, task_path, validator
 
@@ -438,29 +435,6 @@ def test_a_query_needs_nothing_but_an_account_to_be_judged():
 def test_the_path_alone_says_which_task(query):
     report = documented().report(request(task_path("1"), query=query), World())
     assert report.broken == ()
-
-
-# The facts that rules may name are declared, so that others can evaluate the rules.
-
-TYPES = {int: "integer", str: "string", bool: "boolean"}
-
-
-def declared_type(hint):
-    """What a member may be when it is known."""
-    (known,) = [one for one in get_args(hint) or (hint,) if one is not Unknown]
-    return known
-
-
-@pytest.mark.parametrize("record", [IdentifyFacts, SpeechFacts, QueryFacts])
-def test_the_document_declares_the_facts_that_are_measured(record):
-    declared = DOCUMENT["components"]["schemas"][record.__name__]["properties"]
-    assert list(declared) == list(get_type_hints(record))
-    for name, hint in get_type_hints(record).items():
-        members = get_type_hints(declared_type(hint)).items()
-        schemas = declared[name].get("properties", {})
-        assert {member: schema["type"] for member, schema in schemas.items()} == {
-            member: TYPES[declared_type(kind)] for member, kind in members
-        }
 
 
 # Before there is a payload.

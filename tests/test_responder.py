@@ -7,7 +7,7 @@ import jwt
 import pytest
 
 from kling_contracts import Contract
-from kling_contracts.facts.payload_facts import unfetched
+from kling_contracts.facts.sources import unfetched
 from kling_contracts.facts.world import File
 from kling_contracts.media import silent_audio
 from kling_mock_server.core.responder import Responder

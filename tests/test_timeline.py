@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, World
-from kling_contracts.judging.timeline import concerns_times, timeline
 from kling_mock_server.reports.payload_checker import PayloadChecker
 
 CONTRACT = Contract.load()
 EXAMPLE = CONTRACT.operation.example
 WORLD = CONTRACT.operation.example_world
+TIMELINE = CONTRACT.operation.tree.timeline
 COLUMNS = 48
 TIMES = ("sound_start_time", "sound_end_time", "sound_insert_time")
 
@@ -23,7 +23,7 @@ def drawn(world=WORLD, **changes):
     """The drawing of the vendor's example with some changes, as lines."""
     item = {**EXAMPLE["face_choose"][0], **changes}
     (facts,) = CONTRACT.report({**EXAMPLE, "face_choose": [item]}, world).facts
-    return timeline(item, facts).splitlines()
+    return TIMELINE.drawing(item, facts).splitlines()
 
 
 def labels(world=WORLD, **changes):
@@ -119,11 +119,11 @@ def test_every_bar_is_as_wide_as_every_other(changes):
 def test_any_times_at_all_can_be_drawn(changes):
     item = {**EXAMPLE["face_choose"][0], **changes}
     (facts,) = CONTRACT.report(EXAMPLE, WORLD).facts
-    assert len(timeline(item, facts).splitlines()) <= 6
+    assert len(TIMELINE.drawing(item, facts).splitlines()) <= 6
 
 
 def test_a_rule_about_times_is_drawn_and_another_is_not():
-    drawn_for = {rule.id for rule in CONTRACT.operation.rules if concerns_times(rule)}
+    drawn_for = {rule.id for rule in CONTRACT.operation.rules if TIMELINE.concerns(rule)}
     assert drawn_for == {
         *("audio-too-short", "audio-too-long", "clip-too-short", "clip-past-audio-end"),
         *("face-overlap-too-short", "insert-past-video-end"),

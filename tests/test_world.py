@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import World
-from kling_contracts.facts.world import Audio, Face, File, Session, Video, audio_from_json, session_from_json
+from kling_contracts.facts.world import Audio, Face, File, Session, audio_from_json, session_from_json
 
 MAX_TIME_MS = 2**53 - 1
 SESSION = {"video_ms": 10_000, "faces": {"0": [2000, 7000]}}
@@ -68,7 +68,7 @@ def test_every_member_becomes_a_record():
     )
     assert world == World(
         now_ms=1,
-        sessions={"s": Session(Video(2), {"f": Face(4, 5)}, created_ms=3)},
+        sessions={"s": Session(2, {"f": Face(4, 5)}, created_ms=3)},
         audios={"a": Audio(6, created_ms=7, flagged=True)},
         files={"u": File("mp3", 8, 9, decodes=False, flagged=True)},
         external_task_ids=frozenset(["mine"]),

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from kling_contracts.contract import Contract
 from kling_contracts.errors import DocumentError, OverlayError, RuleError
-from kling_contracts.facts.payload_facts import Facts
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request, Response
 from kling_contracts.judging.operation import Operation
@@ -24,7 +23,6 @@ __all__ = [
     "Contract",
     "ContractViolation",
     "DocumentError",
-    "Facts",
     "Note",
     "Operation",
     "OverlayError",

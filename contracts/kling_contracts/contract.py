@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from kling_contracts.documents import loading as documents
 from kling_contracts.errors import DocumentError
-from kling_contracts.facts.companion_facts import companion_meter
-from kling_contracts.facts.payload_facts import Fetch, Measures, Meter, unfetched
+from kling_contracts.facts.sources import FactSources, Fetch, unfetched
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
 from kling_contracts.judging.operation import Operation, operations_of
@@ -119,8 +118,13 @@ class Contract:
 
     @cached_property
     def largest_file(self) -> int | None:
-        """The size in bytes that a rule allows an audio file, None where no rule does."""
-        return self.operation.limit_on("facts.file.size_bytes")
+        """The size in bytes that a rule allows a file of an audio; None where no rule does."""
+        return self.largest("audio")
+
+    def largest(self, holds: str) -> int | None:
+        """Return the size in bytes that a rule allows a file that holds `audio` or `video`; None where no rule does."""
+        sizes = [operation.facts.largest(holds) for operation in self.operations]
+        return max((size for size in sizes if size is not None), default=None)
 
     def limit_on(self, name: str, fact: str) -> int | None:
         """Return the most that a rule of an operation allows a fact; None where no rule, or no operation, is."""
@@ -133,8 +137,9 @@ class Contract:
         Without a world every rule that needs one is unverified. `fetch` resolves URLs that the world does not
         list. Raises `TypeError` for a payload that is not a JSON value.
         """
+        sources = FactSources(world, fetch={"audio": fetch})
         if not isinstance(request, Request):
-            return self.operations[0].tree.report(request, Meter(world, fetch, self.largest_file))
+            return self.operations[0].report(request, sources)
         routed = self.gate.route(request)
         if isinstance(routed, Violation):
             return Report((routed,))
@@ -144,7 +149,7 @@ class Contract:
         payload = self.gate.payload(request, routed)
         if isinstance(payload, Violation):
             return Report((payload,))
-        return routed.operation.tree.report(payload, self._meter(routed.operation, world, fetch))
+        return routed.operation.report(payload, sources)
 
     def collect_violations(
         self, request: Request | Any, world: World | None = None, *, fetch: Fetch = unfetched
@@ -157,11 +162,6 @@ class Contract:
         violations = self.collect_violations(request, world, fetch=fetch)
         if violations:
             raise ContractViolation(violations)
-
-    def _meter(self, operation: Operation, world: World | None, fetch: Fetch) -> Measures:
-        if operation is self.operation:
-            return Meter(world, fetch, self.largest_file)
-        return companion_meter(operation.name, world)
 
 
 def _refuse_missing(rules: Mapping[str, Rule]) -> None:

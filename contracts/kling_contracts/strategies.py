@@ -17,7 +17,6 @@ from kling_contracts.cases.generation.payloads import world_of
 from kling_contracts.cases.generation.plans import Below, Plan, draw_plan
 from kling_contracts.contract import Contract
 from kling_contracts.facts.world import World
-from kling_contracts.judging.timeline import timeline
 
 _NUMBERS: Final = st.integers(0, 2**20 - 1)
 
@@ -91,9 +90,10 @@ class _Drawing:
         self._contract = contract
 
     def __repr__(self) -> str:
-        facts = self._contract.report(self._case.request, self._case.world).facts
-        items = self._case.payload["face_choose"] if facts else ()
-        return "\n".join([self._case.why, *map(timeline, items, facts)])
+        report = self._contract.report(self._case.request, self._case.world)
+        # A body that is no JSON has no facts.
+        drawings = report.every_drawing(self._case.payload) if report.facts else ()
+        return "\n".join([self._case.why, *drawings])
 
 
 def _hypothesis_setup_hook() -> None:

@@ -19,7 +19,7 @@ class Unknown:
         raise UnknownFactError(self.reason)
 
     __getattr__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _raise
-    __add__ = __radd__ = __sub__ = __rsub__ = __bool__ = _raise
+    __add__ = __radd__ = __sub__ = __rsub__ = __bool__ = __contains__ = __getitem__ = _raise
     __hash__ = object.__hash__
 
 
@@ -29,8 +29,25 @@ class Absent(Unknown):
     __slots__ = ()
 
 
+class NotGiven(Unknown):
+    """The field that would name the fact is left out or empty."""
+
+    __slots__ = ()
+
+
+class Unusable(Unknown):
+    """The field that would name the fact is of a wrong type, or missing where it may not be."""
+
+    __slots__ = ()
+
+
 def present(fact: object) -> bool:
-    """Return whether the world has this fact: CEL's `has`. Raises `UnknownFactError` where nobody can say."""
-    if type(fact) is Unknown:
-        raise UnknownFactError(fact.reason)
-    return type(fact) is not Absent
+    """Return whether the world has this fact: CEL's `has`.
+
+    Raises `UnknownFactError` where nobody can say.
+    """
+    if not isinstance(fact, Unknown):
+        return True
+    if type(fact) is Absent:
+        return False
+    raise UnknownFactError(fact.reason)

@@ -201,7 +201,7 @@ def _of_world(world: World, texts: Mapping[str, str | None]) -> dict[str, Any]:
     session = world.sessions.get(texts["session_id"] or "")
     found: dict[str, Any] = {"world": world.to_json()}
     if session:
-        found["video_duration"] = session.video.duration_ms
+        found["video_duration"] = session.video_ms
         found |= _window(session.faces.get(texts["face_id"] or ""))
     return found | _length(world.audios.get(texts["audio_id"] or ""), world.audio_slack_ms)
 

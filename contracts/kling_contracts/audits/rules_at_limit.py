@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from kling_contracts.contract import Contract
-from kling_contracts.facts.payload_facts import Facts
 from kling_contracts.rules.rule import Rule
 
 
-def reached(contract: Contract, payload: Any, facts: Facts) -> frozenset[str]:
+def reached(contract: Contract, payload: Any, facts: Any) -> frozenset[str]:
     """Return the ids of the rules whose limit a valid payload stands exactly at."""
     return frozenset(
         rule.id
@@ -17,7 +16,7 @@ def reached(contract: Contract, payload: Any, facts: Facts) -> frozenset[str]:
     )
 
 
-def _is_at_limit(rule: Rule, value: Any, facts: Facts) -> bool:
+def _is_at_limit(rule: Rule, value: Any, facts: Any) -> bool:
     if rule.expression is None:
         return rule.keyword in _MEASURES and bool(_MEASURES[rule.keyword](value) == rule.value)
     comparisons = [condition.comparison for condition in rule.expression.conditions]

@@ -10,12 +10,6 @@ if TYPE_CHECKING:
     from kling_contracts.jsonio.keywords import Checker
 
 
-class Video(NamedTuple):
-    """The video of a session."""
-
-    duration_ms: int
-
-
 class Face(NamedTuple):
     """The interval of the video, in ms, in which a face can be lip-synced."""
 
@@ -24,13 +18,13 @@ class Face(NamedTuple):
 
 
 class Session(NamedTuple):
-    """What identify-face issued: a video and its faces by id.
+    """What identify-face issued: a video of `video_ms` and its faces by id.
 
     `created_ms` None means new, and ageing only as a clock is advanced. `video_id` and `video_url` are what the
     video was given as; empty where nobody said.
     """
 
-    video: Video
+    video_ms: int
     faces: Mapping[str, Face]
     created_ms: int | None = None
     video_id: str = ""
@@ -130,6 +124,23 @@ class World:
         return value
 
 
+TABLES: Final[Mapping[str, type | None]] = {
+    "sessions": Session,
+    "audios": Audio,
+    "files": File,
+    "videos": VideoFile,
+    "voices": str,
+    "external_task_ids": None,
+    "tasks": None,
+}
+"""The tables that a declared fact may look into, and what their entries are: a record, a text, or ids alone.
+
+`tasks` is in no world: an account has them.
+"""
+NESTED_TABLES: Final[Mapping[str, type]] = {"faces": Face}
+"""The tables inside an entry."""
+
+
 def session_from_json(value: Any) -> Session:
     """Build one entry of `sessions`. Raises `ValueError` with one line per mistake."""
     _refuse(value, "Session")
@@ -176,7 +187,7 @@ def _checker(definition: str) -> "Checker":
 
 def _session(value: Mapping[str, Any]) -> Session:
     return Session(
-        video=Video(int(value["video_ms"])),
+        video_ms=int(value["video_ms"]),
         faces=_faces(value),
         created_ms=_whole(value.get("created_ms")),
         video_id=value.get("video_id", ""),
@@ -222,7 +233,7 @@ def _whole(number: float | None) -> int | None:
 
 def session_json(session: Session) -> dict[str, Any]:
     """Return one entry of `sessions` as JSON."""
-    value: dict[str, Any] = {"video_ms": session.video.duration_ms}
+    value: dict[str, Any] = {"video_ms": session.video_ms}
     if session.created_ms is not None:
         value["created_ms"] = session.created_ms
     value["faces"] = _faces_json(session.faces)

@@ -2,23 +2,25 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import RuleError
-from kling_contracts.facts.payload_facts import Facts, Measures
+from kling_contracts.facts.measuring import Measurement
 from kling_contracts.jsonio.json_pointer import pointer
 from kling_contracts.jsonio.keywords import MAX_ITEMS, Checker, Fault, Path, Place
+from kling_contracts.judging.partly_unknown import refused_among, with_unknowns
+from kling_contracts.judging.remedy import Subject, remedy_of
 from kling_contracts.judging.report import Note, Report, Unverified, Violation
+from kling_contracts.judging.timeline import Timeline
 from kling_contracts.rules.cel_compiler import Condition, Expression, Judge, all_hold
 from kling_contracts.rules.rule import KEYWORDS, Compiler, Rule
 from kling_contracts.unknown import UnknownFactError
 
 MAX_NOTES: Final = 20
 """Unknown fields that one object is told about."""
-MAX_REMEDY: Final = 2**53
-"""A time beyond it is no advice, and Python refuses to print the longest ones."""
 SHOWN: Final = 60
 """Characters of a value that a report shows."""
 
@@ -61,25 +63,27 @@ class CompiledSchema(NamedTuple):
     orders: Mapping[str, Order]
     rules: tuple[Rule, ...]
     """Every rule in document order."""
+    timeline: Timeline
 
     @classmethod
     def compile(cls, schema: Schema, compiler: Compiler) -> "CompiledSchema":
         """Compile the payload's schema. Raises `RuleError` where a rule is wrong or an id stands twice."""
         grower = _SchemaCompiler(compiler)
         root = grower.node(schema, "", (), ())
-        return cls(root, Checker(schema), grower.keywords, grower.orders, tuple(grower.rules))
+        timeline = Timeline.compile(schema, compiler.facts)
+        return cls(root, Checker(schema), grower.keywords, grower.orders, tuple(grower.rules), timeline)
 
-    def report(self, payload: Any, meter: Measures) -> Report:
-        """Judge one payload by the facts that `meter` measures."""
+    def report(self, payload: Any, measured: Measurement) -> Report:
+        """Judge one payload by its measured facts."""
         faults = self.checker.broken(payload)
-        walk = _Evaluation(payload, meter, frozenset(fault.pointer for fault in faults) if faults else _ALL_SOUND)
-        request = meter.of_request(payload)
-        walk.visit(self.root, payload, "", request)
+        walk = _Evaluation(measured, frozenset(fault.pointer for fault in faults) if faults else _ALL_SOUND)
+        walk.visit(self.root, payload, "", measured.facts)
         violations = walk.violations
         if faults:
             violations += [self._violation(fault, payload) for fault in faults]
             violations.sort(key=self._order)
-        return Report(tuple(violations), tuple(walk.unverified), tuple(walk.notes), tuple(walk.facts))
+        facts = walk.facts if measured.arrays else [measured.facts]
+        return Report(tuple(violations), tuple(walk.unverified), tuple(walk.notes), tuple(facts), self.timeline)
 
     def _violation(self, fault: Fault, payload: Any) -> Violation:
         return Violation(self.keywords[fault.place], fault.pointer, fault.message, _shown_at(payload, fault.path))
@@ -153,16 +157,15 @@ _ITSELF: Final = frozenset([""])
 class _Evaluation:
     """One payload's walk. `unsound` holds the pointers of fields that broke a keyword."""
 
-    def __init__(self, payload: Any, meter: Measures, unsound: frozenset[str]) -> None:
-        self.payload = payload
-        self.meter = meter
+    def __init__(self, measured: Measurement, unsound: frozenset[str]) -> None:
+        self.measured = measured
         self.unsound = unsound
         self.violations: list[Violation] = []
         self.unverified: list[Unverified] = []
         self.notes: list[Note] = []
-        self.facts: list[Facts] = []
+        self.facts: list[Any] = []
 
-    def visit(self, node: Node, value: Any, path: str, facts: Facts) -> None:
+    def visit(self, node: Node, value: Any, path: str, facts: Any) -> None:
         if node.children:
             self._visit_object(node, value, path, facts)
         elif node.items:
@@ -170,7 +173,7 @@ class _Evaluation:
         else:
             self._judge_all(node.rules, value, path, facts, _ITSELF if path in self.unsound else _ALL_SOUND)
 
-    def _visit_object(self, node: Node, value: Any, path: str, facts: Facts) -> None:
+    def _visit_object(self, node: Node, value: Any, path: str, facts: Any) -> None:
         if not isinstance(value, dict):
             self._give_up(node, path, "it is not an object")
             return
@@ -188,21 +191,24 @@ class _Evaluation:
         if not node.children.keys() >= value.keys():
             self.notes += _notes(value, node, path)
 
-    def _all_hold(self, node: Node, fields: Any, facts: Facts) -> bool:
+    def _all_hold(self, node: Node, fields: Any, facts: Any) -> bool:
         if self.unsound:
             return False
         try:
-            return node.all_hold(fields, facts)
+            return bool(node.all_hold(fields, facts))
         except UnknownFactError:
             return False
 
-    def _visit_array(self, node: Node, value: Any, path: str, facts: Facts) -> None:
+    def _visit_array(self, node: Node, value: Any, path: str, facts: Any) -> None:
         if not isinstance(value, list | tuple) or not value:
             self._give_up(node, path, "there is no item")
             return
+        array = path[1:]
+        of_items = array in self.measured.arrays
         for index, item in enumerate(value[:MAX_ITEMS]):
-            item_facts = self.meter.of_item(self.payload, item, facts)
-            self.facts.append(item_facts)
+            item_facts = self.measured.of_item(array, item) if of_items else facts
+            if of_items:
+                self.facts.append(item_facts)
             self.visit(node, item, f"{path}/{index}", item_facts)
 
     def _give_up(self, node: Node, path: str, because: str) -> None:
@@ -213,63 +219,43 @@ class _Evaluation:
             return _ALL_SOUND
         return frozenset([pointer[len(path) :] for pointer in self.unsound if pointer.startswith(path)])
 
-    def _judge_all(self, rules: tuple[Rule, ...], value: Any, path: str, facts: Facts, refused: frozenset[str]) -> None:
+    def _judge_all(self, rules: tuple[Rule, ...], value: Any, path: str, facts: Any, refused: frozenset[str]) -> None:
         """`refused`: the fields that broke a keyword, as JSON Pointers from `value`."""
         for rule in rules:
             expression = rule.expression
             assert expression is not None
-            if refused.isdisjoint(expression.fields):
-                self._judge(rule, expression, value, path, facts)
-            else:
-                first = min(refused.intersection(expression.fields))
-                self.unverified.append(Unverified(rule, path, f"{path}{first} is itself refused"))
+            read = refused_among(refused, expression.fields) if refused else ()
+            self._judge(rule, expression, value, with_unknowns(value, read, path) if read else value, path, facts)
 
-    def _judge(self, rule: Rule, expression: Expression, value: Any, path: str, facts: Facts) -> None:
+    def _judge(self, rule: Rule, expression: Expression, given: Any, judged: Any, path: str, facts: Any) -> None:
+        """`judged`: the value that was given, with what broke a keyword unknown."""
         try:
-            if not expression.holds(value, facts):
-                failed = [condition for condition in expression.conditions if not condition.holds(value, facts)]
-                self.violations.append(_violation(rule, expression, failed[0], value, path, facts))
+            if not expression.holds(judged, facts):
+                self.violations.append(_violation(rule, expression, given, judged, path, facts))
         except UnknownFactError as unknown:
             self.unverified.append(Unverified(rule, path, str(unknown)))
 
 
-def _violation(rule: Rule, expression: Expression, failed: Condition, value: Any, path: str, facts: Facts) -> Violation:
-    name = _blamed(rule, value)
-    remedy = _remedy(expression, failed, value, name, facts) if failed.comparison else ""
-    blamed = value.get(name) if name else value
-    shown = shown_value(blamed) if not name or name in value else ""
+def _first_failed(expression: Expression, value: Any, facts: Any) -> Condition:
+    for condition in expression.conditions:
+        with suppress(UnknownFactError):
+            if not condition.holds(value, facts):
+                return condition
+    raise AssertionError("a rule is broken only where one of its conditions is")
+
+
+def _violation(rule: Rule, expression: Expression, given: Any, judged: Any, path: str, facts: Any) -> Violation:
+    name = _blamed(rule, given)
+    failed = _first_failed(expression, judged, facts)
+    number = given.get(name) if name else given
+    remedy = remedy_of(expression, failed, Subject(judged, name, facts), number)
+    shown = shown_value(number) if not name or name in given else ""
     return Violation(rule, f"{path}/{name}" if name else path, rule.sentence(failed), shown, remedy)
 
 
 def _blamed(rule: Rule, value: Any) -> str:
     given = (name for name in rule.blame if value.get(name) not in (None, ""))
     return next(given, rule.blame[0] if rule.blame else "")
-
-
-def _remedy(expression: Expression, failed: Condition, value: Any, name: str, facts: Facts) -> str:
-    """What the blamed number would have to be, everything else as it is: the comparison is linear in it.
-
-    Empty where no number would do: another condition of the rule may stand in the way.
-    """
-    comparison = failed.comparison
-    number = value.get(name) if name else value
-    if comparison is None or comparison.operator not in _BOUNDS or not isinstance(number, int):
-        return ""
-
-    def changed(to: int) -> Any:
-        return {**value, name: to} if name else to
-
-    gap = comparison.gap(value, facts)
-    slope = comparison.gap(changed(number + 1), facts) - gap
-    upwards, strict = _BOUNDS[comparison.operator]
-    bound = number - slope * (gap - strict)
-    if slope not in (1, -1) or not 0 <= bound <= MAX_REMEDY or not expression.holds(changed(bound), facts):
-        return ""
-    return f"at least {bound}" if upwards == (slope > 0) else f"at most {bound}"
-
-
-_BOUNDS: Final = {">=": (True, 0), ">": (True, 1), "<=": (False, 0), "<": (False, -1)}
-"""Whether the left side must be the larger, and by how much a strict comparison moves the bound."""
 
 
 def _with_integers(value: Mapping[str, Any]) -> dict[str, Any]:

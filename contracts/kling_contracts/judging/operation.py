@@ -3,8 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from kling_contracts.errors import DocumentError
+from kling_contracts.facts.declaration import Fact, declared_facts
+from kling_contracts.facts.measuring import CompiledFacts
+from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import World
 from kling_contracts.judging.evaluator import CompiledSchema
+from kling_contracts.judging.report import Report
 from kling_contracts.rules.rule import Compiler, Rule
 from kling_contracts.rules.service_codes import Statuses
 
@@ -27,7 +32,7 @@ class Operation(NamedTuple):
 
     id: str
     name: str
-    """One word: create, query, list, identify, tts."""
+    """One word."""
     method: str
     paths: tuple[str, ...]
     """The documented path first, then the others that it also answers at."""
@@ -43,6 +48,7 @@ class Operation(NamedTuple):
     """The world in which that example is valid."""
     statuses: Statuses
     tree: CompiledSchema
+    facts: CompiledFacts
 
     @property
     def example_world(self) -> World:
@@ -54,15 +60,18 @@ class Operation(NamedTuple):
         """Every rule on the payload."""
         return self.tree.rules
 
+    def report(self, payload: Any, sources: FactSources) -> Report:
+        """Judge one payload by the facts that are measured from the sources."""
+        return self.tree.report(payload, self.facts.measure(payload, sources))
+
     def limit_on(self, fact: str) -> int | None:
         """Return the most that a rule allows a fact, as in `facts.file.size_bytes`; None where no rule does."""
-        return max(self._limits_on(fact), default=None)
+        return _limit_on(self.tree.rules, fact)
 
-    def _limits_on(self, fact: str) -> Iterator[int]:
-        for rule in self.rules:
-            for condition in rule.expression.conditions if rule.expression else ():
-                if fact in condition.reads:
-                    yield from condition.limits
+
+def _limit_on(rules: tuple[Rule, ...], fact: str) -> int | None:
+    conditions = [condition for rule in rules if rule.expression for condition in rule.expression.conditions]
+    return max((limit for one in conditions if fact in one.reads for limit in one.limits), default=None)
 
 
 def operations_of(document: Document) -> Iterator[Operation]:
@@ -75,10 +84,13 @@ def operations_of(document: Document) -> Iterator[Operation]:
 def _operation(document: Document, path: str, method: str, body: Document) -> Operation:
     components = document["components"]
     statuses = Statuses.of(body["responses"], components.get("responses", {}))
-    facts = components["schemas"][body.get("x-facts", "Facts")]
+    facts = components["schemas"][body["x-facts"]] if "x-facts" in body else {}
     contents: Document = body.get("requestBody", {}).get("content", {})
     content: Document = next(iter(contents.values()), {})
     parameters = {} if contents else {one["name"]: one for one in body.get("parameters", ())}
+    schema = content["schema"] if contents else _as_object(parameters)
+    compiler = Compiler(facts, body["x-violation-code"], statuses, body.get("x-source", "schema"))
+    tree = CompiledSchema.compile(schema, compiler)
     return Operation(
         id=body["operationId"],
         name=body["x-name"],
@@ -90,11 +102,16 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
         example=content.get("example"),
         example_world_json=content.get("x-world", {}),
         statuses=statuses,
-        tree=CompiledSchema.compile(
-            content["schema"] if contents else _as_object(parameters),
-            Compiler(facts, body["x-violation-code"], statuses, body.get("x-source", "schema")),
-        ),
+        tree=tree,
+        facts=CompiledFacts(_declared(body, facts, schema), lambda fact: _limit_on(tree.rules, fact)),
     )
+
+
+def _declared(body: Document, facts: Document, schema: Document) -> tuple[Fact, ...]:
+    try:
+        return declared_facts(facts, schema)
+    except DocumentError as error:
+        raise DocumentError(f"components.schemas.{body['x-facts']}: {error}") from None
 
 
 def _parameter(declared: Document) -> Parameter:

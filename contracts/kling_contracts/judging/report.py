@@ -1,9 +1,10 @@
 """Violations: rules broken by one payload; what could not be verified; notes; and their text for people."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kling_contracts.facts.payload_facts import Facts
+from kling_contracts.judging.timeline import Bar, Timeline
 from kling_contracts.rules.evidence import GRADES, Evidence
 from kling_contracts.rules.rule import Rule
 
@@ -48,13 +49,29 @@ class Report(NamedTuple):
     violations: tuple[Violation, ...] = ()
     unverified: tuple[Unverified, ...] = ()
     notes: tuple[Note, ...] = ()
-    facts: tuple[Facts, ...] = ()
-    """The facts of each item of face_choose that was looked into."""
+    facts: tuple[Any, ...] = ()
+    """Records with the names that the document declares: of each item that was looked into where facts hang on items,
+    else one of the whole payload."""
+    timeline: Timeline = Timeline()
+    """How the times of the payload are drawn."""
 
     @property
     def broken(self) -> tuple[str, ...]:
         """The ids of the broken rules, each once, in document order."""
         return tuple(dict.fromkeys(violation.rule.id for violation in self.violations))
+
+    def drawings(self, payload: Any) -> Iterator[str]:
+        """Yield the timeline of the payload, or of each of its items, where a rule about its times is broken."""
+        if any(self.timeline.concerns(violation.rule) for violation in self.violations):
+            yield from self.every_drawing(payload)
+
+    def every_drawing(self, payload: Any) -> Iterator[str]:
+        """Yield the timeline of the payload, or of each of its items, whatever is broken."""
+        yield from filter(None, map(self.timeline.drawing, self.timeline.values(payload), self.facts))
+
+    def bars(self, payload: Any) -> list[list[Bar]]:
+        """Return the times of the payload, or of each of its items that the report has facts of."""
+        return list(map(self.timeline.bars, self.timeline.values(payload), self.facts))
 
     def to_json(self) -> dict[str, Any]:
         """Return violations, unverified rules and notes as JSON."""

@@ -1,17 +1,18 @@
-"""One payload's times, drawn in characters: the video's clock above, the audio's below, to the same scale."""
+"""One payload's times, drawn in characters: bars over each other, to the same scale, as the document declares them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from kling_contracts.facts.payload_facts import AudioFacts, Facts
-from kling_contracts.facts.world import Face, Video
-from kling_contracts.judging.report import Report
+from kling_contracts.errors import RuleError
+from kling_contracts.rules.cel_compiler import Number, compile_number
 from kling_contracts.rules.rule import Rule
+from kling_contracts.unknown import UnknownFactError
 
 WIDTH: Final = 48
 """Columns of the longest bar."""
 MAX_TIME_MS: Final = 10**9
 """Later than any video; a time beyond it, or before 0, is drawn nowhere."""
+Schema = Mapping[str, Any]
 
 
 class Bar(NamedTuple):
@@ -22,71 +23,122 @@ class Bar(NamedTuple):
     end_ms: int
 
 
-def timeline(item: Any, facts: Facts) -> str:
-    """Return the drawing of one item of face_choose, one line a bar; empty where no time can be drawn.
+class Interval(NamedTuple):
+    """A declared bar: from one expression to another, or what two bars above it share."""
 
-    What is not known (no world, an unfetched URL) is left out.
-    """
-    bars = _drawable(item, facts)
-    if not bars:
-        return ""
-    longest = max(bar.end_ms for bar in bars) or 1
-    return "\n".join(_drawn(bar, longest) for bar in bars)
+    label: str
+    between: tuple[Number, Number] | None
+    shared_by: tuple[str, ...] = ()
 
 
-def timelines(payload: Any, report: Report) -> Iterator[str]:
-    """Yield the drawing of every item of a payload, where a rule about its times is broken."""
-    if any(concerns_times(violation.rule) for violation in report.violations):
-        drawings = (timeline(item, facts) for item, facts in zip(payload["face_choose"], report.facts, strict=False))
-        yield from filter(None, drawings)
+class Timeline(NamedTuple):
+    """The bars that `x-timeline` declares on a payload, or on the items of one of its arrays."""
+
+    array: str = ""
+    """The array whose items are drawn; empty: the payload itself."""
+    intervals: tuple[Interval, ...] = ()
+    reads: frozenset[str] = frozenset()
+    """The facts and the fields, as dotted paths from the payload, that the bars are drawn from; see `_path`."""
+
+    @classmethod
+    def compile(cls, payload_schema: Schema, facts_schema: Schema) -> "Timeline":
+        """Compile the first `x-timeline` of a payload's schema; without one nothing is drawn.
+
+        Raises `RuleError` where an expression is wrong.
+        """
+        for array, schema in _nodes(payload_schema):
+            if "x-timeline" in schema:
+                intervals = tuple(_interval(entry, schema, facts_schema) for entry in schema["x-timeline"])
+                return cls(array, intervals, frozenset(_reads(intervals, f"{array}[]" if array else "")))
+        return cls()
+
+    def concerns(self, rule: Rule) -> bool:
+        """Return whether a rule is about the times that are drawn: their fields, or facts of theirs in ms."""
+        reads = rule.expression.reads if rule.expression else frozenset()
+        return not self.reads.isdisjoint(_path(rule.node, name) for name in reads)
+
+    def values(self, payload: Any) -> Sequence[Any]:
+        """Return what is drawn of a payload: itself, or its items; nothing where nothing is declared."""
+        if not self.intervals or not isinstance(payload, dict):
+            return ()
+        values = payload.get(self.array) if self.array else [payload]
+        return values if isinstance(values, list | tuple) else ()
+
+    def drawing(self, value: Any, facts: Any) -> str:
+        """Return the drawing of one value, one line a bar; empty where no time can be drawn.
+
+        What is not known (no world, an unfetched URL) is left out.
+        """
+        bars = self.bars(value, facts)
+        longest = max((bar.end_ms for bar in bars), default=0) or 1
+        return "\n".join(_drawn(bar, longest) for bar in bars)
+
+    def bars(self, value: Any, facts: Any) -> list[Bar]:
+        """Return the bars of one value that can be drawn."""
+        return list(self._bars(value, facts)) if isinstance(value, dict) else []
+
+    def _bars(self, value: Mapping[str, Any], facts: Any) -> Iterator[Bar]:
+        numbers = {name: whole for name, given in value.items() if (whole := _whole(given)) is not None}
+        known: dict[str, Bar] = {}
+        for interval in self.intervals:
+            bar = _bar(interval, numbers, facts, known)
+            if bar:
+                known[bar.label] = bar
+                if 0 <= bar.start_ms <= bar.end_ms <= MAX_TIME_MS:
+                    yield bar
 
 
-def bars_of(payload: Any, report: Report) -> list[list[Bar]]:
-    """Return the bars of every item of face_choose that a report has facts of; none for any other payload."""
-    items = payload.get("face_choose") if isinstance(payload, dict) else None
-    if not isinstance(items, list):
-        return []
-    return [_drawable(item, facts) for item, facts in zip(items, report.facts, strict=False)]
+def _nodes(payload_schema: Schema) -> Iterator[tuple[str, Schema]]:
+    yield "", payload_schema
+    for name, schema in payload_schema.get("properties", {}).items():
+        if "items" in schema:
+            yield name, schema["items"]
 
 
-def concerns_times(rule: Rule) -> bool:
-    """Return whether a rule is about the times that a timeline shows."""
-    reads = rule.expression.reads if rule.expression else frozenset()
-    return any(name.startswith(_TIMES) and name.endswith(("_ms", "_time")) for name in reads)
+def _interval(entry: Mapping[str, Any], schema: Schema, facts_schema: Schema) -> Interval:
+    try:
+        if "of" in entry:
+            return Interval(entry["label"], None, tuple(entry["of"]))
+        start, end = (compile_number(entry[name], schema, facts_schema) for name in ("start", "end"))
+        return Interval(entry["label"], (start, end))
+    except (LookupError, TypeError, ValueError) as error:
+        raise RuleError(f"the bar {entry!r} of x-timeline: {error}") from None
 
 
-_TIMES: Final = ("self.", "facts.audio.", "facts.face.", "facts.video.")
+def _reads(intervals: tuple[Interval, ...], node: str) -> Iterator[str]:
+    for interval in intervals:
+        for number in interval.between or ():
+            yield from (_path(node, name) for name in number.reads)
 
 
-def _drawable(item: Any, facts: Facts) -> list[Bar]:
-    if not isinstance(item, dict):
-        return []
-    return [bar for bar in _bars(item, facts) if 0 <= bar.start_ms <= bar.end_ms <= MAX_TIME_MS]
+def _path(node: str, name: str) -> str:
+    """Return what a rule at a node reads: a field by its path from the payload, any time of a fact by the fact."""
+    root, _, rest = name.partition(".")
+    if root == "facts":
+        return f"{name.rpartition('.')[0]} in ms" if name.endswith("_ms") else name
+    return ".".join(filter(None, [node, rest]))
 
 
-def _bars(item: Mapping[str, Any], facts: Facts) -> Iterator[Bar]:
-    insert, start, end = (_ms(item.get(f"sound_{name}_time")) for name in ("insert", "start", "end"))
-    if isinstance(facts.video, Video):
-        yield Bar("video", 0, facts.video.duration_ms)
-    if isinstance(facts.face, Face):
-        yield Bar("face", facts.face.start_ms, facts.face.end_ms)
-    if insert is not None and start is not None and end is not None:
-        inserted = Bar("inserted", insert, insert + end - start)
-        yield inserted
-        if isinstance(facts.face, Face):
-            yield Bar("overlap", *_overlap(inserted, facts.face))
-    if isinstance(facts.audio, AudioFacts) and isinstance(facts.audio.duration_ms, int):
-        yield Bar("audio", 0, facts.audio.duration_ms)
-    if start is not None and end is not None:
-        yield Bar("clip", start, end)
+def _bar(interval: Interval, numbers: Mapping[str, int], facts: Any, known: Mapping[str, Bar]) -> Bar | None:
+    if interval.between is None:
+        return _shared(interval.label, [known.get(label) for label in interval.shared_by])
+    try:
+        start_ms, end_ms = (number.of(numbers, facts) for number in interval.between)
+    except (KeyError, UnknownFactError):
+        return None
+    known_times = type(start_ms) is int and type(end_ms) is int
+    return Bar(interval.label, start_ms, end_ms) if known_times else None
 
 
-def _overlap(bar: Bar, face: Face) -> tuple[int, int]:
-    start = max(bar.start_ms, face.start_ms)
-    return start, max(start, min(bar.end_ms, face.end_ms))
+def _shared(label: str, bars: list[Bar | None]) -> Bar | None:
+    found = [bar for bar in bars if bar]
+    if len(found) < len(bars):
+        return None
+    start_ms = max(bar.start_ms for bar in found)
+    return Bar(label, start_ms, max(start_ms, min(bar.end_ms for bar in found)))
 
 
-def _ms(value: object) -> int | None:
+def _whole(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         return None
     return int(value)

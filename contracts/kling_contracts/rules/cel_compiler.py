@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.rules.cel_parser import COMPARISONS, Roots, Term, access, parse
-from kling_contracts.unknown import present
+from kling_contracts.unknown import UnknownFactError, present
 
 Judge = Callable[[Any, Any], bool]
+"""The verdict on a `self` and its facts; raises `UnknownFactError` where there is none."""
 Measure = Callable[[Any, Any], int]
 
 
@@ -35,8 +36,19 @@ class Condition(NamedTuple):
     comparison: Comparison | None
 
 
+class Number(NamedTuple):
+    """A compiled integer expression and the dotted names that it reads."""
+
+    of: Measure
+    reads: frozenset[str]
+
+
 class Expression(NamedTuple):
-    """A compiled rule: `holds` answers for all conditions at once."""
+    """A compiled rule: `holds` answers for all conditions at once, as CEL does.
+
+    What cannot be known is an error to CEL: `false && unknown` is false and `true || unknown` true in any order,
+    everything else that meets an unknown raises `UnknownFactError`.
+    """
 
     source: str
     holds: Judge
@@ -64,7 +76,16 @@ def compile_rule(source: str, self_schema: Mapping[str, Any], facts_schema: Mapp
     term = parse(source, roots)
     parts = list(_conjuncts(term))
     fields = tuple(sorted(_pointer(name) for name in term.reads if name.partition(".")[0] == "self"))
-    return Expression(source, _Late(term.code), tuple(_condition(part) for part in parts), fields, roots)
+    return Expression(source, _Verdict(term), tuple(_condition(part) for part in parts), fields, roots)
+
+
+def compile_number(source: str, self_schema: Mapping[str, Any], facts_schema: Mapping[str, Any]) -> "Number":
+    """Compile an integer expression; reading what is not there raises `KeyError` or `UnknownFactError`.
+
+    Raises `RuleError` as `parse` does.
+    """
+    term = parse(source, {"self": self_schema, "facts": facts_schema}, wanted="int")
+    return Number(_Late(term.code), term.reads)
 
 
 def all_hold(own: Iterable[Expression], of_fields: Mapping[str, Iterable[Expression]]) -> Judge:
@@ -100,7 +121,7 @@ def _conjuncts(term: Term) -> Iterator[Term]:
 def _condition(term: Term) -> Condition:
     limits = tuple(dict.fromkeys(literal for literal in term.literals if isinstance(literal, int)))
     choices = tuple(dict.fromkeys(literal for literal in term.literals if isinstance(literal, str) and literal))
-    return Condition(_Late(term.code), term.reads, limits, choices, _comparison(term))
+    return Condition(_Verdict(term), term.reads, limits, choices, _comparison(term))
 
 
 def _comparison(term: Term) -> Comparison | None:
@@ -123,6 +144,57 @@ class _Late:
         if self._closure is None:
             self._closure = _closure(self._code)
         return self._closure(value, facts)
+
+
+class _Verdict:
+    """CEL's verdict: Python's at first, whose `and` and `or` know no unknown; by parts where it meets one."""
+
+    __slots__ = ("_fast", "_slow", "_term")
+
+    def __init__(self, term: Term) -> None:
+        self._term = term
+        self._fast = _Late(term.code)
+        self._slow: Judge | None = None
+
+    def __call__(self, value: Any, facts: Any) -> bool:
+        try:
+            return bool(self._fast(value, facts))
+        except UnknownFactError:
+            if not self._term.absorbs:
+                raise
+        if self._slow is None:
+            self._slow = _by_parts(self._term)
+        return self._slow(value, facts)
+
+
+def _by_parts(term: Term) -> Judge:
+    if term.operator in ("&&", "||"):
+        return _absorbing([_by_parts(part) for part in term.parts], term.operator == "||")
+    if term.operator == "!":
+        negated = _by_parts(term.parts[0])
+        return lambda value, facts: not negated(value, facts)
+    if term.absorbs:
+        left, right = map(_by_parts, term.parts)
+        alike = term.operator == "=="
+        return lambda value, facts: (left(value, facts) == right(value, facts)) == alike
+    leaf = _Late(term.code)
+    return lambda value, facts: bool(leaf(value, facts))
+
+
+def _absorbing(parts: list[Judge], absorber: bool) -> Judge:
+    def verdict(value: Any, facts: Any) -> bool:
+        unknown = None
+        for part in parts:
+            try:
+                if part(value, facts) is absorber:
+                    return absorber
+            except UnknownFactError as error:
+                unknown = unknown or error
+        if unknown:
+            raise unknown
+        return not absorber
+
+    return verdict
 
 
 def _closure(code: ast.expr) -> Any:

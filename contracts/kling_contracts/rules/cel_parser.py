@@ -17,16 +17,16 @@ MAX_RULE_LENGTH: Final = 4000
 """Characters of a rule: Python's own compiler has no more patience for nesting than that allows."""
 
 
-def parse(source: str, roots: Roots, field: tuple[str, ...] = ()) -> "Term":
+def parse(source: str, roots: Roots, field: tuple[str, ...] = (), wanted: str = "bool") -> "Term":
     """Return `source` as a typed term; with `field`, for a `self` that is this field of an object.
 
-    Raises `RuleError` for anything outside the profile, an undeclared name, types that do not fit, or an optional
-    field that is read where no `has` proves that it is there.
+    `wanted` is its type. Raises `RuleError` for anything outside the profile, an undeclared name, types that do not
+    fit, or an optional field that a rule reads where no `has` proves that it is there.
     """
     if len(source) > MAX_RULE_LENGTH:
         raise RuleError(f"longer than {MAX_RULE_LENGTH} characters: {source[:40]}…")
     try:
-        return Parser(source, roots, field).parse()
+        return Parser(source, roots, field).parse(wanted)
     except RecursionError:
         raise RuleError(f"nested too deeply in: {source}") from None
 
@@ -42,6 +42,12 @@ class Term(NamedTuple):
     operator: str = ""
     unguarded: frozenset[str] = frozenset()
     """Optional fields that are read though nothing says that they are there."""
+
+    @property
+    def absorbs(self) -> bool:
+        """Whether a part can settle it though another one is unknown: it holds `&&` or `||`."""
+        return self.operator in ("&&", "||") or any(part.absorbs for part in self.parts)
+
     if_true: frozenset[str] = frozenset()
     """Fields that are there when it holds."""
     if_false: frozenset[str] = frozenset()
@@ -74,14 +80,14 @@ class Parser:
         self._tokens = list(_tokens(source))
         self._next = 0
 
-    def parse(self) -> Term:
-        """Return the whole expression."""
+    def parse(self, wanted: str = "bool") -> Term:
+        """Return the whole expression, which must be of the type that is wanted."""
         term = self._or()
         if self._kind != "end":
             raise self._error(f"unexpected {self._text!r}")
-        if term.type != "bool":
-            raise self._error(f"a rule must be bool, this is {term.type}")
-        for name in sorted(term.unguarded):
+        if term.type != wanted:
+            raise self._error(f"{'a rule' if wanted == 'bool' else 'this'} must be {wanted}, this is {term.type}")
+        for name in sorted(term.unguarded) if wanted == "bool" else ():
             raise self._error(f"{name} is optional; guard it with has({name})")
         return term
 
@@ -134,7 +140,7 @@ class Parser:
             return self._primary()
         term = self._not()
         self._expect_type(term, "bool", "!")
-        negated = _join(ast.UnaryOp(ast.Not(), term.code), "bool", [term])
+        negated = _join(ast.UnaryOp(ast.Not(), term.code), "bool", [term], "!")
         return negated._replace(if_true=term.if_false, if_false=term.if_true)
 
     def _primary(self) -> Term:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from kling_contracts.facts.payload_facts import Fetch
+from kling_contracts.facts.sources import Fetch
 from kling_contracts.facts.world import File, VideoFile
 from kling_contracts.unknown import Absent, Unknown
 from kling_mock_server.assets.library import Library

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Final
 
 from kling_contracts import Contract
-from kling_contracts.facts.payload_facts import age_ms
+from kling_contracts.facts.sources import FactSources
 from kling_mock_server.assets import speech
 from kling_mock_server.protocol.file_urls import Address
 from kling_mock_server.protocol.names import CREATE, IDENTIFY
@@ -74,14 +74,15 @@ class Library:
     def _audio(self, account: Account, audio_id: str) -> bytes | None:
         audio = account.world.audios.get(audio_id)
         clock = account.clock
-        if audio is None or age_ms(audio.created_ms, None, clock.now_ms(), clock.advanced_ms) > self._audios_kept_ms:
+        at = FactSources(now_ms=clock.now_ms(), advanced_ms=clock.advanced_ms)
+        if audio is None or at.age_ms(audio.created_ms) > self._audios_kept_ms:
             return None
         return speech.wav(min(max(audio.duration_ms, 1), _MAX_MS), audio_id)
 
 
 def _video(account: Account, session_id: str) -> bytes | None:
     session = account.world.sessions.get(session_id)
-    return None if session is None else _neutral(session.video.duration_ms)
+    return None if session is None else _neutral(session.video_ms)
 
 
 def _face(account: Account, name: str) -> bytes | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Note
-from kling_contracts.facts.payload_facts import named_format
+from kling_contracts.facts.file_content import named_format
 from kling_contracts.facts.world import Face, VideoFile
 from kling_contracts.judging.evaluator import shown_value
 from kling_contracts.unknown import Absent, Unknown

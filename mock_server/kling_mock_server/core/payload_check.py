@@ -24,7 +24,8 @@ def check_json(request: Request, account: Account, resources: Resources) -> dict
     except strict_json.BodyError as error:
         return report_json(None, unreadable(resources.contract, error))
     work = work_on(Exchange.begin(request, account, operation=operation.name), resources)
-    return report_json(payload, judge(work, operation, payload))
+    measured = operation.facts.measure(payload, work.sources())
+    return report_json(payload, judge(work, operation, payload, measured))
 
 
 def _operation(query: str, resources: Resources) -> Operation:

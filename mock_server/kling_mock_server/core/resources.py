@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from kling_contracts import Contract
-from kling_contracts.facts.payload_facts import Fetch, unfetched
+from kling_contracts.facts.sources import Fetch, unfetched
 from kling_mock_server.assets.downloads import Downloads
 from kling_mock_server.assets.library import Library
 from kling_mock_server.assets.renderer import Renderer
@@ -11,7 +11,7 @@ from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.fetch import Download, downloader
 from kling_mock_server.outgoing.webhooks import Targets
-from kling_mock_server.protocol.names import CREATE, IDENTIFY
+from kling_mock_server.protocol.names import CREATE
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.ids import Ids
 
@@ -45,7 +45,7 @@ def resources_of(
     sign them.
     """
     library = Library(accounts, contract)
-    largest_video = contract.limit_on(IDENTIFY, "facts.file.size_bytes")
+    largest_video = contract.largest("video")
     return Resources(
         contract=contract,
         library=library,

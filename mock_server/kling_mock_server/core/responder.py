@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Operation, Report, Request, Response, Violation
-from kling_contracts.facts.payload_facts import Fetch, unfetched
+from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.judging.report import printable
 from kling_contracts.rules.rule import Rule
 from kling_mock_server.core import control_api, file_endpoint, page_endpoint
@@ -165,10 +165,11 @@ class Responder:
     def _attempt(self, exchange: Exchange, operation: Operation, payload: Any) -> _Outcome:
         """Judge a payload and, where it is right, carry it out."""
         work = work_on(exchange, self.resources)
-        report = judge(work, operation, payload)
+        measured = operation.facts.measure(payload, work.sources())
+        report = judge(work, operation, payload, measured)
         if report.violations:
             return _Outcome(report)
-        done = work.carry_out(payload)
+        done = work.carry_out(payload, measured)
         if isinstance(done, RefusedTask):
             return _Outcome(self._by_rule(self._refusing(operation, done)), is_stale=bool(done.fact))
         return _Outcome(report, done)

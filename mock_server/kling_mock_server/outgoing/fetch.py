@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
-from kling_contracts.facts.payload_facts import Fetch, measure, unfetched
+from kling_contracts.facts.file_content import measured_audio
+from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.facts.world import File
 from kling_contracts.unknown import Absent, Unknown
 from kling_mock_server.outgoing.connection import connected, target_of
@@ -56,7 +57,7 @@ def audio_file(data: bytes | Unknown, largest: int | None) -> File | Unknown:
         from kling_contracts.media import audio
 
         return File(audio.identify(data) or "unknown", len(data), None, None)
-    return measure(data)
+    return measured_audio(data)
 
 
 def _fetched(url: str, largest: int | None, *, loopback_only: bool) -> bytes | Unknown:

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kling_contracts import Contract, Report, Unverified, Violation, World
-from kling_contracts.facts.payload_facts import Fetch
+from kling_contracts.facts.sources import Fetch
 from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.report import describe, indented, printable
-from kling_contracts.judging.timeline import bars_of, timelines
 
 
 class Result(NamedTuple):
@@ -45,7 +44,7 @@ class PayloadChecker(NamedTuple):
     def _lines(self, result: Result) -> Iterator[str]:
         report = result.report
         yield f"{result.name}: {_verdict(report)}"
-        for text in [*map(describe, report.violations), *timelines(result.payload, report)]:
+        for text in [*map(describe, report.violations), *report.drawings(result.payload)]:
             yield f"\n{indented(text)}"
         yield from _unverified_lines(report.unverified)
         for note in report.notes:
@@ -63,7 +62,7 @@ def report_json(payload: Any, report: Report) -> dict[str, Any]:
     return {
         "valid": not report.violations,
         **report.to_json(),
-        "timelines": [[bar._asdict() for bar in bars] for bars in bars_of(payload, report)],
+        "timelines": [[bar._asdict() for bar in bars] for bars in report.bars(payload)],
     }
 
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Note, Report, Rule, Unverified, Violation
-from kling_contracts.facts.payload_facts import base64_bytes
+from kling_contracts.facts.file_content import base64_bytes
 from kling_contracts.jsonio import strict_json
-from kling_contracts.judging.timeline import Bar, bars_of
+from kling_contracts.judging.timeline import Bar
 from kling_mock_server.state.stores.store import Store, Table
 
 MAX_ENTRIES: Final = 1000
@@ -63,7 +63,7 @@ class Entry(NamedTuple):
     @property
     def timelines(self) -> list[list[Bar]]:
         """The times of each item of face_choose, in ms; empty where none can be drawn."""
-        return list(self.bars) if self.bars or not self.report.facts else bars_of(self.payload, self.report)
+        return list(self.bars) if self.bars or not self.report.facts else self.report.bars(self.payload)
 
 
 class Journal:

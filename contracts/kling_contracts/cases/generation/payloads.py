@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.generation.plans import Plan
-from kling_contracts.facts.world import Audio, Face, File, Session, Video, World
+from kling_contracts.facts.world import Audio, Face, File, Session, World
 from kling_contracts.media import silent_audio
 
 Payload = dict[str, Any]
@@ -35,8 +35,8 @@ _AUDIO: Final = 825451760499568680
 """The ids of the vendor's example; other plans count up from there."""
 _FACES: Final = ("-1", "0", "1")
 _HOUR_MS: Final = 3_600_000
-_WIDE: Final = Session(Video(_HOUR_MS), {OTHER_FACE: Face(0, _HOUR_MS)})
-_NARROW: Final = Session(Video(1), {OTHER_FACE: Face(0, 1)})
+_WIDE: Final = Session(_HOUR_MS, {OTHER_FACE: Face(0, _HOUR_MS)})
+_NARROW: Final = Session(1, {OTHER_FACE: Face(0, 1)})
 _FACES_BESIDE: Final = {"7": Face(0, _HOUR_MS), "8": Face(0, 0)}
 _LONG: Final = Audio(59_000)
 _SHORT: Final = Audio(1)
@@ -84,7 +84,7 @@ def payload_of(plan: Plan) -> Payload:
 def world_of(plan: Plan) -> World:
     """Return the world in which the plan can be done, whichever source the audio comes from."""
     names = names_of(plan.number)
-    session = Session(Video(plan.video), {**_FACES_BESIDE, names.face_id: plan.face}, _created(plan.session_age))
+    session = Session(plan.video, {**_FACES_BESIDE, names.face_id: plan.face}, _created(plan.session_age))
     issued = Audio(plan.audio, _created(plan.audio_age), plan.flagged)
     held = File(plan.format, plan.size, plan.audio if plan.decodes else None, plan.decodes, plan.flagged)
     sessions = {OTHER_SESSION: _WIDE, names.session_id: session, "1": _NARROW}

@@ -5,7 +5,8 @@ from typing import Any, Final, Protocol
 
 from kling_contracts import Contract, Note, Operation, Report
 from kling_contracts.errors import DocumentError
-from kling_contracts.facts.payload_facts import Measures
+from kling_contracts.facts.measuring import Measurement
+from kling_contracts.facts.sources import FactSources
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.operations.creating import Create
 from kling_mock_server.core.operations.identifying import Identify
@@ -18,13 +19,13 @@ from kling_mock_server.protocol.names import CREATE, IDENTIFY, LIST, QUERY, TTS
 class Work(Protocol):
     """One request of one operation."""
 
-    def meter(self) -> Measures:
-        """Return what measures the payload against the account's world of this instant."""
+    def sources(self) -> FactSources:
+        """Return what the payload's facts are measured from: the account's world of this instant."""
 
     def notes(self, payload: Any) -> tuple[Note, ...]:
         """Return what the payload says that is hardly meant, as only this mock can tell."""
 
-    def carry_out(self, payload: Any) -> Any:
+    def carry_out(self, payload: Any, measured: Measurement) -> Any:
         """Do what a right payload asks for; return `data` of the answer, or a `RefusedTask`."""
 
 
@@ -61,8 +62,8 @@ def work_on(exchange: Exchange, resources: Resources) -> Work:
     return OPERATIONS[exchange.operation](exchange, resources)
 
 
-def judge(work: Work, operation: Operation, payload: Any) -> Report:
-    """Judge a payload against the account's world, with the notes that the work has on it."""
-    report = operation.tree.report(payload, work.meter())
+def judge(work: Work, operation: Operation, payload: Any, measured: Measurement) -> Report:
+    """Judge a payload by its measured facts, with the notes that the work has on it."""
+    report = operation.tree.report(payload, measured)
     notes = work.notes(payload)
     return report._replace(notes=report.notes + notes) if notes else report

@@ -4,8 +4,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from kling_contracts import Note
-from kling_contracts.facts.payload_facts import UNFETCHED, Measures, Meter, base64_bytes
-from kling_contracts.facts.world import Face, Session, Video
+from kling_contracts.facts.file_content import base64_bytes
+from kling_contracts.facts.measuring import Measurement
+from kling_contracts.facts.sources import UNFETCHED, FactSources
+from kling_contracts.facts.world import Face, Session
 from kling_contracts.unknown import Unknown
 from kling_mock_server.assets import speech
 from kling_mock_server.assets.synthetic_video import shown_in
@@ -37,17 +39,18 @@ class Create:
         self._fate = step.task if step else None
         self._callbacks = step.callbacks if step else None
 
-    def meter(self) -> Measures:
-        """Return what measures the payload."""
+    def sources(self) -> FactSources:
+        """Return what the payload's facts are measured from."""
         exchange, downloads = self._exchange, self._resources.downloads
         fetch = partial(downloads.audio, origin=exchange.request.origin)
-        return Meter(self._world, fetch, downloads.largest_audio, exchange.now_ms, exchange.state.advanced_ms)
+        now_ms, advanced_ms = exchange.now_ms, exchange.state.advanced_ms
+        return FactSources(self._world, fetch={"audio": fetch}, now_ms=now_ms, advanced_ms=advanced_ms)
 
     def notes(self, payload: Any) -> tuple[Note, ...]:
         """Return no notes."""
         return ()
 
-    def carry_out(self, payload: Any) -> dict[str, Any] | RefusedTask:
+    def carry_out(self, payload: Any, measured: Measurement) -> dict[str, Any] | RefusedTask:
         """Store the task; refused where too many tasks run, or the world has changed since it was judged."""
         session = self._session(payload.get("session_id", ""))
         if isinstance(session, RefusedTask):
@@ -72,7 +75,7 @@ class Create:
             return session
         # A contract without that rule lets any session pass; nothing is known of its video.
         duration_ms, faces = shown_in(UNFETCHED, session_id)
-        return Session(Video(duration_ms), faces)
+        return Session(duration_ms, faces)
 
     def _task(self, payload: Any, session: Session) -> Task:
         now_ms, pace = self._exchange.state.now_ms(), self._account.pace
@@ -87,7 +90,7 @@ class Create:
             message=message,
             video_id=session.video_id or payload.get("session_id", ""),
             video_url=session.video_url,
-            video_ms=session.video.duration_ms,
+            video_ms=session.video_ms,
             session_id=payload.get("session_id", ""),
             origin=self._exchange.request.origin,
         )

@@ -3,9 +3,10 @@
 from typing import Any
 
 from kling_contracts import Note
-from kling_contracts.facts.companion_facts import IdentifyMeter
-from kling_contracts.facts.payload_facts import NO_SUCH_ID, Measures, unfetched
-from kling_contracts.facts.world import Session, Video, VideoFile
+from kling_contracts.facts.measuring import Measurement
+from kling_contracts.facts.provider import NO_SUCH_ID
+from kling_contracts.facts.sources import UNFETCHED, FactSources
+from kling_contracts.facts.world import Session, VideoFile
 from kling_contracts.unknown import Unknown
 from kling_mock_server.assets.synthetic_video import notes_on, shown_in, video_of
 from kling_mock_server.core.exchange import Exchange
@@ -24,11 +25,12 @@ class Identify:
         self._resources = resources
         clock = exchange.account.clock
         self._now_ms = clock.now_ms()
-        self._meter = IdentifyMeter(exchange.account.world, self._by_id, self._by_url, self._now_ms, clock.advanced_ms)
+        self._advanced_ms = clock.advanced_ms
 
-    def meter(self) -> Measures:
-        """Return what measures the payload."""
-        return self._meter
+    def sources(self) -> FactSources:
+        """Return what the payload's facts are measured from."""
+        find, fetch = {"videos": self._by_id}, {"video": self._by_url}
+        return FactSources(self._account.world, find, fetch, self._now_ms, self._advanced_ms)
 
     def notes(self, payload: Any) -> tuple[Note, ...]:
         """Return a note on every part of the URL's fragment that chooses nothing."""
@@ -36,15 +38,15 @@ class Identify:
         is_listed = self._account.world_of(self._exchange.state).videos is not None
         return () if is_listed or not isinstance(url, str) else notes_on(url, "/video_url")
 
-    def carry_out(self, payload: Any) -> Any:
+    def carry_out(self, payload: Any, measured: Measurement) -> Any:
         """Issue a session."""
-        video = self._meter.found
+        video = measured.entry("video")
         assert isinstance(video, VideoFile), "a video that is not known breaks a rule"
         session_id = self._resources.ids.next()
         video_id, video_url = payload.get("video_id", ""), payload.get("video_url", "").partition("#")[0]
         # A contract without a rule on it lets a video pass that could not be measured.
         duration_ms, faces = shown_in(video, video_id or video_url)
-        session = Session(Video(duration_ms), faces, self._now_ms, video_id, video_url)
+        session = Session(duration_ms, faces, self._now_ms, video_id, video_url)
         self._account.put_session(session_id, session)
         return {
             "session_id": session_id,
@@ -62,7 +64,7 @@ class Identify:
 
     def _by_id(self, video_id: str) -> VideoFile | Unknown:
         """A result of the account, or the source of one of its sessions; any other id stands for a made up video."""
-        made_up = video_of(video_id, unfetched(video_id))
+        made_up = video_of(video_id, UNFETCHED)
         assert isinstance(made_up, VideoFile), "nothing is absent that is made up"
         sessions, task = self._account.world.sessions, self._account.tasks.making(video_id)
         if task is None:
@@ -76,5 +78,5 @@ class Identify:
 
 
 def _like(video: VideoFile, session: Session) -> VideoFile:
-    duration_ms, width_px, height_px = session.video.duration_ms, 1280, 720
+    duration_ms, width_px, height_px = session.video_ms, 1280, 720
     return video._replace(duration_ms=duration_ms, width_px=width_px, height_px=height_px, faces=session.faces)

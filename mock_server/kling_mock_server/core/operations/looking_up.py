@@ -3,9 +3,11 @@
 from typing import Any
 
 from kling_contracts import Note
-from kling_contracts.facts.companion_facts import QueryMeter
-from kling_contracts.facts.payload_facts import Measures
+from kling_contracts.facts.measuring import Measurement
+from kling_contracts.facts.provider import NO_SUCH_ID
+from kling_contracts.facts.sources import FactSources
 from kling_contracts.rules.price import Price
+from kling_contracts.unknown import Unknown
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.names import CREATE, LIST
@@ -21,27 +23,25 @@ class Query:
         self._account = exchange.account
         self._renderer = resources.renderer
         self._price = resources.contract.prices.get(CREATE)
-        self._task: Task | None = None
 
-    def meter(self) -> Measures:
-        """Return what tells whether the task exists."""
-        return QueryMeter(self._knows)
+    def sources(self) -> FactSources:
+        """Return what the payload's facts are measured from: the account's tasks."""
+        return FactSources(self._account.world, find={"tasks": self._find})
 
     def notes(self, payload: Any) -> tuple[Note, ...]:
         """Return no notes."""
         return ()
 
-    def carry_out(self, payload: Any) -> Any:
+    def carry_out(self, payload: Any, measured: Measurement) -> Any:
         """Return the task."""
-        task = self._task
-        assert task is not None, "an unknown task breaks a rule"
+        task = measured.entry("task")
+        assert isinstance(task, Task), "an unknown task breaks a rule"
         if task.status(self._account.clock.now_ms()) == "succeed":
             self._renderer.begin(self._account.key, task.id)
         return _now(self._account, task, self._price)
 
-    def _knows(self, name: str) -> bool:
-        self._task = self._account.tasks.find(name)
-        return self._task is not None
+    def _find(self, name: str) -> Task | Unknown:
+        return self._account.tasks.find(name) or NO_SUCH_ID
 
 
 class List:
@@ -53,15 +53,15 @@ class List:
         parameters = resources.contract.by_name[LIST].parameters
         self._defaults = {name: parameter.default for name, parameter in parameters.items()}
 
-    def meter(self) -> Measures:
-        """Return a meter of no facts: a page depends on nothing but its numbers."""
-        return QueryMeter()
+    def sources(self) -> FactSources:
+        """Return no sources: a page depends on nothing but its numbers."""
+        return FactSources()
 
     def notes(self, payload: Any) -> tuple[Note, ...]:
         """Return no notes."""
         return ()
 
-    def carry_out(self, payload: Any) -> Any:
+    def carry_out(self, payload: Any, measured: Measurement) -> Any:
         """Return the page, empty beyond the last task."""
         asked = {**self._defaults, **payload}
         page = self._account.tasks.page(asked["pageNum"], asked["pageSize"])

@@ -3,8 +3,8 @@
 from typing import Any
 
 from kling_contracts import Note
-from kling_contracts.facts.companion_facts import SpeechMeter
-from kling_contracts.facts.payload_facts import Measures
+from kling_contracts.facts.measuring import Measurement
+from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import Audio
 from kling_mock_server.assets.speech import duration_ms
 from kling_mock_server.core.exchange import Exchange
@@ -22,15 +22,15 @@ class Speak:
         self._account = exchange.account
         self._resources = resources
 
-    def meter(self) -> Measures:
-        """Return what measures the payload."""
-        return SpeechMeter(self._account.world)
+    def sources(self) -> FactSources:
+        """Return what the payload's facts are measured from."""
+        return FactSources(self._account.world)
 
     def notes(self, payload: Any) -> tuple[Note, ...]:
         """Return no notes."""
         return ()
 
-    def carry_out(self, payload: Any) -> Any:
+    def carry_out(self, payload: Any, measured: Measurement) -> Any:
         """Issue an audio."""
         now_ms = self._account.clock.now_ms()
         lasts_ms = duration_ms(payload["text"], payload.get("voice_speed", 1.0))

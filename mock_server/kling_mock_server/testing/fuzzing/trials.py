@@ -153,7 +153,7 @@ def _ends(world: World, names: dict[str, Any]) -> dict[str, int]:
     audio = world.audios.get(_text(names, "audio_id")) or (world.files or {}).get(_text(names, "sound_file"))
     return {
         "audio": (audio.duration_ms or 0) if audio else 0,
-        "video": session.video.duration_ms if session else 0,
+        "video": session.video_ms if session else 0,
         "face_start": face.start_ms if face else 0,
         "face_end": face.end_ms if face else 0,
     }

@@ -1,0 +1,222 @@
+"""The facts that a document declares, read and checked: a provider and members for each."""
+
+import keyword
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.errors import DocumentError
+from kling_contracts.facts.either import Either, Source
+from kling_contracts.facts.flagged import Flagged
+from kling_contracts.facts.lookup import Lookup, SameEntry
+from kling_contracts.facts.media import PROVIDED, Media
+from kling_contracts.facts.members import Attribute, Member, Provided, Text, check, origin_of
+from kling_contracts.facts.provider import FieldPath
+from kling_contracts.facts.world import NESTED_TABLES, TABLES, File, VideoFile
+
+Schema = Mapping[str, Any]
+Provider = Lookup | SameEntry | Media | Either | Flagged
+"""What finds out a fact."""
+_RECORDS: Final[Mapping[str, type]] = {"audio": File, "video": VideoFile}
+_MEMBER_TYPES: Final = ("integer", "string", "boolean")
+
+
+class Fact(NamedTuple):
+    """One declared fact."""
+
+    name: str
+    provider: Provider
+    members: tuple[Member, ...]
+    array: str
+    """The array whose items have a fact each; empty for a fact of the payload."""
+    record: type | None
+    """What the entry is that it is about: a record of the world, a text; None for an id alone."""
+
+
+def declared_facts(schema: Schema, payload_schema: Schema) -> tuple[Fact, ...]:
+    """Read the facts of an operation from the schema that its `x-facts` names, each after those that it builds on.
+
+    Raises `DocumentError` where a declaration is wrong.
+    """
+    reader = _Reading(schema.get("properties", {}), payload_schema)
+    return tuple(reader.read(name) for name in reader.in_order())
+
+
+class _Reading:
+    """Reads the declarations of one schema; a fact may build on one that is declared below it."""
+
+    def __init__(self, declared: Mapping[str, Schema], payload_schema: Schema) -> None:
+        self._declared = declared
+        self._payload_schema = payload_schema
+        self._facts: dict[str, Fact] = {}
+        self._begun: list[str] = []
+
+    def in_order(self) -> list[str]:
+        """Read all facts; return their names, each after those that it builds on."""
+        for name in self._declared:
+            self.read(name)
+        return list(self._facts)
+
+    def read(self, name: str) -> Fact:
+        """Read one fact, and before it those that it builds on."""
+        if name not in self._facts:
+            if name in self._begun:
+                raise DocumentError(f"the fact {name!r} builds on itself, through {' and '.join(self._begun)}")
+            self._begun.append(name)
+            self._facts[name] = self._fact(name, self._declared[name])
+            self._begun.remove(name)
+        return self._facts[name]
+
+    def _fact(self, name: str, declared: Schema) -> Fact:
+        try:
+            earlier = {needed: self._needed(needed) for needed in _named_in(declared.get("x-provider", {}))}
+            return _fact(name, declared, self._payload_schema, earlier)
+        except DocumentError as error:
+            says = str(error)
+            raise DocumentError(says if says.startswith("the fact ") else f"the fact {name!r}: {says}") from None
+        except (AttributeError, KeyError, TypeError) as error:
+            raise DocumentError(f"the fact {name!r} is not declared as a fact must be: {error!r}") from None
+
+    def _needed(self, name: str) -> Fact:
+        if name not in self._declared:
+            raise DocumentError(f"it builds on {name!r}, which is not declared")
+        return self.read(name)
+
+
+def _named_in(provider: Schema) -> list[str]:
+    """Return the names of the facts that a declaration builds on."""
+    named = [provider.get("in"), provider.get("fact"), *(one.get("fact") for one in provider.get("sources", ()))]
+    return [name for name in named if name]
+
+
+def _fact(name: str, declared: Schema, payload_schema: Schema, earlier: Mapping[str, Fact]) -> Fact:
+    _refuse_name(name)
+    if "x-provider" not in declared:
+        raise DocumentError("it names no provider; x-provider says where it comes from")
+    provider, record = _provider(declared["x-provider"], payload_schema, earlier)
+    members = tuple(_member(member, body, provider, record) for member, body in declared.get("properties", {}).items())
+    for one in _as_read(provider, members, earlier):
+        check(*one)
+    return Fact(name, provider, members, _array(provider, earlier), record)
+
+
+def _refuse_name(name: str) -> None:
+    if not name.isidentifier() or not name.isascii() or name.startswith("_") or keyword.iskeyword(name):
+        raise DocumentError("a name is a letter and then letters, digits and underscores, and no reserved word")
+
+
+def _provider(declared: Schema, payload_schema: Schema, earlier: Mapping[str, Fact]) -> tuple[Provider, type | None]:
+    kind = str(declared.get("kind"))
+    if kind not in _KINDS:
+        raise DocumentError(f"{kind!r} is no kind of provider; there are: {', '.join(_KINDS)}")
+    required, optional, read = _KINDS[kind]
+    unknown = [member for member in declared if member not in ("kind", *required, *optional)]
+    missing = [member for member in required if member not in declared]
+    if unknown or missing:
+        problem = f"has no {unknown[0]!r}" if unknown else f"needs {missing[0]!r}"
+        raise DocumentError(f"a provider of kind {kind} {problem}")
+    return read(declared, payload_schema, earlier)
+
+
+def _lookup(declared: Schema, payload_schema: Schema, earlier: Mapping[str, Fact]) -> tuple[Provider, type | None]:
+    if declared.get("empty", "not-given") != "not-given":
+        raise DocumentError("'empty' can only be not-given; left out, an empty text is an id like others")
+    table, inside = declared["table"], declared.get("in", "")
+    provider = Lookup(table, FieldPath.parse(declared["key"], payload_schema), inside, "empty" not in declared)
+    if not inside:
+        return provider, TABLES[_one_of(table, TABLES, "table of a world")]
+    record = earlier[inside].record
+    if table not in getattr(record, "__annotations__", {}) or table not in NESTED_TABLES:
+        raise DocumentError(f"the entry of {inside!r} has no table {table!r}")
+    return provider, NESTED_TABLES[table]
+
+
+def _same_entry(declared: Schema, payload_schema: Schema, earlier: Mapping[str, Fact]) -> tuple[Provider, type | None]:
+    return SameEntry(declared["fact"]), earlier[declared["fact"]].record
+
+
+def _media(declared: Schema, payload_schema: Schema, earlier: Mapping[str, Fact]) -> tuple[Provider, type | None]:
+    holds = _one_of(declared["holds"], _RECORDS, "kind of media")
+    record = TABLES[_one_of(declared["table"], TABLES, "table of a world")]
+    if record is not _RECORDS[holds]:
+        raise DocumentError(f"the table {declared['table']!r} does not hold {holds}")
+    field = FieldPath.parse(declared["field"], payload_schema)
+    return Media(holds, field, declared["table"], bool(declared.get("base64", False))), record
+
+
+def _either(declared: Schema, payload_schema: Schema, earlier: Mapping[str, Fact]) -> tuple[Provider, type | None]:
+    sources = tuple(_source(one, earlier) for one in declared["sources"])
+    if len(sources) < 2:
+        raise DocumentError("there must be two sources or more")
+    records = [earlier[source.fact].record for source in sources]
+    return Either(sources), records[0] if all(record is records[0] for record in records) else None
+
+
+def _source(declared: Schema, earlier: Mapping[str, Fact]) -> Source:
+    provider = earlier[declared["fact"]].provider
+    if not isinstance(provider, Media) and not (isinstance(provider, Lookup) and not provider.empty_is_id):
+        raise DocumentError(f"the source {declared['fact']!r} must be media, or a lookup with empty: not-given")
+    return Source(declared["fact"], declared.get("constants", {}), declared.get("names", {}))
+
+
+def _flagged(declared: Schema, payload_schema: Schema, earlier: Mapping[str, Fact]) -> tuple[Provider, type | None]:
+    words = _one_of(declared["words"], {"flagged_words": None}, "list of words")
+    return Flagged(FieldPath.parse(declared["field"], payload_schema), words), str
+
+
+_Reader = Callable[[Schema, Schema, Mapping[str, Fact]], tuple[Provider, type | None]]
+_KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...], _Reader]]] = {
+    "lookup": (("table", "key"), ("in", "empty"), _lookup),
+    "of": (("fact",), (), _same_entry),
+    "media": (("holds", "field", "table"), ("base64",), _media),
+    "either": (("sources",), (), _either),
+    "flagged": (("field", "words"), (), _flagged),
+}
+"""By kind: what a declaration must have, what it may have, and what reads it."""
+
+
+def _member(name: str, declared: Schema, provider: Provider, record: type | None) -> Member:
+    _refuse_name(name)
+    if declared.get("type") not in _MEMBER_TYPES:
+        raise DocumentError(f"{name} must be one of {', '.join(_MEMBER_TYPES)}")
+    if isinstance(provider, Flagged):
+        if name != "flagged" or declared["type"] != "boolean":
+            raise DocumentError("its one member is flagged, a boolean")
+        return Member(name, "boolean", Provided(name))
+    origin = origin_of(name, declared.get("x-from"))
+    if record is str:
+        origin = Text()
+    if isinstance(provider, Media) and isinstance(origin, Attribute) and origin.name in PROVIDED:
+        if declared["type"] != PROVIDED[origin.name]:
+            raise DocumentError(f"{name} is declared as {declared['type']} and is {PROVIDED[origin.name]}")
+        origin = Provided(origin.name)
+    return Member(name, declared["type"], origin)
+
+
+def _as_read(provider: Provider, members: tuple[Member, ...], earlier: Mapping[str, Fact]) -> list[tuple[Member, Any]]:
+    """Return every member with the record that it is read from, once for each source of an `either`."""
+    if isinstance(provider, Either):
+        return [
+            (member, earlier[source.fact].record) for source in provider.sources for member in source.members(members)
+        ]
+    record: Any = None
+    if isinstance(provider, SameEntry):
+        record = earlier[provider.fact].record
+    elif isinstance(provider, Lookup):
+        record = NESTED_TABLES[provider.table] if provider.inside else TABLES[provider.table]
+    elif isinstance(provider, Media):
+        record = _RECORDS[provider.holds]
+    return [(member, record) for member in members]
+
+
+def _array(provider: Provider, earlier: Mapping[str, Fact]) -> str:
+    arrays = {earlier[name].array for name in provider.needs} | {provider.field.array if provider.field else ""}
+    inner = sorted(arrays - {""})
+    if len(inner) > 1:
+        raise DocumentError(f"it hangs on the items of two arrays, {' and '.join(inner)}")
+    return inner[0] if inner else ""
+
+
+def _one_of(name: Any, known: Mapping[str, Any], what: str) -> str:
+    if name not in known:
+        raise DocumentError(f"{name!r} is no {what}; there are: {', '.join(known)}")
+    return str(name)

@@ -1,0 +1,94 @@
+"""What the text of a media field holds: a URL, Base64, and the audio or video in its bytes."""
+
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.facts.world import File
+
+URL: Final = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
+"""How an http(s) URL begins."""
+_EXTENSION: Final = re.compile(r"^[^?#]*/[^/?#]*\.([A-Za-z0-9]+)(?:[?#]|$)")
+_NAMED: Final = {
+    **{
+        name: name
+        for name in ("mp3", "wav", "m4a", "ogg", "flac", "aac", "amr", "aiff", "webm", "wma", "mp4", "avi", "mkv")
+    },
+    "oga": "ogg",
+    "opus": "ogg",
+    "aif": "aiff",
+    "wave": "wav",
+    "mov": "mp4",
+}
+
+
+class MeasuredVideo(NamedTuple):
+    """What the bytes of a video file tell; None where they were not measured, and for what no bytes tell."""
+
+    format: str
+    size_bytes: int
+    duration_ms: int | None
+    width_px: int | None
+    height_px: int | None
+    faces: None = None
+    created_ms: None = None
+    flagged: bool = False
+
+
+def named_format(url: str) -> str | None:
+    """Return the format that a path's extension names: the only evidence about a file that was not fetched."""
+    match = _EXTENSION.match(url.partition("://")[2])
+    return _NAMED.get(match[1].lower()) if match else None
+
+
+def base64_bytes(text: str) -> bytes | None:
+    """Return what a Base64 text holds; None where it is not RFC 4648 to the letter, padding included."""
+    try:
+        data = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        return None
+    # Python 3.11 lets more padding pass than there may be.
+    return data if len(text) == (len(data) + 2) // 3 * 4 else None
+
+
+def base64_size(text: str) -> int:
+    """Return the size in bytes of what a Base64 text holds, from its length alone."""
+    return len(text) * 3 // 4 - text[-2:].count("=")
+
+
+def measured_audio(data: bytes) -> File:
+    """Return format, size and duration of the bytes of an audio file, by content.
+
+    The format is `"unknown"` where nothing recognises it; `decodes` and `duration_ms` are None for a format that
+    is recognised but not measured.
+    """
+    # At first use: payloads that name an audio by its id need none of the readers.
+    from kling_contracts.media import audio
+
+    name = audio.identify(data)
+    if name not in audio.MEASURED_FORMATS:
+        return File(name or "unknown", len(data), None, None)
+    try:
+        return File(name, len(data), audio.measure(data, name), True)
+    except audio.AudioError:
+        return File(name, len(data), None, False)
+
+
+def measured_video(data: bytes) -> MeasuredVideo:
+    """Return format, size, duration and picture of the bytes of a video file, by content.
+
+    The format is `"unknown"` where nothing recognises it; what cannot be measured is None.
+    """
+    from kling_contracts.media import video
+
+    name = video.identify(data) or "unknown"
+    try:
+        measured = video.measure(data)
+    except video.VideoError:
+        return MeasuredVideo(name, len(data), None, None, None)
+    return MeasuredVideo(name, len(data), measured.duration_ms, measured.width, measured.height)
+
+
+MEASURED: Final[Mapping[str, Callable[[bytes], Any]]] = {"audio": measured_audio, "video": measured_video}
+"""What measures the bytes of a Base64 text, by what the field holds."""

@@ -1,0 +1,32 @@
+"""`flagged`: whether moderation refuses the text of a field: whether it holds one of the world's words."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kling_contracts.facts.members import record_type
+from kling_contracts.facts.provider import Draft, FieldPath
+
+
+class Flagged(NamedTuple):
+    """A text that is compared with the words of a world."""
+
+    field: FieldPath
+    words: str
+    """The list of the world that holds the words."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The facts that it builds on: none."""
+        return ()
+
+    def code(self, draft: Draft) -> Iterator[str]:
+        """Yield what looks for the words and makes the fact."""
+        record = draft.bind(record_type(draft.fact, [member.name for member in draft.members]))
+        yield f"text = {draft.fields}.get({self.field.name!r})"
+        yield "if not isinstance(text, str):"
+        yield f"    {draft.both(self.field.unusable)}"
+        yield "elif world is None:"
+        yield f"    {draft.entry} = {draft.value} = NO_WORLD"
+        yield "else:"
+        yield f"    {draft.entry} = text"
+        yield f"    {draft.value} = {record}(any([word in text for word in world.{self.words}]))"

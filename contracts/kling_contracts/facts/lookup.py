@@ -1,0 +1,105 @@
+"""`lookup`: the entry of a table of the world under the id in a field; `of`: the entry of another fact."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from kling_contracts.facts.provider import Draft, FieldPath, indented, is_optional
+from kling_contracts.facts.world import TABLES, World
+from kling_contracts.unknown import Unknown
+
+LISTED: Final = ("listed",)
+"""The entry of an id in a table of ids alone."""
+
+
+class Lookup(NamedTuple):
+    """An entry of a table, by an id."""
+
+    table: str
+    key: FieldPath
+    inside: str = ""
+    """The fact in whose entry the table lies; empty for a table of the world."""
+    empty_is_id: bool = True
+    """Whether an empty text is an id like others; otherwise it names nothing."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The facts that it builds on."""
+        return (self.inside,) if self.inside else ()
+
+    @property
+    def field(self) -> FieldPath:
+        """The field that names the entry."""
+        return self.key
+
+    def code(self, draft: Draft) -> Iterator[str]:
+        """Yield what looks up the entry and makes the fact."""
+        yield f"key = {draft.fields}.get({self.key.name!r}{'' if self.empty_is_id else ', ' + repr('')})"
+        yield "if key.__class__ is not str and not isinstance(key, str):"
+        yield f"    {draft.both(self.key.unusable)}"
+        if not self.empty_is_id:
+            yield "elif not key:"
+            yield f"    {draft.both(self.key.not_given)}"
+        yield from self._in_entry(draft) if self.inside else self._in_world(draft)
+
+    def _in_entry(self, draft: Draft) -> Iterator[str]:
+        outer = draft.entries[self.inside]
+        yield f"elif isinstance({outer}, Unknown):"
+        yield f"    {draft.entry} = {draft.value} = {hanging(draft, self.inside)}"
+        yield "else:"
+        yield f"    {draft.entry} = {outer}.{self.table}.get(key, NO_SUCH_ID)"
+        yield f"    {draft.known(draft.members, draft.entry)}"
+
+    def _in_world(self, draft: Draft) -> Iterator[str]:
+        yield "elif world is None:"
+        yield f"    {draft.entry} = {draft.value} = NO_WORLD"
+        yield "else:"
+        yield from indented(self._looked_up(draft))
+        yield f"    {draft.known(draft.members, draft.entry)}"
+
+    def _looked_up(self, draft: Draft) -> Iterator[str]:
+        if not is_optional(self.table):
+            yield f"{draft.entry} = {self._found(draft, f'world.{self.table}')}"
+            return
+        left_out = draft.bind(Unknown(f"the world lists no {self.table.replace('_', ' ')}"))
+        yield f"table = {f'world.{self.table}' if self.table in World.__dataclass_fields__ else None}"
+        yield "if table is None:"
+        yield f"    resolve = sources.find.get({self.table!r})"
+        yield f"    {draft.entry} = {left_out} if resolve is None else resolve(key)"
+        yield "else:"
+        yield f"    {draft.entry} = {self._found(draft, 'table')}"
+
+    def _found(self, draft: Draft, table: str) -> str:
+        if TABLES[self.table] is None:
+            return f"{draft.bind(LISTED)} if key in {table} else NO_SUCH_ID"
+        return f"{table}.get(key, NO_SUCH_ID)"
+
+
+class SameEntry(NamedTuple):
+    """The entry that another fact is about."""
+
+    fact: str
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The fact that it builds on."""
+        return (self.fact,)
+
+    @property
+    def field(self) -> FieldPath | None:
+        """None: it reads no field."""
+        return None
+
+    def code(self, draft: Draft) -> Iterator[str]:
+        """Yield what takes the entry and makes the fact."""
+        outer = draft.entries[self.fact]
+        yield f"if isinstance({outer}, Unknown):"
+        yield f"    {draft.entry} = {draft.value} = {hanging(draft, self.fact)}"
+        yield "else:"
+        yield f"    {draft.entry} = {outer}"
+        yield f"    {draft.value} = {draft.record(draft.members, outer)}"
+
+
+def hanging(draft: Draft, fact: str) -> str:
+    """Return what a fact is that hangs on another one that is not known."""
+    outer, unknown = draft.entries[fact], draft.bind(Unknown(f"the {fact} is not known"))
+    return f"{unknown} if {outer}.__class__ is Absent else {outer}"

@@ -1,0 +1,109 @@
+"""`media`: what a field leads to that holds a URL or Base64 of an audio or a video."""
+
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from kling_contracts.facts.file_content import MEASURED, URL, base64_bytes, base64_size, named_format
+from kling_contracts.facts.members import NOT_MEASURED, Member, Provided, Text
+from kling_contracts.facts.provider import NO_SUCH_ID, Draft, Entry, FieldPath
+from kling_contracts.facts.sources import FactSources, unfetched
+from kling_contracts.unknown import Absent, Unknown
+
+UNREACHABLE: Final = Unknown("the URL does not answer")
+TOO_LARGE: Final = Unknown("the file is too large to be looked into")
+PROVIDED: Final[Mapping[str, str]] = {
+    "kind": "string",
+    "reachable": "boolean",
+    "format": "string",
+    "size_bytes": "integer",
+}
+"""The members that the provider finds out, with their types; all others are read from the entry."""
+
+
+class Held(NamedTuple):
+    """What a field holds: its kind (`url`, `base64`, `data_url`, `other`), and the file, as far as it is known."""
+
+    kind: str
+    reachable: bool | Unknown
+    format: str | Unknown
+    size_bytes: int | Unknown
+    entry: Entry
+
+
+class Media(NamedTuple):
+    """A file behind a URL, or in the text itself."""
+
+    holds: str
+    """`audio` or `video`."""
+    field: FieldPath
+    table: str
+    """The table of the world that lists URLs."""
+    base64: bool = False
+    """Whether Base64 is read, too."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The facts that it builds on: none."""
+        return ()
+
+    def code(self, draft: Draft) -> Iterator[str]:
+        """Yield what looks into the field and makes the fact."""
+        hold = draft.bind(self._holder(size_limit(draft.fact, draft.members, draft.limit_on)))
+        yield f"text = {draft.fields}.get({self.field.name!r}, '')"
+        yield "if not isinstance(text, str):"
+        yield f"    {draft.both(self.field.unusable)}"
+        yield "elif not text:"
+        yield f"    {draft.both(self.field.not_given)}"
+        yield "else:"
+        yield f"    found = {hold}(text, sources)"
+        yield f"    {draft.entry} = found.entry"
+        yield f"    if isinstance({draft.entry}, Unknown):"
+        yield f"        {draft.value} = {draft.record(_of_what_is_not_known(draft.members), draft.entry)}"
+        yield "    else:"
+        yield f"        {draft.value} = {draft.record(draft.members, draft.entry)}"
+
+    def _holder(self, largest: int | None) -> Callable[[str, FactSources], Held]:
+        unreadable = Unknown(f"{self.field.name} cannot be read")
+        listed, holds, measure = attrgetter(self.table), self.holds, MEASURED[self.holds]
+        looks_into_text = self.base64
+
+        def hold(text: str, sources: FactSources) -> Held:
+            if URL.match(text):
+                files = listed(sources.world) if sources.world else None
+                fetch = sources.fetch.get(holds, unfetched)
+                return _behind(text, fetch(text) if files is None else files.get(text, NO_SUCH_ID))
+            if text[:5].lower() == "data:":
+                return Held("data_url", unreadable, unreadable, unreadable, unreadable)
+            if looks_into_text:
+                size = base64_size(text)
+                if largest is not None and size > largest:
+                    return Held("base64", True, TOO_LARGE, size, TOO_LARGE)
+                data = base64_bytes(text)
+                if data is not None:
+                    file = measure(data)
+                    return Held("base64", True, file.format, file.size_bytes, file)
+            return Held("other", unreadable, unreadable, unreadable, unreadable)
+
+        return hold
+
+
+def size_limit(fact: str, members: tuple[Member, ...], limit_on: Callable[[str], int | None]) -> int | None:
+    """Return the size in bytes that the rules allow the file of a fact; None where no rule does."""
+    sizes = [member.name for member in members if member.origin == Provided("size_bytes")]
+    return limit_on(f"facts.{fact}.{sizes[0]}") if sizes else None
+
+
+def _behind(url: str, file: Entry) -> Held:
+    if type(file) is Absent:
+        return Held("url", False, UNREACHABLE, UNREACHABLE, UNREACHABLE)
+    if isinstance(file, Unknown):
+        return Held("url", file, named_format(url) or file, file, file)
+    return Held("url", True, file.format, NOT_MEASURED if file.size_bytes is None else file.size_bytes, file)
+
+
+def _of_what_is_not_known(members: tuple[Member, ...]) -> tuple[Member, ...]:
+    """Return the members of a file that nobody has seen: those from the entry are unknown for the reason that it is."""
+    return tuple(
+        member if isinstance(member.origin, Provided) else member._replace(origin=Text()) for member in members
+    )
