@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import kling_openapi
 from kling_contracts.documents import overlay, vocabulary
+from kling_contracts.documents.patches import SUFFIX as PATCH_SUFFIX
+from kling_contracts.documents.patches import patched
 from kling_contracts.documents.vocabulary import Source
 from kling_contracts.errors import DocumentError
 
@@ -27,26 +29,43 @@ PROFILES = {
 STATELESS = "stateless.overlay.yaml"
 """Drops the rules on the account's state that only upstream documents."""
 
+OWN_DOCUMENTS: Final = frozenset({STATELESS, COMPANIONS, *(name for names in PROFILES.values() for name in names)})
+"""The files of ours, which a patch may change."""
+
 Document = dict[str, Any]
 
 
 def effective(profile: str = "documented", *, upstream_state: bool = True, folder: Path | None = None) -> Document:
     """Return the vendor's document with the overlays of `profile` applied.
 
-    `folder` holds the documents; by default the ones that are installed. Raises `ValueError` for an unknown
+    `folder` holds the documents, by default the ones that are installed, and the patches of them (`*.patch.yaml`),
+    which are applied in the order of their names. Raises `ValueError` for an unknown
     profile, `DocumentError` where a document cannot be read or an overlay does not fit.
     """
     if profile not in PROFILES:
         raise ValueError(f"unknown profile {profile!r}; there are: {', '.join(PROFILES)}")
     names = [VENDOR_DOCUMENT, *PROFILES[profile], *([] if upstream_state else [STATELESS]), COMPANIONS]
     home = folder or kling_openapi.FOLDER
-    sources = {name: _source(home / name) for name in names}
+    patches = sorted(path.name for path in home.glob(f"*{PATCH_SUFFIX}"))
+    sources = {name: _source(home / name) for name in (*names, *patches)}
     return _cached(sources, home / "__pycache__")
 
 
-def vendor() -> Document:
-    """Return the vendor's document as it was published."""
-    return parse((kling_openapi.FOLDER / VENDOR_DOCUMENT).read_bytes(), VENDOR_DOCUMENT)
+def vendor(folder: Path | None = None) -> Document:
+    """Return the vendor's document as it was published; `folder` as in `effective`."""
+    return parse(_source((folder or kling_openapi.FOLDER) / VENDOR_DOCUMENT), VENDOR_DOCUMENT)
+
+
+def own_documents(folder: Path | None = None) -> dict[str, Document]:
+    """Return every document of ours by the name of its file, patches applied; `folder` as in `effective`.
+
+    Raises `DocumentError` where one cannot be read.
+    """
+    home = folder or kling_openapi.FOLDER
+    documents = {name: parse(_source(home / name), name) for name in sorted(OWN_DOCUMENTS)}
+    for path in sorted(home.glob(f"*{PATCH_SUFFIX}")):
+        documents = patched(documents, parse(_source(path), path.name), path.name, OWN_DOCUMENTS)
+    return documents
 
 
 def dump(document: Document, form: str) -> str:
@@ -113,16 +132,32 @@ def _refuse_unsayable(node: object, name: str) -> None:
         raise DocumentError(f"{name}: {node!r} must be quoted")
 
 
-def _compile(sources: dict[str, bytes]) -> Document:
-    vendor, *overlays, companions = [Source(name, text, parse(text, name)) for name, text in sources.items()]
-    document: Document = vendor.content
-    for one in (*overlays, companions):
+def assemble(vendor: Document, sources: list[Source]) -> Document:
+    """Return the effective document of a vendor's document under overlays, the last source being the companions.
+
+    Raises `DocumentError` where one of them does not fit.
+    """
+    *overlays, companions = sources
+    for one in sources:
         vocabulary.refuse_unfit(one)
+    document = vendor
     for one in overlays:
         document = overlay.apply(document, one.content, one.name)
     document = overlay.merged(document, companions.content, companions.name)
-    vocabulary.refuse_unfit_result(document, [*overlays, companions])
+    vocabulary.refuse_unfit_result(document, sources)
     return document
+
+
+def _compile(sources: dict[str, bytes]) -> Document:
+    parsed = {name: parse(text, name) for name, text in sources.items()}
+    patches = {name: parsed.pop(name) for name in sources if name.endswith(PATCH_SUFFIX)}
+    vendor = parsed.pop(VENDOR_DOCUMENT)
+    ours = dict(parsed)
+    for name, patch in patches.items():
+        ours = patched(ours, patch, name, OWN_DOCUMENTS)
+    # What was patched has other lines than its file.
+    texts = {name: sources[name] if ours[name] is parsed[name] else b"" for name in ours}
+    return assemble(vendor, [Source(name, texts[name], content) for name, content in ours.items()])
 
 
 def _cached(sources: dict[str, bytes], folder: Path) -> Document:
@@ -144,7 +179,7 @@ def _cached(sources: dict[str, bytes], folder: Path) -> Document:
     return document
 
 
-_COMPILING: Final = ("overlay.py", "vocabulary.py", vocabulary.SCHEMA_FILE.name)
+_COMPILING: Final = ("overlay.py", "patches.py", "vocabulary.py", vocabulary.SCHEMA_FILE.name)
 """The files beside this one that decide what is made of the documents."""
 
 

@@ -41,6 +41,14 @@ def merged(document: Node, companion: Node, name: str) -> Node:
     return result
 
 
+def places(document: Node, target: str) -> tuple[tuple[str | int, ...], ...]:
+    """Return the places of a document that a JSONPath selects, each as keys and indexes from the root.
+
+    Raises `OverlayError` where it is no JSONPath or selects nothing.
+    """
+    return tuple(match.parts for match in _select(document, target))
+
+
 _OF_ONE_DOCUMENT = {"openapi", "info", "servers"}
 
 
