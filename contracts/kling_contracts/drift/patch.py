@@ -1,0 +1,292 @@
+"""The patch that lets our overlays fit a newer document: what is certain is changed, what is not is taken out."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.documents.loading import COMPANIONS, PROFILES
+from kling_contracts.documents.patches import DOCUMENT_MEMBER
+from kling_contracts.documents.quotes import folded
+from kling_contracts.drift.baseline import OVERLAYS, Baseline
+from kling_contracts.drift.change import Change, Limit
+from kling_contracts.drift.comparing import Drift
+from kling_contracts.drift.sites import Site, action_path, quoted
+from kling_contracts.drift.structure import field_of
+from kling_contracts.drift.wording import compared
+
+Document = dict[str, Any]
+Action = dict[str, Any]
+
+MAIN: Final = PROFILES["documented"][0]
+
+
+class Edit(NamedTuple):
+    """One action of a patch, and the document that it changes."""
+
+    document: str
+    action: Action
+
+    def to_json(self) -> Action:
+        """Return the action as it stands in the patch."""
+        member = {} if self.document == MAIN else {DOCUMENT_MEMBER: self.document}
+        return {"target": self.action["target"], **member, **{k: v for k, v in self.action.items() if k != "target"}}
+
+
+def patch_document(title: str, edits: Sequence[Edit]) -> Document:
+    """Return a patch as an OpenAPI Overlay."""
+    return {
+        "overlay": "1.1.0",
+        "info": {"title": title, "version": "1.0.0"},
+        "extends": MAIN,
+        "actions": [edit.to_json() for edit in edits],
+    }
+
+
+def edits_for(drift: Drift, baseline: Baseline) -> list[Edit]:
+    """Return what has to change in our documents for the sentences and names of a newer one."""
+    proposing = _Proposing(drift, baseline.sites)
+    return [
+        *(edit for change in drift.changes for edit in proposing.for_change(change)),
+        *proposing.without_quotes(),
+        *_renames(drift, baseline.documents),
+        *(_left_out(change) for change in drift.changes if change.kind in ("path-added", "method-added")),
+    ]
+
+
+def _left_out(change: Change) -> Edit:
+    """Take a new operation out of the effective document: nothing of ours says what it is."""
+    why = f"{change.message}; none of our documents describes it"
+    path = "".join(f"[{quoted(_last(token))}]" for token in change.pointer.split("/")[2:])
+    action = {"target": f"$.paths{path}", "description": why, "remove": True}
+    return Edit(MAIN, {"target": "$.actions", "description": why, "update": [action]})
+
+
+class _Proposing:
+    def __init__(self, drift: Drift, sites: Sequence[Site]) -> None:
+        self._drift = drift
+        self._sites = sites
+        self._removed: list[Site] = []
+        self._limited: set[Limit] = set()
+
+    def for_change(self, change: Change) -> Iterator[Edit]:
+        """Yield the edits of every place that quotes the changed sentence."""
+        if change.kind == "clause-new" or not change.old_pointer:
+            return
+        for site in self._sites:
+            if site.pointer == change.old_pointer and folded(site.text) == folded(change.old):
+                yield from self._for_site(change, site)
+
+    def without_quotes(self) -> Iterator[Edit]:
+        """Yield the edits of rules that have no quote left: nobody but us says them now."""
+        for path in dict.fromkeys(site.rule_path for site in self._removed if site.is_rule):
+            sites = [site for site in self._sites if site.rule_path == path]
+            if all(site in self._removed for site in sites):
+                yield _edit(
+                    sites[0], path, f"No sentence of the vendor says {sites[0].owner} any more", {"source": "mock"}
+                )
+
+    def _for_site(self, change: Change, site: Site) -> Iterator[Edit]:
+        if change.kind == "clause-moved":
+            yield from self._moved(change, site)
+        elif change.kind in ("reworded", "limit-changed", "list-changed") and self._is_certain(change, site):
+            yield from self._literals(change, site)
+            meaning = {"en": _translated(site.meaning, change)} if site.meaning else {}
+            yield _edit(site, site.path, change.message, {"text": change.new, **meaning})
+        else:
+            yield self._removal(site, change.message)
+
+    def _is_certain(self, change: Change, site: Site) -> bool:
+        """Return whether a rule can follow a sentence: its literal is known, and no other sentence contradicts it."""
+        if change.kind == "reworded" or not site.owner:
+            return change.kind == "reworded"
+        if change.kind == "list-changed":
+            return (
+                site.is_rule
+                and all(f"== '{one}'" in site.content["rule"] for one in change.removed)
+                and bool(_listed_items(site.content["rule"], change))
+            )
+        changed = compared(change.old, change.new).quantities
+        mine = [limit for limit in change.limits if limit.rule == self._rule_id(site)]
+        if not mine:
+            # One number of a pair, [0, 2]: the other keyword is as it was.
+            return not site.is_rule and bool(change.limits) and len(change.limits) == len(changed)
+        return all(self._agrees(limit, site) for limit in mine)
+
+    def _agrees(self, limit: Limit, site: Site) -> bool:
+        """Return whether every sentence that a rule quotes now names the same limit."""
+        others = [other for other in self._sites if other.rule_path == site.rule_path and other.is_rule]
+        if not site.is_rule:
+            return True
+        changes = [change for change in self._drift.changes if limit in change.limits]
+        return all(
+            any(other.pointer == change.old_pointer and other.text == change.old for change in changes)
+            for other in others
+            if _names(other.text, limit.old)
+        )
+
+    def _literals(self, change: Change, site: Site) -> Iterator[Edit]:
+        for limit in change.limits:
+            if limit.rule == self._rule_id(site) and limit not in self._limited:
+                self._limited.add(limit)
+                yield _edit(site, site.rule_path, str(limit), _with_limit(site, limit))
+        if change.kind == "list-changed":
+            yield _edit(site, site.rule_path, change.message, {"rule": _with_items(site.content["rule"], change)})
+
+    def _rule_id(self, site: Site) -> str:
+        return site.owner if site.is_rule else f"{field_of(site.node)}.{site.owner}"
+
+    def _moved(self, change: Change, site: Site) -> Iterator[Edit]:
+        if change.pointer == self._drift.renamed.get(site.pointer, site.pointer):
+            return
+        parent, _, name = change.pointer.rpartition("/properties/")
+        if site.is_rule and parent == site.node:
+            yield _edit(site, site.path, change.message, {"at": f".{name}"})
+        else:
+            yield self._removal(site, change.message)
+
+    def _removal(self, site: Site, why: str) -> Edit:
+        self._removed.append(site)
+        return Edit(site.document, {"target": site.path, "description": why, "remove": True})
+
+
+def _edit(site: Site, path: str, why: str, update: Any) -> Edit:
+    return Edit(site.document, {"target": path, "description": why, "update": update})
+
+
+def _names(text: str, number: float) -> bool:
+    from kling_contracts.drift.wording import quantities_of
+
+    return any(quantity.number == number for quantity in quantities_of(text))
+
+
+def _with_limit(site: Site, limit: Limit) -> Any:
+    if not site.is_rule:
+        return {site.owner: limit.new}
+    return {"rule": re.sub(rf"(?<![\w.]){limit.old}(?![\w.])", str(limit.new), site.content["rule"])}
+
+
+def _listed_items(rule: str, change: Change) -> list[re.Match[str]]:
+    """Return the comparisons with a string that a list stands for in a rule."""
+    items = [match for match in _EQUALS.finditer(rule) if match["item"]]
+    sentence = folded(change.old).lower()
+    return [match for match in items if match["item"].lower() in sentence]
+
+
+_EQUALS: Final = re.compile(r"(?P<name>[\w.]+) == '(?P<item>[^']*)'")
+
+
+def _with_items(rule: str, change: Change) -> str:
+    """Return a rule that compares one name with the items of a list, joined by `||`, for the new list."""
+    last = _listed_items(rule, change)[-1]
+    added = "".join(f" || {last['name']} == '{item}'" for item in change.added)
+    rule = rule[: last.end()] + added + rule[last.end() :]
+    for item in change.removed:
+        rule = re.sub(rf" \|\| [\w.]+ == '{re.escape(item)}'|[\w.]+ == '{re.escape(item)}' \|\| ", "", rule, count=1)
+    return rule
+
+
+def _translated(meaning: str, change: Change) -> str:
+    """Return the meaning of a sentence with its new numbers and items; a unit that changed is left to a person."""
+    if change.kind == "reworded":
+        return meaning
+    for old, new in compared(change.old, change.new).quantities:
+        numbers = [re.match(r"-?[\d.]+", side.text) for side in (old, new)]
+        if numbers[0] and numbers[1]:
+            meaning = re.sub(rf"(?<![\w.]){re.escape(numbers[0][0])}(?![\w.])", numbers[1][0], meaning)
+    if change.added or change.removed:
+        parts = (("new", change.added), ("gone", change.removed))
+        meaning += " (" + "; ".join(f"{word}: {', '.join(items)}" for word, items in parts if items) + ")"
+    return meaning
+
+
+def _renames(drift: Drift, documents: Mapping[str, Document]) -> Iterator[Edit]:
+    """Yield the edits for fields, paths and methods that have another name; targets are changed last."""
+    for old, new in drift.renamed.items():
+        before, after = (_last(pointer) for pointer in (old, new))
+        if "/properties/" in old:
+            yield from _field_renamed(before, after, documents)
+        elif old.count("/") == 2:
+            yield from _path_renamed(before, after, documents)
+        else:
+            old_path, path = (_last(pointer.rpartition("/")[0]) for pointer in (old, new))
+            yield from _method_renamed(old_path, path, before, after, documents)
+
+
+def _last(pointer: str) -> str:
+    return pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+
+
+def _field_renamed(before: str, after: str, documents: Mapping[str, Document]) -> Iterator[Edit]:
+    word = re.compile(rf"(?<![\w-]){re.escape(before)}(?![\w-])")
+    why = f"{before} is now {after}"
+    for name in OVERLAYS:
+        actions = documents[name]["actions"]
+        for rule in _rules_in(actions):
+            yield from _field_in_rule(name, rule, before, after)
+        targets = [action["target"] for action in actions if word.search(action["target"])]
+        yield from _targets_changed(name, targets, word, after, why)
+
+
+def _rules_in(actions: Sequence[Action]) -> Iterator[Document]:
+    for action in actions:
+        if isinstance(action.get("update"), Mapping):
+            yield from action["update"].get("x-validations", ())
+
+
+def _field_in_rule(name: str, rule: Document, before: str, after: str) -> Iterator[Edit]:
+    why = f"{before} is now {after}"
+    path = f"$.actions[*].update['x-validations'][?@.id == {quoted(rule['id'])}]"
+    changed = re.sub(rf"\bself\.{re.escape(before)}\b", f"self.{after}", rule["rule"])
+    if changed != rule["rule"]:
+        yield Edit(name, {"target": path, "description": why, "update": {"rule": changed}})
+    if rule.get("fieldPath") == f".{before}":
+        yield Edit(name, {"target": path, "description": why, "update": {"fieldPath": f".{after}"}})
+    elif f".{before}" in rule.get("fieldPath", ()):
+        yield from _replaced_in_list(name, f"{path}.fieldPath", f".{before}", f".{after}", why)
+    if any(quote.get("at") == f".{before}" for quote in rule.get("prose", ())):
+        target = f"{path}.prose[?@.at == {quoted(f'.{before}')}]"
+        yield Edit(name, {"target": target, "description": why, "update": {"at": f".{after}"}})
+
+
+def _replaced_in_list(name: str, path: str, before: str, after: str, why: str) -> Iterator[Edit]:
+    yield Edit(name, {"target": path, "description": why, "update": [after]})
+    yield Edit(name, {"target": f"{path}[?@ == {quoted(before)}]", "description": why, "remove": True})
+
+
+def _targets_changed(name: str, targets: Sequence[str], word: re.Pattern[str], after: str, why: str) -> Iterator[Edit]:
+    for target in dict.fromkeys(targets):
+        changed = word.sub(lambda _: after, target)
+        yield Edit(name, {"target": action_path(target), "description": why, "update": {"target": changed}})
+
+
+def _path_renamed(before: str, after: str, documents: Mapping[str, Document]) -> Iterator[Edit]:
+    why = f"{before} is now {after}"
+    old, new = f"$.paths[{quoted(before)}]", f"$.paths[{quoted(after)}]"
+    if before in documents[COMPANIONS]["paths"]:
+        yield from _key_renamed(COMPANIONS, "$.paths", old, new, after, why)
+    # The path that upstream has may be the one that the vendor's document names now.
+    for action in documents[MAIN]["actions"]:
+        also = action.get("update", {}).get("x-also-at", ()) if isinstance(action.get("update"), Mapping) else ()
+        if after in also:
+            target = f"$.actions[*].update['x-also-at'][?@ == {quoted(after)}]"
+            yield Edit(MAIN, {"target": target, "description": why, "remove": True})
+
+
+def _key_renamed(name: str, parent: str, old: str, new: str, key: str, why: str) -> Iterator[Edit]:
+    """An overlay cannot rename a key: it makes the new one, copies, and removes the old one."""
+    yield Edit(name, {"target": parent, "description": why, "update": {key: {}}})
+    yield Edit(name, {"target": new, "description": why, "copy": old})
+    yield Edit(name, {"target": old, "description": why, "remove": True})
+
+
+def _method_renamed(
+    old_path: str, path: str, before: str, after: str, documents: Mapping[str, Document]
+) -> Iterator[Edit]:
+    why = f"the method {before} is now {after}"
+    word = re.compile(rf"(?<=\.){before}(?![\w-])")
+    for name in OVERLAYS:
+        targets = [one["target"] for one in documents[name]["actions"] if word.search(one["target"])]
+        yield from _targets_changed(name, targets, word, after, why)
+    where = f"$.paths[{quoted(path)}]"
+    if before in documents[COMPANIONS]["paths"].get(old_path, {}):
+        yield from _key_renamed(COMPANIONS, where, f"{where}.{before}", f"{where}.{after}", after, why)
