@@ -6,8 +6,6 @@ from typing import Any, Final
 
 import click
 
-from kling_mock_server.cli.profile_options import profile_options
-
 
 class Group(click.Group):
     """Imports the larger commands when they are asked for; shows a mistake in our documents as one line."""
@@ -22,6 +20,7 @@ class Group(click.Group):
         "scenarios": "kling_mock_server.cli.serve",
         "schemathesis": "kling_mock_server.cli.schemathesis",
         "serve": "kling_mock_server.cli.serve",
+        "spec": "kling_mock_server.cli.spec",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -58,33 +57,12 @@ def cli() -> None:
     klingkit check payload.json          would this payload be accepted?
     klingkit rules                       every rule, with the vendor's sentence
     klingkit spec --coverage             which sentence is enforced by which rule
+    klingkit spec --diff newer.md        what does a newer document change?
     klingkit cases --rule clip-too-short   test vectors for any language
     klingkit fuzz http://127.0.0.1:8080  does a server, or a function, keep the rules?
     klingkit schemathesis init           files for a Schemathesis run
     klingkit docs                        the documentation, page by page
     """
-
-
-@cli.command()
-@click.option("--coverage", is_flag=True, help="Show which rule answers for which sentence; 1 if any is left over.")
-@click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
-@profile_options
-def spec(coverage: bool, form: str, profile: str, upstream_state: bool) -> None:
-    """Print the effective OpenAPI 3.1 document, or how much of the vendor's prose it covers.
-
-    Example: klingkit spec --profile upstream > kling.openapi.yaml
-    """
-    from kling_contracts.documents import loading
-
-    effective = loading.effective(profile, upstream_state=upstream_state)
-    if coverage:
-        from kling_contracts.documents.prose_coverage import coverage as covered
-        from kling_contracts.documents.prose_coverage import coverage_text
-
-        described = covered(loading.vendor(), effective)
-        click.echo(coverage_text(described))
-        sys.exit(1 if any(one.uncovered or one.strays for one in described) else 0)
-    click.echo(loading.dump(effective, form), nl=False)
 
 
 def main() -> None:

@@ -11,19 +11,31 @@ from kling_mock_server.reports.formats import ENDINGS, FORMATS, refuse_unwritabl
 Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
 
 
-def report_options(command: Decorated) -> Decorated:
-    """Add the options `form` and `reports`; what cannot be written is refused before the command runs."""
-    command = click.option(
-        "--report",
-        "reports",
-        multiple=True,
-        type=click.Path(),
-        callback=_writable,
-        help=f"Write the report to a file, too; repeatable. The ending chooses the format: {', '.join(ENDINGS)}.",
-    )(command)
-    return click.option(
-        "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="What is printed."
-    )(command)
+def report_options(default: str | None = "text", others: tuple[str, ...] = ()) -> Callable[[Decorated], Decorated]:
+    """Add the options `form` and `reports`; what cannot be written is refused before the command runs.
+
+    `others` are formats that the command has for something else than findings.
+    """
+
+    def decorated(command: Decorated) -> Decorated:
+        command = click.option(
+            "--report",
+            "reports",
+            multiple=True,
+            type=click.Path(),
+            callback=_writable,
+            help=f"Write the report to a file, too; repeatable. The ending chooses the format: {', '.join(ENDINGS)}.",
+        )(command)
+        return click.option(
+            "--format",
+            "form",
+            type=click.Choice(list(dict.fromkeys([*others, *FORMATS]))),
+            default=default,
+            show_default=default is not None,
+            help="What is printed.",
+        )(command)
+
+    return decorated
 
 
 def _writable(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
