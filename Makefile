@@ -58,6 +58,7 @@ readings: $(VENV)/product
 
 nightly: $(VENV)/test
 	$(BIN)/python -m pytest -n auto --hypothesis-profile nightly tests/test_strategies.py
+	KLINGKIT_NIGHTLY=1 $(BIN)/python -m pytest -n auto tests/test_drift.py
 
 SCHEMATHESIS := build/schemathesis
 

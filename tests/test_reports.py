@@ -219,7 +219,7 @@ def test_asking_whether_a_file_can_be_written_keeps_the_one_that_is_there(tmp_pa
 
 
 @click.command()
-@report_options
+@report_options()
 def example(form, reports):
     deliver(REPORT, form, reports)
 
