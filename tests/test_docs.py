@@ -1,7 +1,9 @@
 """Documents followed as a reader follows them, in an empty folder with the wheel installed; see `support.documents`."""
 
+import os
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -56,3 +58,68 @@ def test_both_readmes_show_the_same():
 
 def shown(document):
     return [documents.without_comments(block.text) for block in documents.blocks_of(document)]
+
+
+# What documents tell readers to import, from programs and from names in the text.
+IMPORT = re.compile(r"^(?:from kling_\S+ import .+|import kling_\S+)$", re.MULTILINE)
+NAME = re.compile(r"`(kling_\w+(?:\.\w+)*)\.(\w+)`")
+# The package of Schemathesis is elsewhere, too.
+IMPORTS = sorted(
+    {statement for name in LINKING for statement in IMPORT.findall(text_of(name)) if "schemathesis" not in statement}
+    | {f"from {module} import {last}" for name in LINKING for module, last in NAME.findall(text_of(name))}
+)
+
+
+def run(bin_folder, folder, *command, **variables):
+    own = {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**own, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_documents_tell_what_to_import():
+    assert "from kling_contracts import Contract, ContractViolation, World" in IMPORTS
+    assert "from kling_contracts import strategies" in IMPORTS
+
+
+@pytest.mark.parametrize("statement", IMPORTS)
+def test_a_documented_import_works_in_a_fresh_interpreter(statement, installed_wheel, tmp_path):  # noqa: F811
+    done = run(installed_wheel, tmp_path, "python", "-W", "error", "-c", statement)
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+# `strategies` first, since Hypothesis loads that module while it is imported itself.
+SUITE = """
+from kling_contracts import strategies
+{imports}
+
+import unittest
+
+
+class AnyTest(unittest.TestCase):
+    def test_everything_is_there(self):
+        assert strategies.valid and Contract and create_app
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["python", "-m", "unittest", "-q", "test_any"], id="unittest"),
+        pytest.param(["python", "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"], id="no autoload"),
+    ],
+)
+def test_documented_imports_work_in_a_suite(command, installed_wheel, tmp_path):  # noqa: F811
+    (tmp_path / "test_any.py").write_text(SUITE.format(imports="\n".join(IMPORTS)))
+
+    done = run(installed_wheel, tmp_path, *command, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+
+    assert done.returncode == 0, done.stdout

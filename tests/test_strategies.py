@@ -100,8 +100,6 @@ def test_valid_payloads_differ():
 
 
 def test_annotations_find_the_strategies():
-    strategies._hypothesis_setup_hook()
-
     @FEW
     @given(st.from_type(Case), st.from_type(World))
     def are_ours(case, world):

@@ -94,7 +94,10 @@ class _Drawing:
         return "\n".join([self._case.why, *drawings])
 
 
-def _hypothesis_setup_hook() -> None:
-    """Let `st.from_type` and annotations find the strategies of our types."""
-    st.register_type_strategy(World, lambda _: worlds())
-    st.register_type_strategy(Case, lambda _: cases())
+# Lets `st.from_type` and annotations find the strategies of our types. The entry point names this module and no
+# function of it: Hypothesis loads its entry points while it is imported, also where this module is what imports it.
+st.register_type_strategy(World, lambda _: worlds())
+st.register_type_strategy(Case, lambda _: cases())
+
+_hypothesis_setup_hook = None
+"""For environments whose entry point was installed while it named a function of this module."""

@@ -3,7 +3,7 @@
 Every pytest start in the environment loads this module, so it imports pytest alone; the rest waits for a fixture.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -123,16 +123,18 @@ def _witnessed(
     _fail_with(witness.surprise(_announced(request.node)), witness)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Fail a test that passed, for what the mock refused or did not refuse; show it where the test failed anyway."""
-    try:
-        result = yield
-    except BaseException:
-        _show(item)
-        raise
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Fail a test that passed, for what the mock refused or did not refuse."""
+    # Last, and no wrapper: pluggy writes wrappers in two ways, and no way suits every pytest from 7.4 on.
     _judge(item)
-    return result
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[Any]") -> None:
+    """Show what the mock refused where a test failed anyway."""
+    if call.when == "call" and call.excinfo is not None:
+        _show(item)
 
 
 def _show(item: pytest.Item) -> None:
@@ -210,7 +212,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
     """Show the rule coverage."""
     coverage = config.stash.get(COVERAGE, None)
     if coverage is None:
