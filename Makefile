@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := openapi contracts mock_server examples tests conftest.py
 
-.PHONY: help serve test check bench wheel-test cases docs readings nightly schemathesis format clean
+.PHONY: help serve test check bench wheel-test matrix matrix-lowest cases docs readings nightly schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
@@ -12,6 +12,7 @@ help:
 	@echo "make check       ruff and mypy --strict"
 	@echo "make bench       what it costs, as ratios; exits 1 past a target"
 	@echo "make wheel-test  what packing can lose, against the installed wheel"
+	@echo "make matrix      a slice of the suite on every Python here, lowest and highest dependencies"
 	@echo "make docs        the outputs that the documents show, from real runs"
 	@echo "make schemathesis  the mock under schemathesis, in an environment of its own"
 
@@ -43,6 +44,17 @@ wheel-test: $(VENV)/test
 	build/venv/bin/python -m pip install --quiet --upgrade pip
 	build/venv/bin/python -m pip install --quiet build/wheel/*.whl --group test
 	KLINGKIT_INSTALLED=1 build/venv/bin/python -m pytest -n auto -o pythonpath=tests $(WHEEL_TESTS)
+
+# A slice of the suite on each Python and on the lowest and the highest version of every dependency.
+matrix: $(VENV)/matrix
+	cd tests && ../$(BIN)/python -m matrix
+
+matrix-lowest: $(VENV)/matrix
+	cd tests && ../$(BIN)/python -m matrix --lowest
+
+$(VENV)/matrix: $(VENV)/test
+	$(BIN)/python -m pip install --quiet --group matrix
+	@touch $@
 
 # The catalogue as a file of the wheel; a test holds that it is what the contract says.
 cases: $(VENV)/product

@@ -424,4 +424,4 @@ def test_cases_of_a_rule_that_there_is_not_are_misuse():
     done = CliRunner().invoke(cli, ["cases", "-n", "1", "--rule", "clip-to-short"])
 
     assert done.exit_code == 2
-    assert "clip-to-short" in done.stderr
+    assert "clip-to-short" in done.output
