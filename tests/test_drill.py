@@ -19,7 +19,7 @@ from kling_mock_server.cli.main import cli
 from kling_mock_server.failures.scenarios import library, named
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.testing.drill import NO_FAULT, SCENARIOS, Drill, DrillFailure, judging
-from kling_mock_server.testing.drill.clients import MAX_OUTPUT, Commands
+from kling_mock_server.testing.drill.clients import MAX_OUTPUT, Commands, stop_after_s
 from kling_mock_server.testing.drill.judging import Run, collect_reasons
 from support.serving import PATH, PATIENCE_S, documented
 
@@ -298,10 +298,46 @@ def test_a_run_has_a_limited_number_of_requests():
 
 
 def test_patient_polls_do_not_count():
-    patient, hasty = judging.SOONEST_POLL_MS, judging.SOONEST_POLL_MS - 1
+    assert broken(*(query(gap=200, **WAITING) for _ in range(500))) == set()
 
-    assert broken(*(query(gap=patient, **WAITING) for _ in range(500))) == set()
-    assert broken(*(query(gap=hasty, **WAITING) for _ in range(judging.MAX_REQUESTS + 1))) == {"ends"}
+
+@pytest.mark.parametrize(("number", "within_ms", "rules"), [(51, 9999, {"polls-at-once"}), (51, 10_000, set())])
+def test_more_than_50_polls_in_10_s_are_a_loop_without_a_pause(number, within_ms, rules):
+    polls = [query(gap=0, **WAITING) for _ in range(number - 1)]
+
+    assert broken(*polls, query(gap=within_ms, **WAITING)) == rules
+
+
+def test_fifty_polls_at_once_are_few_enough():
+    assert broken(*(query(gap=0, **WAITING) for _ in range(50))) == set()
+
+
+@pytest.mark.parametrize("name", ["", "undefined", "null", "None"])
+def test_a_query_without_an_id_after_a_refusal_took_the_refusal_for_success(name):
+    refused = create(status=400, path=PATH)
+
+    assert "refusal-believed" in broken(refused, query(task=name, **NOT_FOUND))
+    assert "refusal-believed" not in broken(refused, query(task="order-17", **NOT_FOUND))
+    assert "refusal-believed" not in broken(create(path=PATH), query(task=name, **NOT_FOUND))
+
+
+def test_who_stops_in_doubt_about_a_task_is_told_how_to_go_on():
+    run = Run(entries_of(create(**LATE)), 3, 60)
+
+    told = judging.way_out(run, "succeeds", documented().codes)
+
+    assert told == "stopped safely after HTTP 504, code 5002: send an external_task_id, then query by it"
+    assert judging.way_out(run._replace(status=None), "succeeds", documented().codes) == ""
+
+
+def test_who_stops_at_the_first_failure_never_retries():
+    assert "never retries" in reasons(query(**DOWN), status=3, expects="succeeds")[0].says
+    assert "never retries" not in reasons(query(**DOWN), query(**DOWN), status=3, expects="succeeds")[0].says
+
+
+@pytest.mark.parametrize(("limit_s", "stop_s"), [(60, 70), (40, 50), (39, 48.75), (1, 1.25)])
+def test_a_client_whose_deadline_is_the_drills_may_end_by_itself(limit_s, stop_s):
+    assert stop_after_s(limit_s) == stop_s
 
 
 def test_callbacks_are_none_of_the_clients_requests():
@@ -322,6 +358,10 @@ def test_callbacks_are_none_of_the_clients_requests():
         (0, [], "gives-up", ["outcome"]),
         (0, [], "either", ["outcome"]),
         (3, [], "succeeds", ["outcome"]),
+        (3, [create(**LATE)], "succeeds", []),
+        (3, [create("mine", **LATE)], "succeeds", ["outcome"]),
+        (3, [create(**BUSY)], "succeeds", ["outcome"]),
+        (0, [create(**LATE)], "succeeds", ["outcome"]),
         (3, [], "gives-up", []),
         (3, [], "either", []),
         (None, [download()], "succeeds", ["ends"]),
@@ -416,6 +456,23 @@ def test_a_client_that_works_does_well_without_a_fault(drill):
     verdict.check()
 
 
+def test_a_client_that_sends_its_key_to_the_host_of_the_api_alone_leaks_none(drill, monkeypatch):
+    api = []
+
+    def same_host(url, token="", body=None, ask=ask):
+        return ask(url, token if url.startswith(api[-1]) else "", body)
+
+    def client(url, token):
+        api.append(url)
+        monkeypatch.setitem(globals(), "ask", lambda url, _="", body=None: same_host(url, token, body))
+        straight(url, token)
+
+    verdict = drill(client)
+
+    assert (verdict.outcome, verdict.reasons) == ("got the video", ())
+    assert [bool(entry.token) for entry in verdict.entries if entry.operation == "download"] == [False]
+
+
 def test_a_client_that_stops_does_well_where_nothing_else_helps(drill):
     verdict = drill(straight, "account-in-arrears")
 
@@ -496,7 +553,9 @@ def test_a_bad_verdict_says_in_its_error_what_was_wrong(drill):
     with pytest.raises(DrillFailure) as caught:
         verdict.check()
     told = str(caught.value)
-    assert told.startswith("rate-limited  gave up  BAD  outcome: gave up, and a good client gets the video\n")
+    assert told.startswith(
+        "rate-limited  gave up  BAD  outcome: gave up at the first failure, though it can pass: never retries\n"
+    )
     assert "Two creations in a row come too fast (1302)" in told
     assert "HTTP Error 429" in told
 
@@ -635,6 +694,29 @@ def test_what_the_mock_refused_of_a_program_that_fails_is_shown():
     assert result.exit_code == 2
     assert "identify-face -> 400 / 1201" in result.stderr
     assert "video_url.type" in result.stderr
+
+
+def test_what_a_program_that_fails_retried_in_vain_is_shown():
+    code = "import os, urllib.request as r, urllib.error as e\nfor _ in range(2):\n  try: r.urlopen(r.Request("
+    code += "os.environ['KLING_BASE_URL'] + '/v1/videos/identify-face', b'{}', {'Content-Type': 'application/json', "
+    code += "'Authorization': 'Bearer ' + os.environ['KLING_API_KEY']}))\n  except e.HTTPError as error: last = error"
+    result = klingkit(python(code + "\nraise last"))
+
+    assert result.exit_code == 2
+    assert "It also did badly: retry-in-vain: sent identify again after HTTP 400" in result.stderr
+
+
+def test_one_cause_under_many_scenarios_is_one_row():
+    names = ["maintenance", "rate-limited", "bad-gateway-html", "empty-body"]
+    code = f"import sys; sys.argv[1:] = []; source = open({CARELESS.split()[1]!r}).read(); "
+    code += "exec(source.replace('range(3)', 'range(1)'))"
+
+    result = klingkit(python(code), *(word for name in names for word in ("--scenario", name)))
+
+    row = next(line for line in result.stdout.splitlines() if "never retries" in line)
+    assert row.split()[:2] == ["4", "scenarios"]
+    assert result.stdout.count("it printed:") == 1
+    assert "4 scenarios: maintenance, rate-limited, bad-gateway-html, empty-body" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The Flask adapter: one WSGI application over the responder."""
 
+from dataclasses import replace
 from typing import Any, Final, Unpack
 
 import flask
@@ -40,11 +41,13 @@ def create_app(**switches: Unpack[MockOptions]) -> "MockApp":
 class MockApp(flask.Flask):
     """A Flask application whose routes are the document's: the responder answers every path and method.
 
-    Flask's own router would redirect and refuse in HTML, and cost an eighth of the request.
+    Flask's own router would redirect and refuse in HTML, and cost an eighth of the request. `file_origin` begins the
+    URLs of the mock's files; by default it is the origin at which a caller reaches the mock.
     """
 
-    def __init__(self, responder: Responder) -> None:
+    def __init__(self, responder: Responder, file_origin: str = "") -> None:
         super().__init__(__name__, static_folder=None)
+        self._file_origin = file_origin
         self.session_interface = _NoSessions()
         self.responder = responder
         self.config["MAX_CONTENT_LENGTH"] = responder.largest_body
@@ -70,11 +73,15 @@ class MockApp(flask.Flask):
     def _respond(self, environ: Environ) -> Response:
         try:
             # Read before anything is judged, so that a refused request leaves the connection usable.
-            return self.responder.respond(_request(environ, self._body(environ)))
+            return self.responder.respond(self._request(environ, self._body(environ)))
         except RequestEntityTooLarge:
-            return self.responder.refuse(_request(environ, b""), "body-too-large")
+            return self.responder.refuse(self._request(environ, b""), "body-too-large")
         except HTTPException:
-            return self.responder.refuse(_request(environ, b""), "body-json")
+            return self.responder.refuse(self._request(environ, b""), "body-json")
+
+    def _request(self, environ: Environ, body: bytes) -> Request:
+        request = _request(environ, body)
+        return replace(request, origin=self._file_origin) if self._file_origin else request
 
     def _body(self, environ: Environ) -> bytes:
         length = environ.get("CONTENT_LENGTH", "")

@@ -26,26 +26,29 @@ def live(**switches: Unpack[MockOptions]) -> Iterator[Handle]:
 
 
 class LiveServer:
-    """A mock that listens from `with` to the end of the block."""
+    """A mock that listens from `with` to the end of the block; `files_apart`: its files have a port of their own."""
 
-    def __init__(self, **switches: Unpack[MockOptions]) -> None:
+    def __init__(self, *, files_apart: bool = False, **switches: Unpack[MockOptions]) -> None:
         self.responder = new_responder(**switches)
+        self._files_apart = files_apart
         self._switches = switches
         self._numbers = count(1)
 
     def __enter__(self) -> Self:
         self._lane = BackgroundSender()
-        self._server = listen(MockApp(self.responder), HOST, 0, self._lane)
-        self.url = f"http://{HOST}:{self._server.effective_port}"
-        self._thread = threading.Thread(target=self._server.run, name=f"klingkit at {self.url}", daemon=True)
-        self._thread.start()
+        self._listeners: list[_Listener] = []
+        file_origin = self._listen() if self._files_apart else ""
+        self.url = self._listen(file_origin)
         return self
 
+    def _listen(self, file_origin: str = "") -> str:
+        listener = _Listener(MockApp(self.responder, file_origin), self._lane)
+        self._listeners.append(listener)
+        return listener.url
+
     def __exit__(self, *_: object) -> None:
-        # What is being answered is finished first. The sockets are the loop's: its own thread closes them.
-        self._server.task_dispatcher.shutdown()
-        self._server.trigger.pull_trigger(self._hang_up)
-        self._thread.join()
+        for listener in self._listeners:
+            listener.stop()
         # Up to here, the loop may still hand a connection over.
         self._lane.close()
         self.responder.close()
@@ -55,6 +58,22 @@ class LiveServer:
         handle = Handle(self.responder, self.url, token_for(self._switches, f"key-{next(self._numbers)}"))
         handle.reset()
         return handle
+
+
+class _Listener:
+    """One port of this machine, served by a thread."""
+
+    def __init__(self, app: MockApp, lane: BackgroundSender) -> None:
+        self._server = listen(app, HOST, 0, lane)
+        self.url = f"http://{HOST}:{self._server.effective_port}"
+        self._thread = threading.Thread(target=self._server.run, name=f"klingkit at {self.url}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        # What is being answered is finished first. The sockets are the loop's: its own thread closes them.
+        self._server.task_dispatcher.shutdown()
+        self._server.trigger.pull_trigger(self._hang_up)
+        self._thread.join()
 
     def _hang_up(self) -> None:
         channels: list[Any] = list(self._server.active_channels.values())

@@ -10,7 +10,7 @@ from kling_mock_server.adapters.options import MockOptions
 from kling_mock_server.failures.scenarios import Scenario, library, named
 from kling_mock_server.state.journal import MAX_BODY_BYTES, Entry
 from kling_mock_server.testing.drill.clients import Ended, run_callable
-from kling_mock_server.testing.drill.judging import Run, collect_reasons
+from kling_mock_server.testing.drill.judging import Run, collect_reasons, way_out
 from kling_mock_server.testing.drill.slots import Slots
 from kling_mock_server.testing.drill.verdict import DrillFailure, DrillVerdict
 
@@ -31,7 +31,8 @@ class Drill:
     """
 
     def __init__(self, **switches: Unpack[MockOptions]) -> None:
-        self._server = LiveServer(**switches)
+        # The vendor's files lie on another host than its API.
+        self._server = LiveServer(files_apart=True, **switches)
         self._slots = Slots()
         self._payloads: dict[str, bytes] = {}
 
@@ -61,8 +62,10 @@ class Drill:
             self._slots.hold(handle, played)
         ended = run(handle)
         done = Run(tuple(map(self._readable, handle.journal)), ended.status, limit_s)
-        reasons = collect_reasons(done, played.expects, handle.responder.contract.codes)
-        return DrillVerdict(played, done.outcome, reasons, ended.output, done.entries)
+        codes = handle.responder.contract.codes
+        reasons = collect_reasons(done, played.expects, codes)
+        note = "" if reasons else way_out(done, played.expects, codes)
+        return DrillVerdict(played, done.outcome, reasons, ended.output, done.entries, note)
 
     def _watch(self, entry: Entry) -> None:
         self._slots.see(entry)

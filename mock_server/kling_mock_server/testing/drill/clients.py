@@ -13,8 +13,15 @@ from typing import IO, Any, Final, NamedTuple, Self
 
 MAX_OUTPUT: Final = 16 * 1024
 """Bytes of a client's output that are kept: the last ones."""
+GRACE: Final = 0.25
+MAX_GRACE_S: Final = 10.0
 LAST_WORDS_S: Final = 1.0
 """How long output is waited for after the end; whoever left the process group may still hold the pipe."""
+
+
+def stop_after_s(limit_s: float) -> float:
+    """Return after how many seconds a client is stopped: later than its limit, which may be its own deadline, too."""
+    return limit_s + min(limit_s * GRACE, MAX_GRACE_S)
 
 
 class Ended(NamedTuple):
@@ -48,7 +55,7 @@ class Commands:
                 _stop(process)
 
     def run(self, words: Sequence[str], variables: Mapping[str, str], limit_s: float) -> Ended:
-        """Run a command with these environment variables added, and stop it after `limit_s` seconds.
+        """Run a command with these environment variables added, and stop it some time after `limit_s` seconds.
 
         Raises `OSError` where it cannot be started.
         """
@@ -57,7 +64,7 @@ class Commands:
         tail = _Tail(process.stdout)
         status: int | None = None
         with suppress(subprocess.TimeoutExpired):
-            status = process.wait(limit_s)
+            status = process.wait(stop_after_s(limit_s))
         _stop(process)
         with self._lock:
             self._running.discard(process)
@@ -100,7 +107,7 @@ def run_callable(client: Callable[[str, str], Any], url: str, token: str, limit_
 
     thread = threading.Thread(target=work, name="klingkit drill", daemon=True)
     thread.start()
-    thread.join(limit_s)
+    thread.join(stop_after_s(limit_s))
     return ended[0] if ended else Ended(None, "")
 
 

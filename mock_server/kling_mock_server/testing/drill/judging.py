@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from kling_mock_server.protocol.names import CALLBACK, CREATE, DOWNLOAD, QUERY
 from kling_mock_server.state.journal import Entry
@@ -21,10 +22,15 @@ from kling_mock_server.testing.drill.answers import (
     tells_end,
     wanted,
 )
+from kling_mock_server.testing.drill.clients import stop_after_s
 
 MAX_REQUESTS: Final = 50
-"""Of one run; a poll that was told to wait counts only where it came too soon."""
-SOONEST_POLL_MS: Final = 90
+"""Of one run, without polls that were told to wait."""
+MAX_POLLS: Final = 50
+"""Of a task that is under way, within any `POLLS_WITHIN_MS`: more are a loop without a pause."""
+POLLS_WITHIN_MS: Final = 10_000
+NO_IDS: Final = ("", "undefined", "null", "None", "nil", "NaN", "[object Object]")
+"""What stands in a path where a program had no id to put there."""
 MAX_EARLY_QUERIES: Final = 1
 """Queries of a task after its end was told: one function may poll, and another fetch the result."""
 MAX_NOT_FOUND: Final = 10
@@ -76,8 +82,23 @@ def collect_reasons(run: Run, expects: str, codes: Codes) -> tuple[Reason, ...]:
     """
     entries = [entry for entry in run.entries if entry.operation != CALLBACK]
     found = [Reason(rule, next(broken(entries, codes), "")) for rule, broken in _OF_JOURNAL.items()]
-    found += [Reason("ends", _endless(run, entries)), Reason("outcome", _wrong_end(run.outcome, expects))]
+    found += [Reason("ends", _endless(run, entries))]
+    if not way_out(run, expects, codes):
+        found += [Reason("outcome", _wrong_end(run, expects))]
     return tuple(reason for reason in found if reason.says)
+
+
+def way_out(run: Run, expects: str, codes: Codes) -> str:
+    """Return how a client could go on that stopped where it cannot know whether its task exists; else nothing.
+
+    To stop there is safe: without an external task id it could only pay twice.
+    """
+    creates = _of(CREATE, run.entries)
+    if (run.outcome, expects) != ("gave up", "succeeds") or not creates:
+        return ""
+    last = creates[-1]
+    in_doubt = not is_good(last) and not is_refusal(last, codes) and not external_id(last)
+    return f"stopped safely after {short_answer(last)}: {_WAY_OUT}" if in_doubt else ""
 
 
 def has_video(entries: Sequence[Entry]) -> bool:
@@ -100,7 +121,8 @@ def _pays_twice(entries: Sequence[Entry], codes: Codes) -> Iterator[str]:
             first = None if is_refusal(entry, codes) else entry
         elif not external_id(first) or external_id(entry) != external_id(first):
             after = "the task was accepted" if is_good(first) else short_answer(first)
-            yield f"created again after {after}, without the same external_task_id: may pay twice"
+            way_out = "query by it" if external_id(first) else _WAY_OUT
+            yield f"created again after {after}, without the same external_task_id: may pay twice; {way_out}"
 
 
 def _ignores_retry_after(entries: Sequence[Entry], _: Codes) -> Iterator[str]:
@@ -183,6 +205,33 @@ def _leaks_key(entries: Sequence[Entry], _: Codes) -> Iterator[str]:
             yield "sent its key along with a download, to a host that is not the API's"
 
 
+def _polls_at_once(entries: Sequence[Entry], _: Codes) -> Iterator[str]:
+    polls = _waiting_polls(entries)
+    for first, last in zip(polls, polls[MAX_POLLS:], strict=False):
+        if last.at_ms - first.at_ms < POLLS_WITHIN_MS:
+            seconds = (last.at_ms - first.at_ms) / 1000
+            yield f"queried a task under way {MAX_POLLS + 1} times in {seconds:.1f} s: pause between two queries"
+
+
+def _waiting_polls(entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in _of(QUERY, entries) if is_good(entry) and not tells_end(entry)]
+
+
+def _believes_refusals(entries: Sequence[Entry], codes: Codes) -> Iterator[str]:
+    refused: Entry | None = None
+    for entry in entries:
+        if entry.operation == CREATE:
+            refused = entry if not is_good(entry) else None
+        elif refused and _asks_for_nothing(entry, refused.path):
+            yield f"took {short_answer(refused)} for success, and queried a task without an id ({entry.path})"
+
+
+def _asks_for_nothing(entry: Entry, path: str) -> bool:
+    """Return whether a query, of tasks that are created at `path`, names no task."""
+    before, _, name = entry.path.rpartition("/")
+    return entry.method == "GET" and before == path and unquote(name) in NO_IDS
+
+
 _OF_JOURNAL: Final[Mapping[str, Callable[[Sequence[Entry], Codes], Iterator[str]]]] = {
     "pays-twice": _pays_twice,
     "retry-after": _ignores_retry_after,
@@ -190,26 +239,32 @@ _OF_JOURNAL: Final[Mapping[str, Callable[[Sequence[Entry], Codes], Iterator[str]
     "retry-in-vain": _retries_in_vain,
     "end-is-end": _leaves_end,
     "key-leaks": _leaks_key,
+    "polls-at-once": _polls_at_once,
+    "refusal-believed": _believes_refusals,
 }
 """Each yields how requests break a rule; the first counts."""
 
 
 def _endless(run: Run, entries: Sequence[Entry]) -> str:
     if run.status is None:
-        return f"was still running after {run.limit_s:g} s and had to be stopped"
+        return f"was still running after {stop_after_s(run.limit_s):g} s and had to be stopped"
     return f"sent more than {MAX_REQUESTS} requests" if _count(entries) > MAX_REQUESTS else ""
 
 
 def _count(entries: Sequence[Entry]) -> int:
-    polls = _of(QUERY, entries)
-    patient = [after for before, after in pairwise(polls) if after.at_ms - before.at_ms >= SOONEST_POLL_MS]
-    return len(entries) - sum(is_good(entry) and not tells_end(entry) for entry in patient)
+    return len(entries) - len(_waiting_polls(entries))
 
 
-def _wrong_end(outcome: str, expects: str) -> str:
-    if outcome == "got no video":
+def _wrong_end(run: Run, expects: str) -> str:
+    if run.outcome == "got no video":
         return "claimed success, and had downloaded no whole video"
-    return "gave up, and a good client gets the video" if (outcome, expects) == ("gave up", "succeeds") else ""
+    if (run.outcome, expects) != ("gave up", "succeeds"):
+        return ""
+    asked = [entry for entry in run.entries if entry.operation != CALLBACK]
+    failed = [entry for entry in asked if not is_good(entry)]
+    if failed and failed == asked[-1:]:
+        return "gave up at the first failure, though it can pass: never retries"
+    return "gave up, and a good client gets the video"
 
 
 def _over(entries: Sequence[Entry]) -> int:
@@ -237,5 +292,6 @@ def _by(entries: Sequence[Entry], keys: Sequence[str]) -> list[list[Entry]]:
     return list(groups.values())
 
 
+_WAY_OUT: Final = "send an external_task_id, then query by it"
 _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404

@@ -1,21 +1,27 @@
 """Verdicts as a table and as JSON."""
 
 import json
+import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from kling_contracts.judging.report import indented
 from kling_mock_server.protocol.explanation import explain
 from kling_mock_server.state.journal import Entry
+from kling_mock_server.testing.drill.judging import Reason
 from kling_mock_server.testing.drill.verdict import DrillVerdict, further_lines, last_lines, row_cells
 
 
 def as_text(verdicts: Sequence[DrillVerdict]) -> str:
-    """Return the table, and below it what more there is to say of those that are bad."""
-    bad = [verdict for verdict in verdicts if not verdict.is_good]
-    count = f"{len(verdicts)} runs, {len(bad)} BAD"
-    more = [details for verdict in bad if (details := _details(verdict))]
-    return "\n\n".join(["\n".join(_table(verdicts)), *more, count])
+    """Return the table, and below it what more there is to say of those that are bad.
+
+    Where a client does the same wrong under many scenarios, they share a row.
+    """
+    groups = _groups(verdicts)
+    bad = sum(not verdict.is_good for verdict in verdicts)
+    more = [details for group in groups if not group[0].is_good and (details := _details(group))]
+    return "\n\n".join(["\n".join(_table(groups)), *more, f"{len(verdicts)} runs, {bad} BAD"])
 
 
 def as_json(verdicts: Sequence[DrillVerdict]) -> str:
@@ -34,6 +40,7 @@ def verdict_json(verdict: DrillVerdict) -> dict[str, Any]:
         "outcome": verdict.outcome,
         "good": verdict.is_good,
         "reasons": [reason._asdict() for reason in verdict.reasons],
+        "note": verdict.note,
         "requests": [_request_json(entry, began_ms) for entry in verdict.entries],
         "output": verdict.output,
     }
@@ -49,20 +56,52 @@ def failure(verdict: DrillVerdict) -> str:
     refused = {entry.report.broken: entry for entry in verdict.entries if entry.report.violations}
     parts = [f"Without any fault the client {_ENDS[verdict.outcome]}, so it was not drilled.{called}"]
     parts += ["The mock refused:", *(indented(explain(entry)) for entry in refused.values())] if refused else []
+    parts += [f"It also did badly: {reason.rule}: {reason.says}" for reason in _beside_the_end(verdict)]
     parts += ["It printed:", indented(last_lines(verdict.output))] if verdict.output else []
     return "\n".join(parts)
 
 
-def _table(verdicts: Sequence[DrillVerdict]) -> Iterator[str]:
-    rows = [("scenario", "outcome", "verdict", "why"), *map(row_cells, verdicts)]
+def _beside_the_end(verdict: DrillVerdict) -> list[Reason]:
+    return [reason for reason in verdict.reasons if reason.rule not in ("outcome", "ends")]
+
+
+def _groups(verdicts: Sequence[DrillVerdict]) -> list[list[DrillVerdict]]:
+    """Return the verdicts in the order of their rows; bad ones for the same reasons together where they are many."""
+    alike: dict[object, list[DrillVerdict]] = {}
+    for verdict in verdicts:
+        alike.setdefault(_cause(verdict), []).append(verdict)
+    rows = {id(group[0]): group for group in alike.values() if len(group) >= MANY}
+    shared = {id(verdict) for group in rows.values() for verdict in group[1:]}
+    return [rows.get(id(verdict), [verdict]) for verdict in verdicts if id(verdict) not in shared]
+
+
+def _cause(verdict: DrillVerdict) -> object:
+    """Return what bad verdicts for the same reasons have in common; other codes and times are no other reason."""
+    if verdict.is_good:
+        return id(verdict)
+    return verdict.outcome, *((reason.rule, _NUMBER.sub("", reason.says)) for reason in verdict.reasons)
+
+
+def _cells(group: Sequence[DrillVerdict]) -> tuple[str, str, str, str]:
+    name, *cells = row_cells(group[0])
+    outcome, verdict, why = cells
+    return f"{len(group)} scenarios" if len(group) > 1 else name, outcome, verdict, why
+
+
+def _table(groups: Sequence[Sequence[DrillVerdict]]) -> Iterator[str]:
+    rows = [("scenario", "outcome", "verdict", "why"), *map(_cells, groups)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for *cells, why in rows:
         yield "  ".join([*map(str.ljust, cells, widths), why]).rstrip()
 
 
-def _details(verdict: DrillVerdict) -> str:
-    more = list(further_lines(verdict))
-    return "\n".join([f"{verdict.scenario.name}: {verdict.scenario.about}", *more]) if more else ""
+def _details(group: Sequence[DrillVerdict]) -> str:
+    first = group[0]
+    more = list(further_lines(first))
+    if len(group) > 1:
+        names = textwrap.fill(", ".join(verdict.scenario.name for verdict in group), 100, break_on_hyphens=False)
+        return "\n".join([f"{len(group)} scenarios: {names}", f"  {first.scenario.name}, for one:", *more])
+    return "\n".join([f"{first.scenario.name}: {first.scenario.about}", *more]) if more else ""
 
 
 def _request_json(entry: Entry, began_ms: int) -> dict[str, Any]:
@@ -77,6 +116,9 @@ def _request_json(entry: Entry, began_ms: int) -> dict[str, Any]:
     }
 
 
+MANY: Final = 3
+"""Scenarios from which on one row is enough for one cause."""
+_NUMBER: Final = re.compile(r"\d+(\.\d+)?")
 _ENDS: Final = {
     "gave up": "failed",
     "timed out": "was still running at the end of its time",

@@ -28,6 +28,8 @@ class DrillVerdict(NamedTuple):
     """The end of what it printed, or what it raised."""
     entries: tuple[Entry, ...]
     """What it asked and was answered, oldest first, callbacks among it."""
+    note: str = ""
+    """Where it stopped safely, and how it could have gone on."""
 
     @property
     def is_good(self) -> bool:
@@ -51,8 +53,8 @@ def story(verdict: DrillVerdict) -> str:
 
 
 def row_cells(verdict: DrillVerdict) -> tuple[str, str, str, str]:
-    """Return the table's row: scenario, outcome, good or BAD, the first reason."""
-    why = _said(verdict.reasons[0]) if verdict.reasons else ""
+    """Return the table's row: scenario, outcome, good or BAD, the first reason or the note."""
+    why = _said(verdict.reasons[0]) if verdict.reasons else verdict.note
     return verdict.scenario.name, verdict.outcome, "good" if verdict.is_good else "BAD", why
 
 
