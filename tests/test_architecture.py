@@ -1,6 +1,7 @@
 """The layout: folders in layers, imports in one direction, read from the source and tried in a fresh interpreter."""
 
 import ast
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -154,6 +155,19 @@ def test_the_modules_are_found():
 @pytest.mark.parametrize("package", LAYERS)
 def test_every_folder_has_its_layer(package):
     assert {part_of(name) for name in modules_of(package)} == set().union(*LAYERS[package])
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_the_architecture_page_shows_the_same_table(package):
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    _, table = page.split(f"| `{package}` |")
+    rows = table.split("\n\n")[0].splitlines()[2:]
+
+    assert [set(re.findall("`([^`]+)`", row.split("|")[1])) for row in rows] == LAYERS[package]
+
+
+def test_the_architecture_page_is_one_page():
+    assert len((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()) <= 80
 
 
 @pytest.mark.parametrize("package", LAYERS)

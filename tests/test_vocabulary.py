@@ -1,6 +1,8 @@
 """A word that our documents do not have is an error at load: file, line, place, and the nearest word that they have."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from kling_contracts.documents.vocabulary import SCHEMA_FILE
 from kling_contracts.rules.rule import KEYWORDS
 from support.contract_folder import OVERLAY, changed, copy_of_documents
 
+ROOT = Path(__file__).parents[1]
 SCHEMA = json.loads(SCHEMA_FILE.read_bytes())
 
 
@@ -136,3 +139,18 @@ def test_a_second_key_of_the_same_name_is_an_error_that_names_the_line(folder, n
 
 def test_the_schema_knows_every_keyword_that_is_a_rule():
     assert set(SCHEMA["$defs"]["Prose"]["properties"]) == set(KEYWORDS)
+
+
+def test_every_extension_is_explained():
+    page = (ROOT / "docs" / "overlay.md").read_text(encoding="utf-8")
+    extensions = [name for name in SCHEMA["$defs"]["Object"]["properties"] if name.startswith("x-")]
+
+    assert [name for name in extensions if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("definition", ["Rule", "RequestRule", "Reading", "Price", "Evidence"])
+def test_every_member_of_an_extension_is_explained(definition):
+    page = (ROOT / "docs" / "overlay.md").read_text(encoding="utf-8")
+    name = {"Evidence": "GradeWithReports"}.get(definition, definition)
+
+    assert [member for member in SCHEMA["$defs"][name]["properties"] if not re.search(rf"\b{member}\b", page)] == []

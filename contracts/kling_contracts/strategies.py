@@ -20,6 +20,8 @@ from kling_contracts.facts.world import World
 
 _NUMBERS: Final = st.integers(0, 2**20 - 1)
 
+__all__ = ["broken", "cases", "valid", "worlds"]
+
 
 def worlds(*, contract: Contract | None = None) -> st.SearchStrategy[World]:
     """Return a strategy for worlds in which some task can be done."""

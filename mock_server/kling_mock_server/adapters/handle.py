@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kling_mock_server.adapters.flask_app import MockApp
     from kling_mock_server.failures.scenarios import Scenario
 
+__all__ = ["Handle", "InProcess", "WorldHandle"]
+
 
 class Handle:
     """One account of a mock: what `/_mock/` offers over HTTP, as plain calls.

@@ -12,6 +12,8 @@ from kling_mock_server.adapters.options import MockOptions, new_responder, token
 from kling_mock_server.adapters.waitress_server import listen
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
 
+__all__ = ["live"]
+
 HOST = "127.0.0.1"
 
 

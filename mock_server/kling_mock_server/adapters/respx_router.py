@@ -9,6 +9,8 @@ from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.adapters.httpx_transport import HttpxTransport
 from kling_mock_server.adapters.options import MockOptions, new_responder, token_for
 
+__all__ = ["mount"]
+
 
 def mount(router: respx.Router, base_url: str, **switches: Unpack[MockOptions]) -> Handle:
     """Let a respx router answer as the mock for every URL under `base_url`; returns a handle on one account of it.
