@@ -93,6 +93,7 @@ const TEXTS = {
   units: ["units", "消耗"],
   standing: ["The clock stands still; advance it under Account.", "时钟静止；请在“账户”中推进。"],
   // Playground
+  judgement: ["Judgement and answer", "检查结果与应答"],
   operation: ["Operation", "操作"],
   example: ["Vendor's example", "官方示例"],
   exampleOf: ["Example", "示例"],

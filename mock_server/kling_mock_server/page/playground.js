@@ -49,7 +49,7 @@ export function playground(root) {
         h("div", { class: "actions" },
           button("copyCurl", () => copied(page, curl)), button("copyPython", () => copied(page, python))),
         page.code),
-      h("div", { class: "detail" }, page.verdict, page.answer, page.report)));
+      h("div", { class: "detail" }, h("h2", { class: "hidden" }, t("judgement")), page.verdict, page.answer, page.report)));
   page.editor.addEventListener("input", () => edited(page));
   page.editor.addEventListener("scroll", () => { page.marks.scrollTop = page.editor.scrollTop; page.marks.scrollLeft = page.editor.scrollLeft; });
   page.editor.addEventListener("keydown", (event) => {
@@ -157,6 +157,7 @@ async function sendIt(page) {
   if (state.answer.status === 200 && data && !Array.isArray(data)) state.walked[operation] = data;
   state.task = operation === "create" && state.answer.status === 200 ? data?.task_id ?? "" : "";
   page.card = null;
+  page.answer.dataset.operation = operation;
   showAnswer(page);
   await follow(page);
   judge(page);
