@@ -34,13 +34,12 @@ export async function loadRules() {
   rules = new Map((await once("/rules")).map((rule) => [rule.id, rule]));
 }
 
-/** How well a rule is founded: quoted, documented, observed, ours. */
+/** How well a rule is founded (quoted, documented, observed, ours), and by how many reports. */
 export function evidence(rule) {
-  const grade = rule.evidence ?? rules.get(rule.rule ?? rule.id)?.evidence;
-  const name = typeof grade === "string" ? grade : grade?.grade;
-  if (!name) return null;
-  const reports = grade?.reports ? ` · ${grade.reports}${grade.latest ? ` · ${grade.latest}` : ""}` : "";
-  return h("span", { class: `badge ${name}` }, t(`evidence.${name}`), reports);
+  const { grade, reports, latest, seen } = rule.evidence ?? rules.get(rule.rule ?? rule.id)?.evidence ?? {};
+  if (!grade) return null;
+  const counted = reports ? t(reports === 1 ? "report" : "reports", { n: reports }) : "";
+  return h("span", { class: `badge ${grade}`, title: seen }, [t(`evidence.${grade}`), counted, latest].filter(Boolean).join(" · "));
 }
 
 /** Every broken rule of a report: where, why, the vendor's sentence, found and wanted. */

@@ -27,6 +27,8 @@ function rule(row) {
   return h("li", { class: "violation quiet" },
     h("div", { class: "rule" }, h("code", {}, row.id), evidence(row), h("span", { class: "where" }, row.operation || t("anyRequest"), " ", pill(row.status, row.code))),
     h("p", { class: "message" }, row.message),
+    row.evidence?.message ? h("p", { class: "dim" }, t("wording"), ": ", t(`evidence.${row.evidence.message.grade}`)) : null,
+    row.evidence?.seen ? h("p", { class: "dim" }, row.evidence.seen) : null,
     row.kind === "request" ? null : h("p", { class: "dim" }, t("holds"), " ", h("code", {}, row.statement)),
     row.quotes.length ? row.quotes.map(quote) : h("p", { class: "source" }, has(`source.${row.source}`) ? t(`source.${row.source}`) : row.source));
 }
