@@ -1,4 +1,4 @@
-"""axe-core, the accessibility checker, as it comes from npm: fetched at first use, kept under build/, never committed."""
+"""axe-core, the accessibility checker, from npm: fetched at first use, kept under build/, never committed."""
 
 import shutil
 import subprocess
