@@ -8,6 +8,7 @@ import pytest
 
 from kling_contracts.media import silent_audio
 from kling_mock_server.adapters.handle import InProcess
+from kling_mock_server.protocol.explanation import explain
 from kling_mock_server.state.journal import MAX_BODY_BYTES, MAX_ENTRIES
 from support.serving import NOW_MS, PATH, Mock, new_app, payload, world
 
@@ -459,3 +460,24 @@ def test_what_a_request_rule_found_is_journalled_as_there_is_no_body_to_read_it_
     mock.ask("GET", "/elsewhere")
     (entry,) = mock.journal()["entries"]
     assert entry["violations"][0]["found"] == "/elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", f"{PATH}/nothing", b""),
+        ("GET", f"{PATH}?pageNum=0", b""),
+        ("POST", "/kling/v1/audio/tts", {}),
+        ("POST", "/kling/v1/videos/identify-face", {}),
+        ("POST", PATH, payload(sound_end_time=1999)),
+        ("POST", PATH, payload(audio_id="", sound_file=LARGE_AUDIO, sound_end_time=1999)),
+        ("POST", PATH, b"{"),
+    ],
+)
+def test_whoever_watches_can_explain_every_refusal(mock, method, path, body):
+    explained = []
+    mock.responder.watch = lambda entry: explained.append(explain(entry))
+    answer = mock.ask(method, path, body)
+    assert answer.status >= 400
+    (text,) = explained
+    assert all(rule in text for rule in answer.broken)

@@ -17,7 +17,8 @@ const digits = (ms) => String(ms).replace(/\B(?=(\d{3})+$)/g, "\u2009");
 /** Return a drawing of bars `{label, start_ms, end_ms}`; null where there are none. */
 export function timeline(bars, violations = []) {
   if (!bars?.length) return null;
-  const shown = ROWS.map((label) => bars.find((bar) => bar.label === label)).filter(Boolean);
+  const rank = ({ label }) => (ROWS.includes(label) ? ROWS.indexOf(label) : ROWS.length);
+  const shown = [...bars].sort((one, other) => rank(one) - rank(other));
   const longest = Math.max(...shown.map((bar) => bar.end_ms)) || 1;
   const at = (ms) => LEFT + ((WIDTH - LEFT - RIGHT) * ms) / longest;
   const broken = new Set(violations.map((one) => BAR_OF[one.pointer.split("/").pop()]));

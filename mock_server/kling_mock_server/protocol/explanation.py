@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.report import describe, indented
 from kling_mock_server.state.journal import Entry
 
@@ -18,4 +17,4 @@ def _lines(entry: Entry) -> Iterator[str]:
     yield from (indented(describe(violation)) for violation in report.violations)
     yield from (f"  note: {note.pointer}: {note.message}".replace("\n", "\\n") for note in report.notes)
     if report.violations and report.facts:
-        yield from (f"\n{indented(drawing)}" for drawing in report.drawings(strict_json.decode(entry.body)))
+        yield from (f"\n{indented(drawing)}" for drawing in report.drawings(entry.payload))
