@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := openapi contracts mock_server examples tests conftest.py
 
-.PHONY: help serve test check bench wheel-test matrix matrix-lowest cases docs readings nightly schemathesis format clean
+.PHONY: help serve test check bench wheel-test matrix matrix-lowest cases docs readings lint-openapi nightly schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
@@ -67,6 +67,10 @@ docs: $(VENV)/test
 # The page of readings; a test holds that it is what the documents say.
 readings: $(VENV)/product
 	$(BIN)/python -m kling_contracts.reading_table > docs/readings.md
+
+# Skips, and says so, where npm or its registry is missing.
+lint-openapi: $(VENV)/product
+	.ci/lint-openapi
 
 nightly: $(VENV)/test
 	$(BIN)/python -m pytest -n auto --hypothesis-profile nightly tests/test_strategies.py

@@ -137,6 +137,8 @@ def test_of_what_the_vendor_wrote_only_this_is_changed(document, loosened):
     assert changed - parameters == {
         ("/openapi", "3.0.1"),
         ("/info/title", ""),
+        ("/info/description", ""),
+        (f"/paths/{PATH}/post/description", ""),
         (f"/paths/{PATH}/post/responses/200/description", ""),
         *((fields + ("" if path.startswith("required") else "properties/") + path, text) for path, text in loosened),
     }

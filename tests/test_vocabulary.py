@@ -137,6 +137,19 @@ def test_a_second_key_of_the_same_name_is_an_error_that_names_the_line(folder, n
     assert f"line {line + 1}," in error
 
 
+def test_a_comma_that_ends_a_text_too_early_is_an_error(folder):
+    changed(
+        folder, COMPANIONS, "description: 'End of that interval, in ms.'", "description: End of that interval, in ms."
+    )
+
+    assert error_of(folder) == f"{COMPANIONS}: 'in ms.' has no value: quote the text before it, a comma ends it"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/kling_*/**/*.schema.json")), ids=lambda path: path.name)
+def test_a_schema_has_an_id_that_ends_in_the_name_of_its_file(path):
+    assert json.loads(path.read_bytes())["$id"].rpartition("/")[2] == path.name
+
+
 def test_the_schema_knows_every_keyword_that_is_a_rule():
     assert set(SCHEMA["$defs"]["Prose"]["properties"]) == set(KEYWORDS)
 

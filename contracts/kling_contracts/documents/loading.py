@@ -124,6 +124,8 @@ def _refuse_unsayable(node: object, name: str) -> None:
         for key, member in node.items():
             if not isinstance(key, str):
                 raise DocumentError(f"{name}: the key {key!r} must be quoted")
+            if member is None and " " in key:
+                raise DocumentError(f"{name}: {key!r} has no value: quote the text before it, a comma ends it")
             _refuse_unsayable(member, name)
     elif isinstance(node, list):
         for entry in node:

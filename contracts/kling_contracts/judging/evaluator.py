@@ -24,7 +24,17 @@ MAX_NOTES: Final = 20
 SHOWN: Final = 60
 """Characters of a value that a report shows."""
 
-_ANNOTATIONS: Final = {"properties", "items", "description", "title", "default", "example", "examples", "deprecated"}
+_ANNOTATIONS: Final = {
+    "$defs",
+    "properties",
+    "items",
+    "description",
+    "title",
+    "default",
+    "example",
+    "examples",
+    "deprecated",
+}
 
 Schema = Mapping[str, Any]
 Order = tuple[int | None, ...]
