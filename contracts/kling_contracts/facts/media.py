@@ -1,7 +1,7 @@
 """`media`: what a field leads to that holds a URL or Base64 of an audio or a video."""
 
 from collections.abc import Callable, Iterator, Mapping
-from operator import attrgetter
+from functools import partial
 from typing import Final, NamedTuple
 
 from kling_contracts.facts.file_content import MEASURED, URL, base64_bytes, base64_size, named_format
@@ -49,7 +49,7 @@ class Media(NamedTuple):
 
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what looks into the field and makes the fact."""
-        hold = draft.bind(self._holder(size_limit(draft.fact, draft.members, draft.limit_on)))
+        hold = draft.bind(partial(self._hold, size_limit(draft.fact, draft.members, draft.limit_on)))
         yield f"text = {draft.fields}.get({self.field.name!r}, '')"
         yield "if not isinstance(text, str):"
         yield f"    {draft.both(self.field.unusable)}"
@@ -63,29 +63,33 @@ class Media(NamedTuple):
         yield "    else:"
         yield f"        {draft.value} = {draft.record(draft.members, draft.entry)}"
 
-    def _holder(self, largest: int | None) -> Callable[[str, FactSources], Held]:
+    def kind_of(self, text: str) -> str:
+        """Return what a text that is not empty is: `url`, `data_url`, `base64` or `other`."""
+        if URL.match(text):
+            return "url"
+        if text[:5].lower() == "data:":
+            return "data_url"
+        return "base64" if self.base64 and base64_bytes(text) is not None else "other"
+
+    def _hold(self, largest: int | None, text: str, sources: FactSources) -> Held:
+        if URL.match(text):
+            return _behind(text, self._looked_up(text, sources))
+        if self.base64 and text[:5].lower() != "data:":
+            size = base64_size(text)
+            if largest is not None and size > largest:
+                return Held("base64", True, TOO_LARGE, size, TOO_LARGE)
+            data = base64_bytes(text)
+            if data is not None:
+                file = MEASURED[self.holds](data)
+                return Held("base64", True, file.format, file.size_bytes, file)
         unreadable = Unknown(f"{self.field.name} cannot be read")
-        listed, holds, measure = attrgetter(self.table), self.holds, MEASURED[self.holds]
-        looks_into_text = self.base64
+        return Held(self.kind_of(text), unreadable, unreadable, unreadable, unreadable)
 
-        def hold(text: str, sources: FactSources) -> Held:
-            if URL.match(text):
-                files = listed(sources.world) if sources.world else None
-                fetch = sources.fetch.get(holds, unfetched)
-                return _behind(text, fetch(text) if files is None else files.get(text, NO_SUCH_ID))
-            if text[:5].lower() == "data:":
-                return Held("data_url", unreadable, unreadable, unreadable, unreadable)
-            if looks_into_text:
-                size = base64_size(text)
-                if largest is not None and size > largest:
-                    return Held("base64", True, TOO_LARGE, size, TOO_LARGE)
-                data = base64_bytes(text)
-                if data is not None:
-                    file = measure(data)
-                    return Held("base64", True, file.format, file.size_bytes, file)
-            return Held("other", unreadable, unreadable, unreadable, unreadable)
-
-        return hold
+    def _looked_up(self, url: str, sources: FactSources) -> Entry:
+        files = getattr(sources.world, self.table) if sources.world else None
+        if files is None:
+            return sources.fetch.get(self.holds, unfetched)(url)
+        return files.get(url, NO_SUCH_ID)
 
 
 def size_limit(fact: str, members: tuple[Member, ...], limit_on: Callable[[str], int | None]) -> int | None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, Final, NamedTuple
@@ -119,7 +120,8 @@ class _SchemaCompiler:
     def node(self, schema: Schema, name: str, place: Place, order: Order) -> Node:
         """Document order: a node's keywords, then its rules, then its children in property order."""
         _refuse_unknown_keywords(schema, name)
-        for keyword, missing, rule in self.compiler.keyword_rules(schema, name):
+        for keyword, missing, named in self.compiler.keyword_rules(schema, name):
+            rule = self._with_own_id(named, name)
             self._add(rule, (*order, 0, len(self.rules)))
             self.keywords[(*place, keyword, missing) if missing else (*place, keyword)] = rule
         rules = tuple(self.compiler.cel_rules(schema, name))
@@ -135,6 +137,10 @@ class _SchemaCompiler:
         inner = tuple((n, child) for n, child in children.items() if child.rules or child.children or child.items)
         deeper = tuple((n, child) for n, child in inner if child.children or child.items)
         return Node(rules, children, items, frozenset(schema.get("required", ())), inner, deeper, _fast(rules, inner))
+
+    def _with_own_id(self, rule: Rule, name: str) -> Rule:
+        """Return a keyword's rule; where another field of the same name has its id, under the path of its field."""
+        return replace(rule, id=f"{name.rpartition('.')[0]}.{rule.id}") if rule.id in self.orders else rule
 
     def _add(self, rule: Rule, order: Order) -> None:
         if rule.id in self.orders:
