@@ -209,7 +209,6 @@ def test_the_largest_audio_file_there_may_be_fits_into_a_body(client):
 @pytest.mark.parametrize(
     "path",
     [
-        "//kling/v1/videos/advanced-lip-sync",
         "/kling//v1/videos/advanced-lip-sync",
         "/kling/v1/videos/advanced-lip-sync/",
         "/KLING/v1/videos/advanced-lip-sync",

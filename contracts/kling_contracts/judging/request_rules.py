@@ -51,7 +51,12 @@ class Routes:
         """Return the one path that was hardly meant otherwise, `Identify-face` in capitals; all where none is near."""
         from difflib import get_close_matches
 
-        return get_close_matches(path[:MAX_PATH_LENGTH].lower(), self.paths, n=1, cutoff=_ALIKE) or self.paths
+        plain = _SLASHES.sub("/", path[:MAX_PATH_LENGTH]).rstrip("/")
+        for known in self.paths:
+            meant = _spelt_right(known, plain)
+            if meant:
+                return (meant,)
+        return get_close_matches(plain.lower(), self.paths, n=1, cutoff=_ALIKE) or self.paths
 
     def _methods_to_fill(self, path: str) -> dict[str, Operation]:
         if "{" not in path:
@@ -72,7 +77,9 @@ class RequestRules(NamedTuple):
         """Return the operation that the request is for."""
         methods, in_path = self.routes.find(request.path)
         if methods is None:
-            return self.violation("path", value=request.path, remedy=" or ".join(self.routes.near(request.path)))
+            near = self.routes.near(request.path)
+            meant = f"did you mean {near[0]}?" if len(near) == 1 else ""
+            return self.violation("path", value=request.path, remedy=" or ".join(near), detail=meant)
         operation = methods.get(request.method)
         if operation is None:
             return self.violation("method", value=request.method, remedy=", ".join(methods))
@@ -106,6 +113,10 @@ class RequestRules(NamedTuple):
             return self.violation("content-type", value=content_type, remedy=" or ".join(operation.media_types))
         if not request.body:
             return self.violation("body.required")
+        coding = request.headers.get("content-encoding", "").strip()
+        if coding and coding.lower() != "identity":
+            detail = f"its Content-Encoding is {coding[:MAX_PATH_LENGTH]}; send it uncompressed"
+            return self.violation("body-json", value=f"Content-Encoding: {coding}", remedy=_PLAIN, detail=detail)
         try:
             return strict_json.decode(request.body)
         except strict_json.BodyError as error:
@@ -116,6 +127,15 @@ class RequestRules(NamedTuple):
         rule = self.rules[rule_id]
         message = f"{rule.message}: {detail}" if detail else rule.message
         return Violation(rule, "", message, value[:60], remedy)
+
+
+def _spelt_right(known: str, path: str) -> str:
+    """Return a documented path with the names of a path that differs in nothing but case; empty where it differs."""
+    pieces = [re.escape(piece) for piece in _NAME.split(known)]
+    match = re.fullmatch("([^/]+)".join(pieces), path, re.IGNORECASE)
+    for name in match.groups() if match else ():
+        known = _NAME.sub(lambda _, name=name: name, known, count=1)  # type: ignore[misc]
+    return known if match else ""
 
 
 def _parameters(query: str, declared: Mapping[str, Parameter]) -> dict[str, Any]:
@@ -136,6 +156,9 @@ def _read(text: str, parameter: Parameter | None) -> Any:
 MAX_PATH_LENGTH: Final = 200
 """Characters of an unknown path that are compared with the known ones."""
 _ALIKE: Final = 0.9
+_NAME: Final = re.compile(r"\{\w+\}")
+_SLASHES: Final = re.compile(r"//+")
 MAX_PARAMETERS: Final = 1000
 """Parameters of a query that are looked at."""
+_PLAIN: Final = "JSON as it is, without a Content-Encoding"
 _INTEGER: Final = re.compile(r"-?[0-9]{1,1000}")

@@ -5,11 +5,14 @@ import json
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
 from typing import Any, NoReturn
 
 from waitress.server import create_server
+from waitress.task import ErrorTask
 
-from kling_contracts import __version__
+from kling_contracts import Request, __version__
 from kling_contracts.judging.report import printable
 from kling_mock_server.adapters.flask_app import MockApp
 from kling_mock_server.core.responder import Responder
@@ -18,9 +21,30 @@ from kling_mock_server.failures.wire.detach_connection import install
 from kling_mock_server.protocol.explanation import explain
 from kling_mock_server.state.journal import Entry
 
-BODY_BACKSTOP = 64 * 1024 * 1024
-"""Bytes beyond which the server hangs up; below it the application answers 413 in the envelope."""
+BODY_BACKSTOP = 1024 * 1024 * 1024
+"""Bytes beyond which the server hangs up with its answer; below it, a client has sent all before it is refused."""
 THREADS = 8
+
+
+class _EnvelopeTask(ErrorTask):  # type: ignore[misc]
+    """Answers in the envelope what never reaches the application: no HTTP, or far too much of it."""
+
+    def __init__(self, responder: Responder, *args: Any) -> None:
+        self._responder = responder
+        super().__init__(*args)
+
+    def execute(self) -> None:
+        asked, error, responder = self.request, self.request.error, self._responder
+        if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            headers = {name.replace("_", "-").lower(): value for name, value in asked.headers.items()}
+            answer = responder.refuse(Request(asked.command, asked.path, headers), "body-too-large")
+        else:
+            answer = responder.refuse_malformed(error.code, f"{error.reason}: {error.body}")
+        self.status = f"{answer.status} {HTTPStatus(answer.status).phrase}"
+        self.response_headers.extend(answer.headers.items())
+        self.set_close_on_finish()
+        self.content_length = len(answer.body)
+        self.write(answer.body)
 
 
 def listen(app: MockApp, host: str, port: int, lane: BackgroundSender | None = None) -> Any:
@@ -38,7 +62,7 @@ def listen(app: MockApp, host: str, port: int, lane: BackgroundSender | None = N
         max_request_body_size=BODY_BACKSTOP,
         ident=f"klingkit/{__version__}",
     )
-    install(listening.values(), lane or BackgroundSender())
+    install(listening.values(), lane or BackgroundSender(), partial(_EnvelopeTask, app.responder))
     return server
 
 

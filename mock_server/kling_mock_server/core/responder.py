@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Operation, Report, Request, Response, Violation
 from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.judging.report import printable
 from kling_contracts.rules.rule import Rule
-from kling_mock_server.core import control_api, file_endpoint, page_endpoint
+from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoint
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.operations import check_operations, judge, work_on
 from kling_mock_server.core.resources import Resources, resources_of
@@ -79,6 +80,20 @@ class Responder:
 
     def respond(self, request: Request) -> Response:
         """Answer one request as the documented API would."""
+        if cors.is_preflight(request):
+            return cors.preflight(request)
+        return cors.shared(request, self._respond(_with_one_slash(request)))
+
+    def refuse(self, request: Request, rule_id: str) -> Response:
+        """Refuse a request whose body was never read, by a request rule."""
+        return cors.shared(request, self._refuse(_with_one_slash(request), rule_id))
+
+    def refuse_malformed(self, status: int, why: str) -> Response:
+        """Refuse what is no HTTP request, with the HTTP status and the reason that the server found."""
+        rule = self.contract.gate.rules["body-json"]
+        return answer(status, rule.code, f"The request is not valid HTTP: {why}", new_request_id())
+
+    def _respond(self, request: Request) -> Response:
         try:
             return self._answer_own(request) or self._answer(request)
         except StoreDownError as error:
@@ -86,8 +101,7 @@ class Responder:
         except Exception as error:
             return self.fail(f"{request.method} {request.path}", error)
 
-    def refuse(self, request: Request, rule_id: str) -> Response:
-        """Refuse a request whose body was never read, by a request rule."""
+    def _refuse(self, request: Request, rule_id: str) -> Response:
         try:
             caller = self._caller(request)
             exchange = Exchange.begin(request, caller.account, token=caller.token)
@@ -235,6 +249,13 @@ class Responder:
         if self.watch:
             body = exchange.request.body
             self.watch(entry if entry.body is body else entry._replace(body=body))
+
+
+def _with_one_slash(request: Request) -> Request:
+    """Return a request whose path begins with one slash: a base URL that ends in one gives it two."""
+    if not request.path.startswith("//"):
+        return request
+    return replace(request, path="/" + request.path.lstrip("/"))
 
 
 def _store_down(error: StoreDownError) -> Response:

@@ -2,24 +2,27 @@
 
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
-from waitress.task import WSGITask
+from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import build_http_date
 
 from kling_mock_server.failures.wire import HAND_OVER, WiredResponse, script
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
 
 
-def install(servers: Iterable[Any], lane: BackgroundSender) -> None:
-    """Let the servers among these dispatchers of waitress hand over to the lane; none may be running yet."""
+def install(servers: Iterable[Any], lane: BackgroundSender, error_task: Callable[..., ErrorTask]) -> None:
+    """Let the servers among these dispatchers of waitress hand over to the lane; none may be running yet.
+
+    `error_task` makes the task (of channel and request) that answers what never becomes a request.
+    """
     for server in servers:
         if isinstance(server, BaseWSGIServer):
-            server.channel_class = partial(_Channel, lane)
+            server.channel_class = partial(_Channel, lane, error_task)
 
 
 class _Task(WSGITask):  # type: ignore[misc]
@@ -44,9 +47,12 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     task_class = _Task
 
-    def __init__(self, lane: BackgroundSender, *args: Any, **options: Any) -> None:
+    def __init__(
+        self, lane: BackgroundSender, error_task: Callable[..., ErrorTask], *args: Any, **options: Any
+    ) -> None:
         self.parting: tuple[WiredResponse, str] | None = None
         self._lane = lane
+        self.error_task_class = error_task
         super().__init__(*args, **options)
 
     def hand_over(self, response: WiredResponse, method: str) -> None:
