@@ -1,5 +1,6 @@
 """Documents followed as a reader follows them, in an empty folder with the wheel installed; see `support.documents`."""
 
+import inspect
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 
 import pytest
 
+from kling_mock_server.cli.main import cli
 from support import documents
 from support.wheel import installed_wheel  # noqa: F401  (a fixture)
 
@@ -68,6 +70,47 @@ IMPORTS = sorted(
     {statement for name in LINKING for statement in IMPORT.findall(text_of(name)) if "schemathesis" not in statement}
     | {f"from {module} import {last}" for name in LINKING for module, last in NAME.findall(text_of(name))}
 )
+
+
+# Examples in help texts: what a reader finds there works, in a folder with the example files.
+HELP = re.compile(r"^(?:Example: )?(klingkit .*?)(?=  |$)", re.MULTILINE)
+# A host and a document that only a reader has; test_serve.py starts servers, and the whole drill takes long.
+PLACEHOLDERS = ("staging.example", "newer.md", "klingkit serve", "klingkit docs --examples")
+LONG = ('klingkit drill "python careless_client.py"', "klingkit fuzz http://127.0.0.1:8080")
+
+
+def examples_in(command):
+    yield from HELP.findall(inspect.cleandoc(command.help or ""))
+    for name in getattr(command, "list_commands", lambda _: ())(None):
+        yield from examples_in(command.get_command(None, name))
+
+
+@needs_curl
+def test_the_examples_of_the_help_texts_work(installed_wheel, tmp_path):  # noqa: F811
+    followed = "".join(map(text_of, FOLLOWED))
+    examples = [line for line in examples_in(cli) if f"$ {line}" not in followed]
+    with documents.Reader(tmp_path, installed_wheel) as reader:
+        reader.paste("klingkit docs --examples .")
+        reader.paste("klingkit serve &")
+        for line in dict.fromkeys(examples):
+            if line in LONG or any(name in line for name in PLACEHOLDERS):
+                continue
+            printed = reader.paste(line)
+            assert printed.status in (0, 1), f"{line}\n{printed.output}"
+            assert "Traceback" not in printed.output, line
+            assert printed.output or ">" in line, line
+
+
+@needs_curl
+@pytest.mark.parametrize("options", ["", "--token only-me", "--token only-me --secret s3cret --profile upstream"])
+def test_the_commands_of_the_welcome_work(options, installed_wheel, tmp_path):  # noqa: F811
+    with documents.Reader(tmp_path, installed_wheel) as reader:
+        welcome = reader.paste(f"klingkit serve {options} &").output
+        (curl,) = re.findall(r"^  (curl .*)$", welcome, re.MULTILINE)
+        assert "HTTP/1.1 200 OK" in reader.paste(curl).output
+        for page in re.findall(r"http://\S+/_mock/\S+", welcome):
+            token = re.search(r"Bearer [\w-]+", curl)[0]
+            assert reader.paste(f"curl -sS {page} -H 'Authorization: {token}'").output.startswith('{"code":0')
 
 
 def run(bin_folder, folder, *command, **variables):

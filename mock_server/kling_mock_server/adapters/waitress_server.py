@@ -2,6 +2,7 @@
 
 import gc
 import json
+import shlex
 import signal
 import sys
 from contextlib import suppress
@@ -66,14 +67,14 @@ def listen(app: MockApp, host: str, port: int, lane: BackgroundSender | None = N
     return server
 
 
-def run(server: Any, app: MockApp, host: str, profile: str) -> None:
-    """Serve until SIGINT or SIGTERM; what is in flight then is finished."""
+def run(server: Any, app: MockApp, host: str, profile: str, token: str = "") -> None:
+    """Serve until SIGINT or SIGTERM; what is in flight then is finished. `token` is let in; empty: any is."""
     app.responder.watch = _log
     app.responder.resources.callback_worker.watch = _log_callback
     signal.signal(signal.SIGTERM, _stop)
     # What was made up to here is never garbage; looking through it again and again would cost every request.
     gc.freeze()
-    _print(_welcome(app.responder, f"http://{_host(host)}:{_port(server)}", profile))
+    _print(_welcome(app.responder, f"http://{_host(host)}:{_port(server)}", profile, token))
     try:
         server.run()
     finally:
@@ -96,15 +97,17 @@ def _host(host: str) -> str:
     return f"[{reachable}]" if ":" in reachable else reachable
 
 
-def _welcome(responder: Responder, url: str, profile: str) -> str:
+def _welcome(responder: Responder, url: str, profile: str, token: str) -> str:
     operation = responder.contract.operation
-    example = json.dumps(operation.example, ensure_ascii=False).replace("'", "'\\''")
+    example = json.dumps(operation.example, ensure_ascii=False)
+    whose = "with the first token that it lets in" if token else "any bearer token is an account of its own"
+    given = shlex.quote(f"Authorization: Bearer {token or 'test'}")
     return f"""klingkit {__version__} mocks Kling's advanced lip-sync at {url} (profile: {profile})
 
-The vendor's own example; any bearer token is an account of its own:
-  curl -i {url}{operation.paths[0]} -H 'Authorization: Bearer test' -H 'Content-Type: application/json' -d '{example}'
+The vendor's own example; {whose}:
+  curl -i {url}{operation.paths[0]} -H {given} -H 'Content-Type: application/json' -d {shlex.quote(example)}
 
-It answers identify-face, tts, queries, lists, callbacks and downloads, too; docs/offline.md walks through them.
+It answers identify-face, tts, queries, lists, callbacks and downloads, too; `klingkit docs offline` walks through them.
 
 The rules it enforces:  {url}/_mock/rules  (or: klingkit rules)
 What it was asked:      {url}/_mock/journal  (with the same Authorization)

@@ -25,7 +25,11 @@ ROOT: Final = _PACKED if _PACKED.exists() else _CHECKOUT
 def docs(page: str | None, folder: Path | None) -> None:
     """List the pages of the documentation, or show one.
 
+    The files that the pages and the examples of other commands use are written by --examples.
+
+    \b
     Example: klingkit docs offline
+    klingkit docs --examples .
     """
     if folder is not None:
         _write_examples(folder)

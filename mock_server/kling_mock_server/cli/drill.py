@@ -84,8 +84,8 @@ def drill(
     that fails without any fault.
 
     \b
-    Example: klingkit drill "python client.py --output {dir}/out.mp4"
-    klingkit drill "node index.mjs" --scenario rate-limited --scenario flaky
+    Example: klingkit drill "python careless_client.py"
+    klingkit drill "python careless_client.py" --scenario rate-limited --scenario account-in-arrears
     """
     from kling_mock_server.failures.scenarios import named
     from kling_mock_server.testing.drill import NO_FAULT, SCENARIOS, Drill

@@ -51,8 +51,8 @@ def fuzz(
     \b
     Example: klingkit fuzz http://127.0.0.1:8080
     klingkit fuzz https://staging.example --only-invalid --token "$KEY" --world ours.json
-    klingkit fuzz myapp.payloads:validate
-    klingkit fuzz myapp.payloads:build --report fuzz.xml
+    klingkit fuzz test_validator:validate
+    klingkit fuzz test_validator:build --report fuzz.xml
     """
     from kling_contracts import Contract
 

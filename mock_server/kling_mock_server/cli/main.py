@@ -53,7 +53,7 @@ def cli() -> None:
     \b
     klingkit serve                       a mock on http://127.0.0.1:8080
     klingkit scenarios                   failures that it can play, by name
-    klingkit drill "my-client --once"    what does a client do when things fail?
+    klingkit drill "python careless_client.py"  what does a client do when things fail?
     klingkit check payload.json          would this payload be accepted?
     klingkit rules                       every rule, with the vendor's sentence
     klingkit spec --coverage             which sentence is enforced by which rule

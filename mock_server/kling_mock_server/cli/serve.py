@@ -99,7 +99,7 @@ def serve(host: str, port: int, profile: str, **switches: Any) -> None:
         raise click.ClickException(
             f"cannot listen on {host}:{port}: {reason}; try another --host, or --port 0"
         ) from None
-    run(server, app, host, profile)
+    run(server, app, host, profile, next(iter(switches["tokens"]), ""))
 
 
 @click.command()

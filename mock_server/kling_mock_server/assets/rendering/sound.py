@@ -2,7 +2,7 @@
 
 import io
 from itertools import chain
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from kling_contracts.media import audio
 
@@ -54,13 +54,19 @@ def decoded(sound: bytes, start_ms: int, end_ms: int) -> bytes:
     try:
         # Our own reader first: it refuses tables that promise more than the file holds.
         audio.measure(sound, audio_format)
-        # Tags are in any encoding; nobody reads them here.
-        with av.open(io.BytesIO(sound), "r", _DEMUXERS[audio_format], metadata_errors="replace") as file:
+        with av.open(io.BytesIO(sound), "r", _DEMUXERS[audio_format], **_lenient()) as file:
             return _cut(_samples(file), byte_of(start_ms), byte_of(end_ms))
     except RenderError:
         raise
     except (av.FFmpegError, ValueError, IndexError, RuntimeError) as error:
         raise RenderError(f"The {audio_format} file does not decode.") from error
+
+
+def _lenient() -> dict[str, Any]:
+    """Return the option by which tags in any encoding are no error; PyAV 19 always reads them so and has no option."""
+    import av
+
+    return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
 def mixed(voice: bytes, voice_volume: float, tone_volume: float) -> bytes:
