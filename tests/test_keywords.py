@@ -2,6 +2,7 @@ import time
 
 import pytest
 
+from kling_contracts.jsonio import keywords
 from kling_contracts.jsonio.json_pointer import pointer, tokens
 from kling_contracts.jsonio.keywords import MAX_FAULTS, Checker, readable
 from kling_contracts.rules.rule import KEYWORDS
@@ -301,3 +302,22 @@ def test_an_integer_of_any_length_is_judged_as_an_integer(digits):
 def test_a_pointer_leads_back_to_its_path(path, text):
     assert pointer(path) == text
     assert tokens(text) == [str(token) for token in path]
+
+
+def test_sentences_are_kept_for_the_next_payload_up_to_a_bound(monkeypatch):
+    monkeypatch.setattr(keywords, "MAX_MESSAGES", 2)
+    checker = Checker({"properties": {"known": {}}, "additionalProperties": False})
+
+    def is_kept(name):
+        return checker.broken({name: 1})[0] is checker.broken({name: 1})[0]
+
+    assert [is_kept(name) for name in "abcd"] == [True, True, False, False]
+    assert is_kept("a")
+
+
+@pytest.mark.parametrize(("length", "kept"), [(198, True), (199, False)])
+def test_the_sentence_on_a_very_long_key_is_not_kept(length, kept):
+    checker = Checker({"properties": {"known": {}}, "additionalProperties": False})
+    payload = {"k" * length: 1}
+
+    assert (checker.broken(payload)[0] is checker.broken(payload)[0]) == kept

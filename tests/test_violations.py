@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, ContractViolation, World
-from kling_contracts.judging.report import SOURCES, Report, describe
+from kling_contracts.judging.report import SOURCES, Report, describe, printable
 
 CONTRACT = Contract.load()
 EXAMPLE = CONTRACT.operation.example
@@ -245,3 +245,28 @@ def test_the_exception_describes_every_violation_on_lines_of_its_own():
     assert raised.violations == found
     assert str(raised) == "\n".join(describe(one) for one in found)
     assert json.dumps(str(raised))
+
+
+@pytest.mark.parametrize(("video_ms", "wanted"), [(5001, "at most 1"), (5000, "at most 0"), (4999, "")])
+def test_a_number_that_would_be_right_is_named_down_to_exactly_zero(video_ms, wanted):
+    world = World.from_json({**WORLD.to_json(), "sessions": {EXAMPLE["session_id"]: session_of(video_ms)}})
+    violation = violations(world, sound_end_time=5000, sound_insert_time=2)["insert-past-video-end"]
+
+    assert violation.remedy == wanted
+
+
+def session_of(video_ms):
+    return {"video_ms": video_ms, "faces": {"-1": [0, video_ms]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, 中文", "plain, 中文"),
+        ("a\nb", "a\nb"),
+        ("a\x1b[0m\nb\r", "a\\x1b[0m\nb\\r"),
+        ("a\u202eb\n", "a\\u202eb\n"),
+    ],
+)
+def test_control_characters_are_escaped_and_line_breaks_stay(text, shown):
+    assert printable(text) == shown

@@ -136,7 +136,7 @@ class _Prose:
             return False
         if rule.expression:
             return any(quantity.number in condition.limits for condition in rule.expression.conditions)
-        return rule.statement == f"{rule_id.rpartition('.')[2]}: {quantity.number}"
+        return bool(rule.value == quantity.number)
 
     def _dropped(self, gone: _Gone) -> Change:
         clause = gone.clause
