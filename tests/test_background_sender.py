@@ -90,7 +90,7 @@ def test_a_connection_ends_within_or_after_the_body(port, end, size, percent):
 def test_a_client_that_reads_late_gets_all_that_comes_before_a_reset(port):
     with deaf(port) as connection:
         connection.sendall(request_for(1_000_000, end="reset"))
-        # The lane goes on with others meanwhile.
+        # The sender goes on with others meanwhile.
         with ask(port) as other:
             read(other)
         answer, end = read(connection)
@@ -199,26 +199,26 @@ def test_sixty_late_answers_are_all_given(port):
         assert [body_of(read(connection)[0]) for connection in late] == [content_of(size) for size in range(60)]
 
 
-def test_answers_beyond_the_limit_end_the_oldest(lane, monkeypatch):
+def test_answers_beyond_the_limit_end_the_oldest(sender, monkeypatch):
     monkeypatch.setattr(sender_loop, "LIMIT", 3)
     with ExitStack() as stack:
-        clients = [stack.enter_context(taken(lane, end="hang")) for _ in range(10)]
+        clients = [stack.enter_context(taken(sender, end="hang")) for _ in range(10)]
         assert [read(client) for client in clients[:7]] == [(b"", "close")] * 7
         assert all(is_silent(client) for client in clients[7:])
 
 
 @pytest.fixture
-def lane():
-    lane = BackgroundSender()
-    yield lane
-    lane.close()
+def sender():
+    sender = BackgroundSender()
+    yield sender
+    sender.close()
 
 
-def taken(lane, end):
-    """Return the client's side of a connection that a lane has taken."""
+def taken(sender, end):
+    """Return the client's side of a connection that a sender has taken."""
     ours, theirs = socket.socketpair()
     ours.settimeout(PATIENCE_S)
-    lane.take(theirs, [], end)
+    sender.take(theirs, [], end)
     return ours
 
 
@@ -313,20 +313,20 @@ def test_after_the_server_no_thread_and_no_descriptor_is_left():
 
 
 def test_a_server_that_hands_nothing_over_needs_no_thread_for_it():
-    lanes = lanes_running()
+    senders = senders_running()
     with serving() as port, healthy(port) as client:
         client.get("/")
-        assert lanes_running() == lanes
+        assert senders_running() == senders
         with ask(port) as connection:
             read(connection)
-        assert lanes_running() == lanes + 1
+        assert senders_running() == senders + 1
 
 
-def lanes_running():
-    return sum(thread.name == "klingkit's slow lane" for thread in threading.enumerate())
+def senders_running():
+    return sum(thread.name == "klingkit background sender" for thread in threading.enumerate())
 
 
-def test_a_closed_lane_hangs_up(lane):
-    lane.close()
-    with taken(lane, end="hang") as client:
+def test_a_closed_sender_hangs_up(sender):
+    sender.close()
+    with taken(sender, end="hang") as client:
         assert read(client) == (b"", "close")

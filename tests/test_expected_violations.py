@@ -1,4 +1,4 @@
-"""A witness tells what of a test's refusals was announced and what was not."""
+"""A recorder of violations tells what of a test's refusals was announced and what was not."""
 
 import pytest
 
@@ -15,10 +15,10 @@ def mock():
 
 
 @pytest.fixture
-def witness(mock):
-    witness = ViolationRecorder(documented().rules)
-    mock.responder.watch = witness.see
-    return witness
+def recorder(mock):
+    recorder = ViolationRecorder(documented().rules)
+    mock.responder.watch = recorder.record
+    return recorder
 
 
 @pytest.fixture
@@ -29,67 +29,67 @@ def entry(mock):
     return lambda: entries[-1]
 
 
-def test_what_was_accepted_is_nothing_to_tell(mock, witness):
+def test_what_was_accepted_is_nothing_to_tell(mock, recorder):
     mock.post(payload())
-    assert witness.refusals() == witness.surprise(()) == witness.disappointment(()) == ""
+    assert recorder.refusals() == recorder.unexpected(()) == recorder.missing(()) == ""
 
 
-def test_a_refusal_that_was_announced_in_full_is_no_surprise(mock, witness):
+def test_a_refusal_that_was_announced_in_full_is_expected(mock, recorder):
     mock.post(payload(sound_end_time=1000))
-    assert witness.surprise(SHORT) == witness.disappointment(SHORT) == ""
+    assert recorder.unexpected(SHORT) == recorder.missing(SHORT) == ""
 
 
 @pytest.mark.parametrize("announced", [(), SHORT[:1], ("audio-too-long",)])
-def test_a_refusal_that_was_not_announced_in_full_is_a_surprise(mock, witness, announced):
+def test_a_refusal_that_was_not_announced_in_full_is_unexpected(mock, recorder, announced):
     mock.post(payload(sound_end_time=1000))
-    text = witness.surprise(announced)
+    text = recorder.unexpected(announced)
     assert text.startswith("the mock refused 1 request,")
     assert all(f"{rule_id} at /face_choose/0/" in text for rule_id in SHORT)
 
 
-def test_a_surprise_shows_no_refusal_that_was_announced(mock, witness):
+def test_the_unexpected_shows_no_refusal_that_was_announced(mock, recorder):
     mock.post(payload(sound_end_time=1000))
     mock.post(payload(face_id="9"))
-    text = witness.surprise(SHORT)
+    text = recorder.unexpected(SHORT)
     assert "face-unknown at" in text
     assert "clip-too-short at" not in text
 
 
-def test_the_remedy_announces_all_that_was_announced_and_all_that_was_not(mock, witness):
+def test_the_remedy_announces_all_that_was_announced_and_all_that_was_not(mock, recorder):
     mock.post(payload(sound_end_time=1000))
-    assert witness.surprise(("audio-too-long",)).endswith(
+    assert recorder.unexpected(("audio-too-long",)).endswith(
         '@pytest.mark.kling_violates("audio-too-long", "clip-too-short", "face-overlap-too-short")'
     )
 
 
-def test_what_was_announced_may_be_spread_over_requests(mock, witness):
+def test_what_was_announced_may_be_spread_over_requests(mock, recorder):
     mock.post(payload(face_id="9"))
     mock.post(payload(audio_id="9"))
-    assert witness.disappointment(("face-unknown", "audio-id-unknown")) == ""
+    assert recorder.missing(("face-unknown", "audio-id-unknown")) == ""
 
 
-def test_a_rule_that_stayed_whole_is_a_disappointment(mock, witness):
+def test_a_rule_that_stayed_whole_is_missing(mock, recorder):
     mock.post(payload(face_id="9"))
-    assert witness.disappointment(("face-unknown", "audio-too-long")) == (
+    assert recorder.missing(("face-unknown", "audio-too-long")) == (
         "announced, but no request broke it: audio-too-long"
     )
 
 
-def test_a_name_that_is_far_from_every_rule_gets_no_suggestion(witness):
-    assert witness.disappointment(("?",)).endswith("? (there is no such rule)")
+def test_a_name_that_is_far_from_every_rule_gets_no_suggestion(recorder):
+    assert recorder.missing(("?",)).endswith("? (there is no such rule)")
 
 
-def test_what_is_forgotten_is_not_told(mock, witness):
+def test_what_is_forgotten_is_not_told(mock, recorder):
     mock.post(b"{")
-    witness.forget()
-    assert witness.refusals() == witness.surprise(()) == ""
+    recorder.forget()
+    assert recorder.refusals() == recorder.unexpected(()) == ""
 
 
-def test_of_many_kinds_of_refusal_the_first_are_shown_and_the_rest_counted(mock, witness):
+def test_of_many_kinds_of_refusal_the_first_are_shown_and_the_rest_counted(mock, recorder):
     fields = ("face_id", "audio_id", "sound_file", "sound_start_time", "sound_insert_time", "sound_volume", "x")
     for field in fields:
         mock.post(payload(**{field: {}}))
-    text = witness.refusals()
+    text = recorder.refusals()
     assert text.count("POST ") == MAX_SHOWN
     assert text.endswith("… and 1 more kinds of refusal")
 

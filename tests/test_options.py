@@ -1,4 +1,4 @@
-"""The switches of a mock make the same mock, whichever adapter stands before it."""
+"""The options of a mock make the same mock, whichever adapter stands before it."""
 
 import pytest
 
@@ -11,14 +11,14 @@ def test_without_any_switch_the_document_is_enforced_as_published():
 
 
 @pytest.mark.parametrize(
-    ("switches", "body"),
+    ("options", "body"),
     [
         ({"profile": "upstream"}, payload(sound_volume=0.5)),
         ({"upstream_state": False}, payload() | {"external_task_id": "twice"}),
     ],
 )
-def test_a_profile_enforces_what_it_is_made_of(switches, body):
-    mock = Mock(new_responder(**switches))
+def test_a_profile_enforces_what_it_is_made_of(options, body):
+    mock = Mock(new_responder(**options))
     assert [mock.post(body).status for _ in range(2)] == [200, 200]
 
 
@@ -41,5 +41,5 @@ def test_an_unknown_choice_is_refused(switch, value):
 
 @pytest.mark.parametrize("tokens", [(), ("mine", "theirs")])
 def test_the_mock_lets_its_token_in(tokens):
-    switches = {"contract": documented(), "tokens": tokens}
-    assert Mock(new_responder(**switches)).post(payload(), token=token_for(switches)).status == 200
+    options = {"contract": documented(), "tokens": tokens}
+    assert Mock(new_responder(**options)).post(payload(), token=token_for(options)).status == 200

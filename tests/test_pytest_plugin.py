@@ -292,7 +292,7 @@ def test(kling_server):
 
 
 @each_fixture
-def test_a_suite_chooses_the_switches_for_each_part_of_it(run, kling):
+def test_a_suite_chooses_the_options_for_each_part_of_it(run, kling):
     run(f"""
 class TestUpstream:
     @pytest.fixture

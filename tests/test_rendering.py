@@ -339,14 +339,14 @@ def test_no_overlap_has_no_colour(face, insert_ms):
 
 
 def test_the_shortest_interval_is_visible():
-    bar = picture.Bar("FACE", 30_000, 30_001, picture.FACE)
+    bar = picture.ColouredBar("FACE", 30_000, 30_001, picture.FACE)
 
     assert len(columns(picture.drawn("", "", (bar,), 60_000), picture.FACE)) == 1
 
 
 @pytest.mark.parametrize(("video_ms", "ticks"), [(3_000, 4), (2_345, 3), (10_000, 11), (60_000, 61), (300_000, 11)])
 def test_the_axis_has_a_tick_for_every_second_or_number(video_ms, ticks):
-    bar = picture.Bar("VIDEO", 0, video_ms, picture.VIDEO)
+    bar = picture.ColouredBar("VIDEO", 0, video_ms, picture.VIDEO)
     with_axis = picture.drawn("", "", (bar,), video_ms)
 
     assert under_axis(with_axis).count(b"\1\1") == ticks

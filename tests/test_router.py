@@ -160,7 +160,7 @@ def test_a_router_with_a_base_url_of_its_own_is_no_obstacle():
         assert httpx.post(f"{BASE}/ai{PATH}", json=payload(), headers=HEADERS).status_code == 200
 
 
-def test_the_switches_are_those_of_the_application(router):
+def test_the_options_are_those_of_the_application(router):
     mount(router, BASE, profile="upstream")
     assert httpx.post(BASE + PATH, json=payload(sound_volume=0.5), headers=HEADERS).status_code == 200
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kling_mock_server.testing.expected_violations import ViolationRecorder
     from kling_mock_server.testing.rule_coverage import RuleCoverage
 
-WITNESS = pytest.StashKey["ViolationRecorder"]()
+RECORDER = pytest.StashKey["ViolationRecorder"]()
 """On a test: what it did to its mocks."""
 COVERAGE = pytest.StashKey["RuleCoverage"]()
 """On the configuration, where rule coverage was asked for."""
@@ -52,7 +52,7 @@ def kling_mock(
     from kling_mock_server.adapters.options import token_for
 
     handle = InProcess(create_app(**kling_options), kling_base_url, token_for(kling_options))
-    with closing(handle.responder), _witnessed(request, handle.responder):
+    with closing(handle.responder), _recorded(request, handle.responder):
         yield handle
 
 
@@ -63,7 +63,7 @@ def kling_server(
     """An account of a mock that listens on a free port of this machine; tests share the server, not the account."""
     with (
         _kling_servers.account(kling_options) as handle,
-        _witnessed(request, handle.responder, _kling_servers.is_late),
+        _recorded(request, handle.responder, _kling_servers.is_late),
     ):
         yield handle
 
@@ -79,7 +79,7 @@ def kling_respx(
 
     with respx.mock(assert_all_called=False) as router:
         handle = mount(router, kling_base_url, **kling_options)
-        with closing(handle.responder), _witnessed(request, handle.responder):
+        with closing(handle.responder), _recorded(request, handle.responder):
             yield handle
 
 
@@ -101,18 +101,18 @@ def _kling_servers() -> Iterator["Servers"]:
 
 
 @contextmanager
-def _witnessed(
+def _recorded(
     request: pytest.FixtureRequest, responder: "Responder", is_late: "Callable[[Entry], bool]" = lambda _: False
 ) -> Iterator[None]:
     """Let the test answer for what the mock refuses meanwhile."""
     from kling_mock_server.testing.expected_violations import ViolationRecorder
 
-    witness = request.node.stash.setdefault(WITNESS, ViolationRecorder(responder.contract.every_rule))
+    recorder = request.node.stash.setdefault(RECORDER, ViolationRecorder(responder.contract.every_rule))
     coverage = request.config.stash.get(COVERAGE, None)
 
     def watch(entry: "Entry") -> None:
         if not is_late(entry):
-            witness.see(entry)
+            recorder.record(entry)
             if coverage is not None:
                 coverage.see(entry, responder.contract)
 
@@ -120,7 +120,7 @@ def _witnessed(
     yield
     responder.watch = None
     # What the test did itself is judged with the test; this is what other fixtures sent on their way out.
-    _fail_with(witness.surprise(_announced(request.node)), witness)
+    _fail_with(recorder.unexpected(_announced(request.node)), recorder)
 
 
 @pytest.hookimpl(trylast=True)
@@ -138,25 +138,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[Any]") -
 
 
 def _show(item: pytest.Item) -> None:
-    witness = item.stash.get(WITNESS, None)
-    if witness and witness.refusals():
-        item.add_report_section("call", "kling", witness.refusals())
-        witness.forget()
+    recorder = item.stash.get(RECORDER, None)
+    if recorder and recorder.refusals():
+        item.add_report_section("call", "kling", recorder.refusals())
+        recorder.forget()
 
 
 def _judge(item: pytest.Item) -> None:
     announced = _announced(item)
-    witness = item.stash.get(WITNESS, None)
+    recorder = item.stash.get(RECORDER, None)
     if not all(mark.args for mark in item.iter_markers("kling_violates")):
         pytest.fail("kling_violates: name the rules that are meant to be broken", pytrace=False)
-    if witness:
-        _fail_with(witness.surprise(announced) or witness.disappointment(announced), witness)
+    if recorder:
+        _fail_with(recorder.unexpected(announced) or recorder.missing(announced), recorder)
     elif announced:
         pytest.fail("kling_violates: the test uses none of kling_mock, kling_server, kling_respx", pytrace=False)
 
 
-def _fail_with(text: str, witness: "ViolationRecorder") -> None:
-    witness.forget()
+def _fail_with(text: str, recorder: "ViolationRecorder") -> None:
+    recorder.forget()
     if text:
         pytest.fail(text, pytrace=False)
 

@@ -31,7 +31,7 @@ Ways = Callable[[Case], Sequence[str]]
 """Gives the lines that show how one case can be seen again."""
 
 
-class Finding(NamedTuple):
+class AuditFinding(NamedTuple):
     """All that is wrong in one way about one rule."""
 
     rule: str
@@ -85,7 +85,7 @@ class Audit:
     """What was looked for."""
     rows: tuple[Row, ...]
     """In document order; the cases that break nothing come first."""
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
     unjudged: Mapping[str, str]
     """Id of each rule that could not be judged, and why."""
     contract: Contract
@@ -107,7 +107,7 @@ class Audit:
         if self.findings:
             raise AssertionError(str(self))
 
-    def of(self, rule: str) -> tuple[Finding, ...]:
+    def of(self, rule: str) -> tuple[AuditFinding, ...]:
         """Return the findings about one rule; "" for valid cases that were refused."""
         return tuple(finding for finding in self.findings if finding.rule == rule)
 
@@ -122,7 +122,7 @@ class Audit:
             "unjudged": dict(self.unjudged),
         }
 
-    def _finding_json(self, finding: Finding) -> dict[str, Any]:
+    def _finding_json(self, finding: AuditFinding) -> dict[str, Any]:
         return {
             "rule": finding.rule,
             "kind": finding.kind,
@@ -165,7 +165,7 @@ class Audit:
             cells = [f"{row.counts.get(kind, 0) or '.':>{len(kind)}}" for kind in self.kinds]
             yield "  ".join([f"{label(row.rule):{width}}", f"{row.judged:>5}", *cells])
 
-    def story(self, finding: Finding) -> Sequence[str]:
+    def story(self, finding: AuditFinding) -> Sequence[str]:
         """Return what happened to the smallest case, what it is, and what the vendor says."""
         rule = self.contract.rules.get(finding.rule)
         quotes = [f"vendor: {quote.text}  ({quote.meaning})" for quote in rule.quotes] if rule else []

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Final, NamedTuple
 
-from kling_contracts.audits.audit import VALID, Audit, Finding, Kind, Row
+from kling_contracts.audits.audit import VALID, Audit, AuditFinding, Kind, Row
 from kling_contracts.audits.rules_at_limit import reached
 from kling_contracts.cases.case import Case
 from kling_contracts.contract import Contract
@@ -35,7 +35,7 @@ class FindingCounter:
         self.contract = contract
         self.judged = 0
         self._cases: Counter[str] = Counter()
-        self._findings: dict[tuple[str, Kind], Finding] = {}
+        self._findings: dict[tuple[str, Kind], AuditFinding] = {}
         self._refusals: list[_Refusal] = []
         self._accepted: list[Case] = []
         """The valid ones."""
@@ -57,7 +57,7 @@ class FindingCounter:
         """Count a finding about each of these rules."""
         for rule in rules:
             known = self._findings.get((rule, kind))
-            new = Finding(rule, kind, 1, case, detail)
+            new = AuditFinding(rule, kind, 1, case, detail)
             smallest = min(known, new, key=_size) if known else new
             self._findings[rule, kind] = smallest._replace(times=known.times + 1 if known else 1)
 
@@ -104,6 +104,6 @@ class FindingCounter:
         return reached(self.contract, case.payload, report.facts[0]) if report.facts else frozenset()
 
 
-def _size(finding: Finding) -> tuple[int, int]:
+def _size(finding: AuditFinding) -> tuple[int, int]:
     # A case that breaks nothing else says most about the rule.
     return len(finding.case.breaks), len(finding.case.request.body)

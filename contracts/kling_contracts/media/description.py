@@ -43,7 +43,7 @@ _BEGINNINGS: Final = (
 )
 _LOOKED_AT: Final = 512
 """Bytes at the beginning that are looked at."""
-_SHOWN: Final = 8
+_MAX_SHOWN: Final = 8
 """Bytes that are shown where nothing recognises them."""
 _QUOTED: Final = 40
 """Characters of a text that are shown."""
@@ -65,7 +65,7 @@ def _by_beginning(head: bytes) -> str:
         return f"the text {text}"
     if not head.strip(b"\0"):
         return "nothing but zeros, as far as one can see"
-    return f"no known format; its first bytes are {head[:_SHOWN].hex(' ')}"
+    return f"no known format; its first bytes are {head[:_MAX_SHOWN].hex(' ')}"
 
 
 def _as_text(head: bytes) -> str:

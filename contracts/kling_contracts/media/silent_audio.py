@@ -11,7 +11,7 @@ from kling_contracts.media.wav_writer import chunk, wav_file
 
 _MAX_MS = 24 * 60 * 60 * 1000
 # The size of an ID3 tag has 28 bits.
-_LARGEST = 2**28
+_MAX_BYTES = 2**28
 
 # Samples per second, chosen so that a millisecond is a whole number of samples.
 _WAV_RATE = 1_000
@@ -26,7 +26,7 @@ _MP3_FRAME = b"\xff\xf3\x18\xc0".ljust(36, b"\0")
 _MP3_INFO_HEADER = b"\xff\xf3\x58\xc0".ljust(13, b"\0")
 _MP3_INFO_BYTES = 180
 # Together with the frame in front of the audio, decoders need seven to be sure that they see an mp3 file.
-_MP3_FEWEST_FRAMES = 6
+_MP3_MIN_FRAMES = 6
 # Decoders run late by so many samples; with this delay of the encoder, they drop exactly one frame.
 _MP3_DECODER_DELAY = 529
 _MP3_DELAY = _MP3_FRAME_SAMPLES - _MP3_DECODER_DELAY
@@ -58,7 +58,7 @@ def mp3(duration_ms: int) -> bytes:
         ValueError: the duration is below 1 ms or above a day.
     """
     samples = _samples(duration_ms, _MP3_RATE)
-    frames = max(1 + -(-samples // _MP3_FRAME_SAMPLES), _MP3_FEWEST_FRAMES)
+    frames = max(1 + -(-samples // _MP3_FRAME_SAMPLES), _MP3_MIN_FRAMES)
     padding = frames * _MP3_FRAME_SAMPLES - samples - _MP3_DELAY
     return _mp3_info(frames, padding) + _MP3_FRAME * frames
 
@@ -92,10 +92,10 @@ def make(audio_format: str, duration_ms: int, size_bytes: int | None = None) -> 
     if size_bytes is None or size_bytes == len(smallest):
         return smallest
     spare = size_bytes - len(smallest) - overhead
-    if spare < 0 or size_bytes >= _LARGEST:
+    if spare < 0 or size_bytes >= _MAX_BYTES:
         raise ValueError(
             f"{duration_ms} ms of {audio_format} take {len(smallest)} bytes, or {len(smallest) + overhead} "
-            f"and more with padding, below {_LARGEST}; not {size_bytes}"
+            f"and more with padding, below {_MAX_BYTES}; not {size_bytes}"
         )
     return pad(smallest, spare)
 

@@ -17,8 +17,8 @@ from kling_contracts.media.iso_writer import (
 )
 
 _MAX_MS: Final = 60 * 60 * 1000
-_SMALLEST: Final = 2
-_LARGEST: Final = 4_096
+_MIN_SIDE: Final = 2
+_MAX_SIDE: Final = 4_096
 
 _PICTURE_MS: Final = 1_000
 """How long a picture is shown, except for the last."""
@@ -81,8 +81,8 @@ def _check(duration_ms: int, width: int, height: int) -> None:
     if not 1 <= duration_ms <= _MAX_MS:
         raise ValueError(f"duration_ms must be from 1 to {_MAX_MS}, not {duration_ms}")
     for name, side in (("width", width), ("height", height)):
-        if side % 2 or not _SMALLEST <= side <= _LARGEST:
-            raise ValueError(f"{name} must be even and from {_SMALLEST} to {_LARGEST} pixels, not {side}")
+        if side % 2 or not _MIN_SIDE <= side <= _MAX_SIDE:
+            raise ValueError(f"{name} must be even and from {_MIN_SIDE} to {_MAX_SIDE} pixels, not {side}")
 
 
 def _blocks(side: int) -> int:

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from kling_contracts import Request, Response
 from kling_mock_server.adapters.options import MockOptions, new_responder
 from kling_mock_server.core.responder import Responder
-from kling_mock_server.failures.wire import HAND_OVER, WiredResponse
+from kling_mock_server.failures.wire import DETACH, WiredResponse
 from kling_mock_server.protocol.names import NOT_PLAYED_HEADER
 
 Environ = dict[str, Any]
@@ -19,7 +19,7 @@ Environ = dict[str, Any]
 NOT_PLAYED: Final = "not played; only `klingkit serve`, the pytest fixtures and httpx mounts can"
 
 
-def create_app(**switches: Unpack[MockOptions]) -> "MockApp":
+def create_app(**options: Unpack[MockOptions]) -> "MockApp":
     """Return the mock as a Flask application.
 
     `profile` and `upstream_state` choose the contract, unless one is given; `tokens` closes the list of welcome
@@ -35,7 +35,7 @@ def create_app(**switches: Unpack[MockOptions]) -> "MockApp":
     Raises `ValueError` for an unknown profile, policy, pace or scenario, for a secret that is not Base64 and for a
     store that cannot be opened, `DocumentError` where the documents are wrong.
     """
-    return MockApp(new_responder(**switches))
+    return MockApp(new_responder(**options))
 
 
 class MockApp(flask.Flask):
@@ -60,7 +60,7 @@ class MockApp(flask.Flask):
         environ = flask.request.environ
         answer = self._respond(environ)
         if isinstance(answer, WiredResponse):
-            answer = _handed_over(environ, answer)
+            answer = _detached(environ, answer)
         return _Answer(answer.body, answer.status, Headers(list(answer.headers.items())))
 
     def handle_exception(self, e: Exception) -> flask.Response:
@@ -110,16 +110,16 @@ class _NoSessions(SessionInterface):
         return True
 
 
-def _handed_over(environ: Environ, answer: WiredResponse) -> Response:
+def _detached(environ: Environ, answer: WiredResponse) -> Response:
     """Hand the answer to the server; what is left to return is empty, or whole where the server takes no answers.
 
     Any other server than klingkit's own, Flask's test client too, answers at once, in full and with a header that
     says so: waiting would hold up a thread, or a test, and the rest is not in an application's hands.
     """
-    hand_over = environ.get(HAND_OVER)
-    if hand_over is None:
+    detach = environ.get(DETACH)
+    if detach is None:
         return Response(answer.status, {**answer.headers, NOT_PLAYED_HEADER: NOT_PLAYED}, answer.body)
-    hand_over(answer, environ["REQUEST_METHOD"])
+    detach(answer, environ["REQUEST_METHOD"])
     return Response(answer.status, {}, b"")
 
 

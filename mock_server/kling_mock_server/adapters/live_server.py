@@ -18,33 +18,33 @@ HOST = "127.0.0.1"
 
 
 @contextmanager
-def live(**switches: Unpack[MockOptions]) -> Iterator[Handle]:
+def live(**options: Unpack[MockOptions]) -> Iterator[Handle]:
     """Serve a mock until the end of the block; yields a handle on one account of it.
 
-    MockOptions and errors are those of `create_app`.
+    Options and errors are those of `create_app`.
     """
-    with LiveServer(**switches) as server:
+    with LiveServer(**options) as server:
         yield server.new_handle()
 
 
 class LiveServer:
     """A mock that listens from `with` to the end of the block; `files_apart`: its files have a port of their own."""
 
-    def __init__(self, *, files_apart: bool = False, **switches: Unpack[MockOptions]) -> None:
-        self.responder = new_responder(**switches)
+    def __init__(self, *, files_apart: bool = False, **options: Unpack[MockOptions]) -> None:
+        self.responder = new_responder(**options)
         self._files_apart = files_apart
-        self._switches = switches
+        self._options = options
         self._numbers = count(1)
 
     def __enter__(self) -> Self:
-        self._lane = BackgroundSender()
+        self._sender = BackgroundSender()
         self._listeners: list[_Listener] = []
         file_origin = self._listen() if self._files_apart else ""
         self.url = self._listen(file_origin)
         return self
 
     def _listen(self, file_origin: str = "") -> str:
-        listener = _Listener(MockApp(self.responder, file_origin), self._lane)
+        listener = _Listener(MockApp(self.responder, file_origin), self._sender)
         self._listeners.append(listener)
         return listener.url
 
@@ -52,12 +52,12 @@ class LiveServer:
         for listener in self._listeners:
             listener.stop()
         # Up to here, the loop may still hand a connection over.
-        self._lane.close()
+        self._sender.close()
         self.responder.close()
 
     def new_handle(self) -> Handle:
         """Return a handle on an account of its own; where `tokens` closes the list, on the first one's, reset."""
-        handle = Handle(self.responder, self.url, token_for(self._switches, f"key-{next(self._numbers)}"))
+        handle = Handle(self.responder, self.url, token_for(self._options, f"key-{next(self._numbers)}"))
         handle.reset()
         return handle
 
@@ -65,8 +65,8 @@ class LiveServer:
 class _Listener:
     """One port of this machine, served by a thread."""
 
-    def __init__(self, app: MockApp, lane: BackgroundSender) -> None:
-        self._server = listen(app, HOST, 0, lane)
+    def __init__(self, app: MockApp, sender: BackgroundSender) -> None:
+        self._server = listen(app, HOST, 0, sender)
         self.url = f"http://{HOST}:{self._server.effective_port}"
         self._thread = threading.Thread(target=self._server.run, name=f"klingkit at {self.url}", daemon=True)
         self._thread.start()

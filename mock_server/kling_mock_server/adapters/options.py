@@ -1,4 +1,4 @@
-"""The switches of a mock, and the responder that they make."""
+"""The options of a mock, and the responder that they make."""
 
 from dataclasses import replace
 from functools import cache
@@ -51,7 +51,7 @@ def new_responder(
     store: str = "",
     contract: Contract | None = None,
 ) -> Responder:
-    """Return a mock below any HTTP library; switches and errors are those of `create_app`."""
+    """Return a mock below any HTTP library; options and errors are those of `create_app`."""
     contract = contract or _loaded(profile, upstream_state)
     for webhook_secret in webhook_secrets:
         key_of(webhook_secret)
@@ -70,9 +70,9 @@ def new_responder(
     return Responder(contract, accounts, resources=resources)
 
 
-def token_for(switches: MockOptions, otherwise: str = "key") -> str:
+def token_for(options: MockOptions, otherwise: str = "key") -> str:
     """Return a key that such a mock lets in: the first of its `tokens`, `otherwise` where any is welcome."""
-    tokens = switches.get("tokens", ())
+    tokens = options.get("tokens", ())
     return tokens[0] if tokens else otherwise
 
 

@@ -12,16 +12,16 @@ from kling_mock_server.adapters.options import MockOptions, new_responder, token
 __all__ = ["mount"]
 
 
-def mount(router: respx.Router, base_url: str, **switches: Unpack[MockOptions]) -> Handle:
+def mount(router: respx.Router, base_url: str, **options: Unpack[MockOptions]) -> Handle:
     """Let a respx router answer as the mock for every URL under `base_url`; returns a handle on one account of it.
 
-    A client that sends the handle's token meets that account. MockOptions and errors are those of `create_app`;
+    A client that sends the handle's token meets that account. Options and errors are those of `create_app`;
     raises `ValueError` for a base URL that is not http(s).
     """
-    responder = new_responder(**switches)
+    responder = new_responder(**options)
     mounted = HttpxTransport(responder, base_url)
     router.route(**_lookups(mounted)).mock(side_effect=mounted.answer)
-    return Handle(responder, base_url, token_for(switches))
+    return Handle(responder, base_url, token_for(options))
 
 
 def _lookups(mounted: HttpxTransport) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from kling_mock_server.state.journal import Entry, digest_of
 
 
 class Servers:
-    """One server for each choice of switches, started when first needed, stopped at the end of the block."""
+    """One server for each choice of options, started when first needed, stopped at the end of the block."""
 
     def __init__(self) -> None:
         self._running: list[tuple[MockOptions, LiveServer]] = []
@@ -25,9 +25,9 @@ class Servers:
         self._stack.close()
 
     @contextmanager
-    def account(self, switches: MockOptions) -> Iterator[Handle]:
+    def account(self, options: MockOptions) -> Iterator[Handle]:
         """Yield a handle on an account for one test."""
-        handle = self._server(switches).new_handle()
+        handle = self._server(options).new_handle()
         self._finished.discard(digest_of(handle.token))
         try:
             yield handle
@@ -38,10 +38,10 @@ class Servers:
         """Return whether an exchange belongs to a test that is over: a client may have left a thread behind."""
         return entry.token in self._finished
 
-    def _server(self, switches: MockOptions) -> LiveServer:
+    def _server(self, options: MockOptions) -> LiveServer:
         for chosen, server in self._running:
-            if chosen == switches:
+            if chosen == options:
                 return server
-        server = self._stack.enter_context(LiveServer(**switches))
-        self._running.append((switches, server))
+        server = self._stack.enter_context(LiveServer(**options))
+        self._running.append((options, server))
         return server

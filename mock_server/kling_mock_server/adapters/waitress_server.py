@@ -48,10 +48,10 @@ class _EnvelopeTask(ErrorTask):  # type: ignore[misc]
         self.write(answer.body)
 
 
-def listen(app: MockApp, host: str, port: int, lane: BackgroundSender | None = None) -> Any:
+def listen(app: MockApp, host: str, port: int, sender: BackgroundSender | None = None) -> Any:
     """Return a server that is bound but not serving. Raises `OSError` or `ValueError` where it cannot be.
 
-    `lane` plays its wired answers, for the caller to close; without one, they end with the process.
+    `sender` plays its wired answers, for the caller to close; without one, they end with the process.
     """
     listening: dict[int, Any] = {}
     server = create_server(
@@ -63,7 +63,7 @@ def listen(app: MockApp, host: str, port: int, lane: BackgroundSender | None = N
         max_request_body_size=BODY_BACKSTOP,
         ident=f"klingkit/{__version__}",
     )
-    install(listening.values(), lane or BackgroundSender(), partial(_EnvelopeTask, app.responder))
+    install(listening.values(), sender or BackgroundSender(), partial(_EnvelopeTask, app.responder))
     return server
 
 

@@ -23,8 +23,8 @@ _CJK_MS: Final = 222
 _LETTER_MS: Final = 71
 _PAUSE_MS: Final = 180
 
-_SLOWEST: Final = 0.1
-_FASTEST: Final = 10.0
+_MIN_SPEED: Final = 0.1
+_MAX_SPEED: Final = 10.0
 
 
 def duration_ms(text: str, speed: float) -> int:
@@ -36,8 +36,8 @@ def duration_ms(text: str, speed: float) -> int:
     Raises:
         ValueError: the speed is not from 0.1 to 10.
     """
-    if not _SLOWEST <= speed <= _FASTEST:
-        raise ValueError(f"speed must be from {_SLOWEST} to {_FASTEST}, not {speed}")
+    if not _MIN_SPEED <= speed <= _MAX_SPEED:
+        raise ValueError(f"speed must be from {_MIN_SPEED} to {_MAX_SPEED}, not {speed}")
     # At first use, like everything that only some calls need.
     from decimal import ROUND_HALF_UP, Decimal
 
@@ -71,7 +71,7 @@ def _character_ms(character: str) -> int:
     return _CJK_MS if unicodedata.east_asian_width(character) in "WF" else _LETTER_MS
 
 
-_LOWEST_HZ: Final = 110
+_MIN_HZ: Final = 110
 _RANGE_HZ: Final = 140
 
 _MIDDLE: Final = 128
@@ -87,7 +87,7 @@ _SENTENCE_GAP: Final = bytes([_MIDDLE]) * (RATE * 25 // 100)
 
 
 def _pitch(voice: str) -> float:
-    return _LOWEST_HZ + _RANGE_HZ * zlib.crc32(voice.encode("utf-8", "replace")) / 2**32
+    return _MIN_HZ + _RANGE_HZ * zlib.crc32(voice.encode("utf-8", "replace")) / 2**32
 
 
 @lru_cache(maxsize=32)

@@ -29,9 +29,9 @@ _TAKES: Final = {
     "format": "small letters and digits",
     "flagged": "no value",
 }
-_MOST_PARTS: Final = 100
+_MAX_PARTS: Final = 100
 """Parts of a fragment that are looked at."""
-_MOST_FACES: Final = 20
+_MAX_FACES: Final = 20
 _NOT_A_VIDEO: Final = "unknown"
 _MEASURED: Final = ("mp4", "mov")
 """Formats whose duration and picture can be measured."""
@@ -94,7 +94,7 @@ def shown_in(video: VideoFile | Unknown, name: str) -> tuple[int, Mapping[str, F
 
 
 def _parts(url: str) -> list[str]:
-    return url.partition("#")[2].split("&", _MOST_PARTS)[:_MOST_PARTS]
+    return url.partition("#")[2].split("&", _MAX_PARTS)[:_MAX_PARTS]
 
 
 def _chosen_by(part: str) -> re.Match[str] | None:
@@ -173,10 +173,10 @@ def _chosen(video: VideoFile, choices: Choices) -> VideoFile:
 
 def _chosen_faces(video: VideoFile, choices: Choices, duration_ms: int | None) -> Mapping[str, Face] | None:
     if choices.intervals:
-        return {str(index): face for index, face in enumerate(choices.intervals[:_MOST_FACES])}
+        return {str(index): face for index, face in enumerate(choices.intervals[:_MAX_FACES])}
     if choices.faces == 0:
         return {}
     count = choices.faces or (None if video.faces is None else len(video.faces))
     if duration_ms is None or count is None or (choices.duration is None and choices.faces is None):
         return video.faces
-    return _faces(min(count, _MOST_FACES), duration_ms, 0)
+    return _faces(min(count, _MAX_FACES), duration_ms, 0)

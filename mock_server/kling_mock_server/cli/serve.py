@@ -76,7 +76,7 @@ from kling_mock_server.cli.profile_options import profile_options
     help="Where tasks are kept: sqlite:///mock.db survives restarts, redis://host/0 serves several machines. "
     "[default: memory]",
 )
-def serve(host: str, port: int, profile: str, **switches: Any) -> None:
+def serve(host: str, port: int, profile: str, **options: Any) -> None:
     """Serve the mock until Ctrl-C.
 
     Example: klingkit serve --port 0 --pace manual --store sqlite:///mock.db
@@ -86,7 +86,7 @@ def serve(host: str, port: int, profile: str, **switches: Any) -> None:
     from kling_mock_server.adapters.waitress_server import listen, run
 
     try:
-        app = create_app(profile=profile, **switches)
+        app = create_app(profile=profile, **options)
     except DocumentError:
         raise
     except ValueError as error:

@@ -17,7 +17,7 @@ Broken = tuple[str, ...]
 
 
 class ViolationRecorder:
-    """Sees the exchanges of one test; `known` are the ids of all rules. It may be called by several threads."""
+    """Records what the exchanges of one test violated; `known` are the ids of all rules. Threads may share it."""
 
     def __init__(self, known: Collection[str]) -> None:
         self._known = known
@@ -25,8 +25,8 @@ class ViolationRecorder:
         self._times: Counter[Broken] = Counter()
         self._lock = threading.Lock()
 
-    def see(self, entry: Entry) -> None:
-        """Take note of one exchange."""
+    def record(self, entry: Entry) -> None:
+        """Record one exchange."""
         broken = entry.report.broken
         if broken:
             with self._lock:
@@ -44,14 +44,14 @@ class ViolationRecorder:
         """Return the text of every refusal; empty where there was none."""
         return "\n\n".join(self._shown(self._first))
 
-    def surprise(self, announced: Collection[str]) -> str:
+    def unexpected(self, announced: Collection[str]) -> str:
         """Return the text of the refusals that broke any other rule than those; empty where none did."""
-        surprising = [broken for broken in self._first if not set(broken) <= set(announced)]
-        if not surprising:
+        unexpected = [broken for broken in self._first if not set(broken) <= set(announced)]
+        if not unexpected:
             return ""
-        return "\n\n".join([_count(surprising, self._times), *self._shown(surprising), _remedy(announced, surprising)])
+        return "\n\n".join([_count(unexpected, self._times), *self._shown(unexpected), _remedy(announced, unexpected)])
 
-    def disappointment(self, announced: Collection[str]) -> str:
+    def missing(self, announced: Collection[str]) -> str:
         """Return the text on announced rules that no request broke; empty where all were broken."""
         broken = set().union(*self._first)
         missed = [rule_id for rule_id in announced if rule_id not in broken]

@@ -21,7 +21,7 @@ _HEADER_BYTES = 4
 _MAX_LOST = 65_536
 _LEAST_LOST = 64
 # No layer III frame is longer, so a recording that was cut out of a stream has a frame start before this.
-_LONGEST_FRAME = 1_441
+_MAX_FRAME_BYTES = 1_441
 # Frames in a row that make an mp3 of what begins with more than the rest of one frame.
 _FRAMES_IN_A_ROW = 4
 
@@ -70,7 +70,7 @@ class _Info:
 def is_mp3(data: bytes) -> bool:
     """Tell whether a file starts with frames of layer III, or with no more before them than decoders skip."""
     first = _first_frame(data, 0)
-    if first is None or first < _LONGEST_FRAME:
+    if first is None or first < _MAX_FRAME_BYTES:
         return first is not None
     headers, _ = _run(data, first, _FRAMES_IN_A_ROW)
     return len(headers) == _FRAMES_IN_A_ROW

@@ -86,14 +86,14 @@ def _heard(plan: RenderPlan) -> bytes:
     return sound.mixed((before + clip)[:size].ljust(size, b"\0"), plan.sound_volume, plan.original_volume)
 
 
-def _bars(plan: RenderPlan) -> tuple[picture.Bar, ...]:
+def _bars(plan: RenderPlan) -> tuple[picture.ColouredBar, ...]:
     first, last = plan.face
     inserted_to = plan.insert_ms + plan.clip_end_ms - plan.clip_start_ms
     return (
-        picture.Bar("VIDEO", 0, plan.video_ms, picture.VIDEO),
-        picture.Bar("FACE", first, last, picture.FACE),
-        picture.Bar("AUDIO", plan.insert_ms, inserted_to, picture.AUDIO),
-        picture.Bar("OVERLAP", max(first, plan.insert_ms), min(last, inserted_to), picture.OVERLAP),
+        picture.ColouredBar("VIDEO", 0, plan.video_ms, picture.VIDEO),
+        picture.ColouredBar("FACE", first, last, picture.FACE),
+        picture.ColouredBar("AUDIO", plan.insert_ms, inserted_to, picture.AUDIO),
+        picture.ColouredBar("OVERLAP", max(first, plan.insert_ms), min(last, inserted_to), picture.OVERLAP),
     )
 
 

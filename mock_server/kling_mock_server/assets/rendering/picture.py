@@ -30,7 +30,7 @@ OVERLAP: Final = Colour(150, 90, 84)
 PLAYHEAD: Final = Colour(235)
 
 
-class Bar(NamedTuple):
+class ColouredBar(NamedTuple):
     """One labelled interval in ms."""
 
     label: str
@@ -51,10 +51,10 @@ class Picture(NamedTuple):
         return Picture(*map(bytearray, self))
 
 
-def drawn(title: str, notes: str, bars: tuple[Bar, ...], video_ms: int) -> Picture:
+def drawn(title: str, notes: str, bars: tuple[ColouredBar, ...], video_ms: int) -> Picture:
     """Return the picture without its playhead: a title, a row for each bar (4 at most), an axis, and notes below."""
     picture = Picture(*(bytearray([value]) * size for value, size in zip(BACKGROUND, _SIZES, strict=True)))
-    _write(picture, _MARGIN, _TITLE_TOP, title[:_LONGEST_TITLE], 2, _BRIGHT)
+    _write(picture, _MARGIN, _TITLE_TOP, title[:_MAX_TITLE_LENGTH], 2, _BRIGHT)
     _write(picture, _MARGIN, _NOTES_TOP, notes, 1, _DIM)
     for row, bar in enumerate(bars):
         _draw_bar(picture, _FIRST_ROW + row * _ROW_PITCH, bar, video_ms)
@@ -79,7 +79,7 @@ _DIM: Final = 150
 
 _MARGIN: Final = 24
 _TITLE_TOP: Final = 30
-_LONGEST_TITLE: Final = 36
+_MAX_TITLE_LENGTH: Final = 36
 _PLAYHEAD_TOP: Final = 76
 _FIRST_ROW: Final = 84
 _ROW_PITCH: Final = 48
@@ -102,7 +102,7 @@ def _column(instant_ms: int, video_ms: int) -> int:
     return _LEFT + instant_ms * _SPAN // video_ms // 2 * 2
 
 
-def _draw_bar(picture: Picture, top: int, bar: Bar, video_ms: int) -> None:
+def _draw_bar(picture: Picture, top: int, bar: ColouredBar, video_ms: int) -> None:
     _write(picture, _MARGIN, top + 3, bar.label, 2, _BRIGHT)
     _fill(picture, _LEFT, top, _SPAN, _ROW_HEIGHT, TRACK)
     start_ms, end_ms = max(0, bar.start_ms), min(bar.end_ms, video_ms)

@@ -23,10 +23,10 @@ TONE_HZ: Final = 220
 # FFmpeg's own names; a file is never probed, since some of what it would recognise opens other files.
 _DEMUXERS: Final = {"wav": "wav", "mp3": "mp3", "m4a": "mov"}
 # Outside of these, resampling takes more memory than any real audio is worth.
-_SLOWEST_RATE: Final = 1_000
-_FASTEST_RATE: Final = 384_000
+_MIN_RATE: Final = 1_000
+_MAX_RATE: Final = 384_000
 # Packets that do not decode before a file is given up.
-_MOST_BROKEN: Final = 1_000
+_MAX_BROKEN: Final = 1_000
 
 
 class RenderError(ValueError):
@@ -121,17 +121,15 @@ def _frames(file: "InputContainer") -> "Iterator[AudioFrame]":
             frames = stream.decode(packet)
         except FFmpegError:
             broken += 1
-            if broken > _MOST_BROKEN:
+            if broken > _MAX_BROKEN:
                 raise
             continue
         yield from map(_bearable, frames)
 
 
 def _bearable(frame: "AudioFrame") -> "AudioFrame":
-    if not _SLOWEST_RATE <= frame.sample_rate <= _FASTEST_RATE:
-        raise RenderError(
-            f"The sound has {frame.sample_rate} samples a second, not from {_SLOWEST_RATE} to {_FASTEST_RATE}."
-        )
+    if not _MIN_RATE <= frame.sample_rate <= _MAX_RATE:
+        raise RenderError(f"The sound has {frame.sample_rate} samples a second, not from {_MIN_RATE} to {_MAX_RATE}.")
     return frame
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts import Response, __version__
 
-HAND_OVER: Final = "klingkit.hand_over"
+DETACH: Final = "klingkit.detach"
 """In a WSGI environ: takes a `WiredResponse` and the request's method; the application then returns an empty body."""
 
 

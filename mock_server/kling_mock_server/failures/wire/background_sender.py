@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class BackgroundSender:
-    """One lane, whose thread starts at first use. It may be shared by threads."""
+    """One sender, whose thread starts at first use. It may be shared by threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._player: SenderLoop | None = None
+        self._loop: SenderLoop | None = None
         self._closed = False
 
     def open(self) -> None:
@@ -25,25 +25,25 @@ class BackgroundSender:
         from kling_mock_server.failures.wire.sender_loop import SenderLoop
 
         with self._lock:
-            if not self._player and not self._closed:
-                self._player = SenderLoop()
-                self._player.start()
+            if not self._loop and not self._closed:
+                self._loop = SenderLoop()
+                self._loop.start()
 
     def take(self, connection: socket.socket, script: Iterable[Piece], end: str) -> None:
-        """Send the pieces, then end the connection as `Wire.end` says; it is the lane's from now on.
+        """Send the pieces, then end the connection as `Wire.end` says; it belongs to the sender from now on.
 
-        A lane that is closed hangs up.
+        A sender that is closed hangs up.
         """
         self.open()
         with self._lock:
-            if self._player and not self._closed:
-                self._player.play(connection, script, end)
+            if self._loop and not self._closed:
+                self._loop.play(connection, script, end)
             else:
                 connection.close()
 
     def close(self) -> None:
         """Hang up on everyone; returns when the thread has ended."""
         with self._lock:
-            player, self._player, self._closed = self._player, None, True
-        if player:
-            player.stop()
+            loop, self._loop, self._closed = self._loop, None, True
+        if loop:
+            loop.stop()

@@ -11,27 +11,27 @@ from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import build_http_date
 
-from kling_mock_server.failures.wire import HAND_OVER, WiredResponse, script
+from kling_mock_server.failures.wire import DETACH, WiredResponse, script
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
 
 
-def install(servers: Iterable[Any], lane: BackgroundSender, error_task: Callable[..., ErrorTask]) -> None:
-    """Let the servers among these dispatchers of waitress hand over to the lane; none may be running yet.
+def install(servers: Iterable[Any], sender: BackgroundSender, error_task: Callable[..., ErrorTask]) -> None:
+    """Let the servers among these dispatchers of waitress detach connections; none may be running yet.
 
     `error_task` makes the task (of channel and request) that answers what never becomes a request.
     """
     for server in servers:
         if isinstance(server, BaseWSGIServer):
-            server.channel_class = partial(_Channel, lane, error_task)
+            server.channel_class = partial(_Channel, sender, error_task)
 
 
 class _Task(WSGITask):  # type: ignore[misc]
-    """Calls the application, which may hand its answer over instead of returning it."""
+    """Calls the application, which may detach the connection instead of returning an answer."""
 
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
         # Not a method of the task, which holds the environ: the two would wait for the garbage collector.
-        environ[HAND_OVER] = self.channel.hand_over
+        environ[DETACH] = self.channel.detach
         return environ
 
     def finish(self) -> None:
@@ -43,21 +43,21 @@ class _Task(WSGITask):  # type: ignore[misc]
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that goes to the lane instead of being closed, where its last answer was handed over."""
+    """A connection that goes to the background sender instead of being closed, where its last answer is wired."""
 
     task_class = _Task
 
     def __init__(
-        self, lane: BackgroundSender, error_task: Callable[..., ErrorTask], *args: Any, **options: Any
+        self, sender: BackgroundSender, error_task: Callable[..., ErrorTask], *args: Any, **options: Any
     ) -> None:
         self.parting: tuple[WiredResponse, str] | None = None
-        self._lane = lane
+        self._sender = sender
         self.error_task_class = error_task
         super().__init__(*args, **options)
 
-    def hand_over(self, response: WiredResponse, method: str) -> None:
+    def detach(self, response: WiredResponse, method: str) -> None:
         # Here in a thread that may wait; the loop, which closes, serves everyone.
-        self._lane.open()
+        self._sender.open()
         self.parting = (response, method)
 
     def handle_close(self) -> None:
@@ -66,5 +66,5 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             response, method = self.parting
             connection = socket.socket(fileno=self.socket.detach())
             date = build_http_date(time.time())
-            self._lane.take(connection, script(response, method, date), response.wire.end)
+            self._sender.take(connection, script(response, method, date), response.wire.end)
         super().handle_close()

@@ -1,4 +1,4 @@
-"""The thread of the slow lane: waits, sends and hangs up for hundreds of connections."""
+"""The thread of the background sender: waits, sends and hangs up for hundreds of connections."""
 
 import asyncio
 import socket
@@ -28,7 +28,7 @@ class SenderLoop(threading.Thread):
     """Plays scripts from `start()` to `stop()`."""
 
     def __init__(self) -> None:
-        super().__init__(name="klingkit's slow lane", daemon=True)
+        super().__init__(name="klingkit background sender", daemon=True)
         # The kind that watches sockets, on every system.
         self._loop = asyncio.SelectorEventLoop()
         # In the order in which they came.

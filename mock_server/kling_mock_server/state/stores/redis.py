@@ -20,8 +20,8 @@ T = TypeVar("T")
 BUSY_S: Final = 10.0
 """How long one change waits for others of the same account."""
 
-_SHORTEST_PAUSE_S: Final = 0.001
-_LONGEST_PAUSE_S: Final = 0.02
+_MIN_PAUSE_S: Final = 0.001
+_MAX_PAUSE_S: Final = 0.02
 
 
 class RedisStore:
@@ -91,7 +91,7 @@ class RedisStore:
         self._link.close()
 
     def _insist(self, keys: Keys, work: Callable[[Transaction], T], deadline: float) -> T:
-        token, pause_s, lost = secrets.token_hex(8), _SHORTEST_PAUSE_S, False
+        token, pause_s, lost = secrets.token_hex(8), _MIN_PAUSE_S, False
         while True:
             try:
                 return self._tried(keys, token, work)
@@ -104,7 +104,7 @@ class RedisStore:
                     raise
                 lost = True
             time.sleep(pause_s * random.uniform(0.5, 1))
-            pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
+            pause_s = min(pause_s * 1.5, _MAX_PAUSE_S)
 
     def _tried(self, keys: Keys, token: str, work: Callable[[Transaction], T]) -> T:
         with self._link.lent() as talk:

@@ -27,12 +27,12 @@ NO_FAULT: Final = Scenario("(no fault)", (), "Every answer is a good one.", "suc
 class Drill:
     """A live mock on which clients are run, each time on an account of its own, until the end of the block.
 
-    MockOptions and errors are those of `create_app`. It may be shared by threads.
+    Options and errors are those of `create_app`. It may be shared by threads.
     """
 
-    def __init__(self, **switches: Unpack[MockOptions]) -> None:
+    def __init__(self, **options: Unpack[MockOptions]) -> None:
         # The vendor's files lie on another host than its API.
-        self._server = LiveServer(files_apart=True, **switches)
+        self._server = LiveServer(files_apart=True, **options)
         self._slots = Slots()
         self._payloads: dict[str, bytes] = {}
 

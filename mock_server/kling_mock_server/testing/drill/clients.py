@@ -15,7 +15,7 @@ MAX_OUTPUT: Final = 16 * 1024
 """Bytes of a client's output that are kept: the last ones."""
 GRACE: Final = 0.25
 MAX_GRACE_S: Final = 10.0
-LAST_WORDS_S: Final = 1.0
+MAX_LAST_WORDS_S: Final = 1.0
 """How long output is waited for after the end; whoever left the process group may still hold the pipe."""
 
 
@@ -139,7 +139,7 @@ class _Tail:
         self._thread.start()
 
     def text(self) -> str:
-        self._thread.join(LAST_WORDS_S)
+        self._thread.join(MAX_LAST_WORDS_S)
         return self._kept.decode("utf-8", "replace").strip()
 
     def _read(self, stream: IO[bytes]) -> None:

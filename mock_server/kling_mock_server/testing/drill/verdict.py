@@ -8,7 +8,7 @@ from kling_mock_server.failures.scenarios import Scenario
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.testing.drill.judging import Reason
 
-LAST_LINES: Final = 12
+MAX_LINES: Final = 12
 """Lines of a client's output that are shown, counted from its end."""
 
 
@@ -68,7 +68,7 @@ def further_lines(verdict: DrillVerdict) -> Iterator[str]:
 
 def last_lines(output: str) -> str:
     """Return the end of a client's output."""
-    return "\n".join(printable(output).splitlines()[-LAST_LINES:])
+    return "\n".join(printable(output).splitlines()[-MAX_LINES:])
 
 
 def _said(reason: Reason) -> str:

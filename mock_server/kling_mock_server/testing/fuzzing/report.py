@@ -8,7 +8,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from kling_contracts import Request
-from kling_contracts.audits.audit import Audit, Finding, Ways, label, shortened
+from kling_contracts.audits.audit import Audit, AuditFinding, Ways, label, shortened
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.generation.transport import TOKEN
 from kling_contracts.judging.report import printable
@@ -79,7 +79,7 @@ def _markdown(audit: Audit) -> Iterator[str]:
         yield from _markdown_finding(audit, finding)
 
 
-def _markdown_finding(audit: Audit, finding: Finding) -> Iterator[str]:
+def _markdown_finding(audit: Audit, finding: AuditFinding) -> Iterator[str]:
     yield f"\n## {finding.title}\n"
     yield "\n".join(f"- {line}" for line in audit.story(finding))
     yield "\n```"
@@ -111,12 +111,12 @@ def curl(base: str, request: Request) -> str:
 
 def as_python(case: Case) -> str:
     """Return a case as Python source; long bodies are left to the JSON report."""
-    if len(case.request.body) > _LONGEST:
+    if len(case.request.body) > _MAX_LENGTH:
         return f"# {len(case.request.body)} bytes; --report FILE.json has the whole case"
     return f"Case.from_json({case.to_json()!r})"
 
 
-_LONGEST: Final = 4000
+_MAX_LENGTH: Final = 4000
 
 
 def _header(name: str, value: str) -> str:
@@ -129,7 +129,7 @@ def _data(body: bytes) -> tuple[str, str]:
     """A pipe before the command, and an argument of it: what is not plain text cannot be an argument."""
     if not body:
         return "", ""
-    if len(body) > _LONGEST:
+    if len(body) > _MAX_LENGTH:
         return "", f" --data-binary @body  # {len(body)} bytes: {shortened(body[:100].decode(errors='replace'))}..."
     text = body.decode("utf-8", "replace")
     if text.isprintable() and "\ufffd" not in text:
