@@ -385,8 +385,8 @@ class Client:
 
 
 @contextmanager
-def listening(**switches):
-    with LiveServer(**switches) as server:
+def listening(**options):
+    with LiveServer(**options) as server:
         yield Client(server.url)
 
 

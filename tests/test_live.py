@@ -67,7 +67,7 @@ def test_without_pytest():
     assert answer.json()["code"] == 0
 
 
-def test_the_switches_are_those_of_the_application():
+def test_the_options_are_those_of_the_application():
     with live(profile="upstream") as kling:
         assert post(kling, payload(sound_volume=0.5)).status_code == 200
 
@@ -132,7 +132,7 @@ def test_what_is_being_answered_at_the_end_is_answered():
         assert answer.result(PATIENCE_S).headers["X-Contract-Violations"] == "sound-file-format"
 
 
-def test_a_session_has_one_server_for_each_choice_of_switches():
+def test_a_session_has_one_server_for_each_choice_of_options():
     with Servers() as servers:
         with servers.account({"contract": documented()}) as one:
             pass

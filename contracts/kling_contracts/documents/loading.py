@@ -12,7 +12,7 @@ import kling_openapi
 from kling_contracts.documents import overlay, vocabulary
 from kling_contracts.documents.patches import SUFFIX as PATCH_SUFFIX
 from kling_contracts.documents.patches import patched
-from kling_contracts.documents.vocabulary import Source
+from kling_contracts.documents.vocabulary import SourceDocument
 from kling_contracts.errors import DocumentError
 
 VENDOR_DOCUMENT = "advanced-lip-sync.openapi.yaml"
@@ -134,7 +134,7 @@ def _refuse_unsayable(node: object, name: str) -> None:
         raise DocumentError(f"{name}: {node!r} must be quoted")
 
 
-def assemble(vendor: Document, sources: list[Source]) -> Document:
+def assemble(vendor: Document, sources: list[SourceDocument]) -> Document:
     """Return the effective document of a vendor's document under overlays, the last source being the companions.
 
     Raises `DocumentError` where one of them does not fit.
@@ -159,7 +159,7 @@ def _compile(sources: dict[str, bytes]) -> Document:
         ours = patched(ours, patch, name, OWN_DOCUMENTS)
     # What was patched has other lines than its file.
     texts = {name: sources[name] if ours[name] is parsed[name] else b"" for name in ours}
-    return assemble(vendor, [Source(name, texts[name], content) for name, content in ours.items()])
+    return assemble(vendor, [SourceDocument(name, texts[name], content) for name, content in ours.items()])
 
 
 def _cached(sources: dict[str, bytes], folder: Path) -> Document:

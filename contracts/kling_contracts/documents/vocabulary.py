@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError, OverlayError
 from kling_contracts.jsonio.json_pointer import pointer
-from kling_contracts.jsonio.keywords import Checker, Fault, readable
+from kling_contracts.jsonio.keywords import BrokenKeyword, Checker, readable
 from kling_contracts.jsonio.keywords import Path as Steps
 
 SCHEMA_FILE: Final = Path(__file__).with_name("overlay-vocabulary.schema.json")
@@ -22,7 +22,7 @@ MAX_SHOWN: Final = 10
 Document = Mapping[str, Any]
 
 
-class Source(NamedTuple):
+class SourceDocument(NamedTuple):
     """One of our documents: its name, its bytes as they were read (empty: unknown), and what they say."""
 
     name: str
@@ -35,10 +35,10 @@ def refuse_malformed_overlay(overlay: Any, name: str) -> None:
     version = overlay.get("overlay") if isinstance(overlay, Mapping) else None
     faults = _checker("Overlay10" if str(version).startswith("1.0.") else "Overlay11").broken(overlay)
     if faults:
-        raise OverlayError(_listed(Source(name, b"", overlay), faults))
+        raise OverlayError(_listed(SourceDocument(name, b"", overlay), faults))
 
 
-def refuse_unfit(document: Source) -> None:
+def refuse_unfit(document: SourceDocument) -> None:
     """Raise `DocumentError` where a document of ours is malformed, or holds an extension that is not known."""
     faults = _checker().broken(document.content)
     if faults:
@@ -46,7 +46,7 @@ def refuse_unfit(document: Source) -> None:
         raise kind(_listed(document, faults))
 
 
-def refuse_unfit_result(effective: Document, sources: list[Source]) -> None:
+def refuse_unfit_result(effective: Document, sources: list[SourceDocument]) -> None:
     """Raise `DocumentError` where the effective document holds a malformed extension, or names an unknown field.
 
     `sources` are the documents that it was made from; the error names the one that holds the rule.
@@ -54,7 +54,7 @@ def refuse_unfit_result(effective: Document, sources: list[Source]) -> None:
     # The sources have been checked for unknown extensions, and those of the vendor are not ours.
     faults = [one for one in _checker("Node").broken(effective) if one.place[-2:] != ("Object", "additionalProperties")]
     if faults:
-        raise DocumentError(_listed(Source("the effective document", b"", effective), faults))
+        raise DocumentError(_listed(SourceDocument("the effective document", b"", effective), faults))
     mistakes = [_placed(rule, at, says, sources) for rule, at, says in _misplaced(effective, ())]
     if mistakes:
         raise DocumentError("\n".join(mistakes[:MAX_SHOWN]))
@@ -72,11 +72,11 @@ def _checker(name: str = "") -> Checker:
     return Checker({"$ref": f"#/$defs/{name}", "$defs": _schema()["$defs"]} if name else _schema())
 
 
-def _listed(source: Source, faults: list[Fault]) -> str:
+def _listed(source: SourceDocument, faults: list[BrokenKeyword]) -> str:
     return "\n".join(f"{_place(source, fault.path)}: {_said(fault, source.content)}" for fault in faults[:MAX_SHOWN])
 
 
-def _place(source: Source, path: Steps) -> str:
+def _place(source: SourceDocument, path: Steps) -> str:
     line = _line(source.text, path)
     return ", ".join(filter(None, [source.name, f"line {line}" if line else "", pointer(path)]))
 
@@ -99,7 +99,7 @@ def _line(text: bytes, path: Steps) -> int:
     return line
 
 
-def _said(fault: Fault, content: Any) -> str:
+def _said(fault: BrokenKeyword, content: Any) -> str:
     keyword = fault.place[-1]
     schema = _at(_schema(), fault.place[:-1])
     name = str(fault.path[-1]) if fault.path and isinstance(fault.path[-1], str) else "this"
@@ -158,7 +158,7 @@ def _unknown_in_rule(rule: Document, fields: list[str]) -> Iterator[tuple[str, S
             )
 
 
-def _placed(rule_id: str, place: Steps, says: str, sources: list[Source]) -> str:
+def _placed(rule_id: str, place: Steps, says: str, sources: list[SourceDocument]) -> str:
     for source in sources:
         for path in _rules_with(rule_id, source.content, ()):
             return f"{_place(source, (*path, *place))}: rule {rule_id!r}: {says}"

@@ -8,8 +8,8 @@ from kling_contracts.drift import structure
 from kling_contracts.drift.baseline import Baseline
 from kling_contracts.drift.change import Change, Limit, Severity
 from kling_contracts.drift.clauses import Clause, followed
-from kling_contracts.drift.structure import Described
-from kling_contracts.drift.wording import Quantity, Wording, compared
+from kling_contracts.drift.structure import DescriptionPair
+from kling_contracts.drift.wording import WordedQuantity, Wording, compared
 
 Document = Mapping[str, Any]
 
@@ -70,7 +70,7 @@ class _Prose:
         self._new: list[_New] = []
         self.unchanged = 0
 
-    def follow(self, described: Described) -> None:
+    def follow(self, described: DescriptionPair) -> None:
         """Follow the clauses of one description."""
         clauses = self._clauses.get(described.old_pointer, ())
         if not clauses and folded(described.old) == folded(described.new):
@@ -100,7 +100,7 @@ class _Prose:
         """Return everything that was found, what is gone and what is new last."""
         return (*self._found, *map(self._dropped, self._gone), *map(_added, self._new))
 
-    def _compare(self, clause: Clause, text: str, described: Described) -> None:
+    def _compare(self, clause: Clause, text: str, described: DescriptionPair) -> None:
         wording = compared(clause.text, text)
         if wording.kind == "same":
             self.unchanged += 1
@@ -130,7 +130,7 @@ class _Prose:
             if old.unit == new.unit and self._has_literal(rule, old)
         )
 
-    def _has_literal(self, rule_id: str, quantity: Quantity) -> bool:
+    def _has_literal(self, rule_id: str, quantity: WordedQuantity) -> bool:
         rule = self._contract.every_rule.get(rule_id)
         if rule is None:
             return False

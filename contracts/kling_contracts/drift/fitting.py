@@ -7,7 +7,7 @@ from kling_contracts.contract import Contract
 from kling_contracts.documents import loading, overlay
 from kling_contracts.documents.patches import patched
 from kling_contracts.documents.prose_coverage import Described, coverage
-from kling_contracts.documents.vocabulary import Source
+from kling_contracts.documents.vocabulary import SourceDocument
 from kling_contracts.drift.baseline import OVERLAYS, Baseline
 from kling_contracts.drift.comparing import Drift
 from kling_contracts.drift.patch import MAIN, Edit, edits_for, patch_document
@@ -125,7 +125,7 @@ def _compiles(compiler: Compiler, schema: Document, node: str) -> bool:
 def _coverage(newer: Document, documents: Mapping[str, Document], edits: list[Edit]) -> tuple[Described, ...]:
     """Compile the newer document under every profile, and return the coverage of the first. Raises `DocumentError`."""
     fitted = _fitted(documents, edits)
-    main, companions = (Source(name, b"", fitted[name]) for name in (MAIN, loading.COMPANIONS))
+    main, companions = (SourceDocument(name, b"", fitted[name]) for name in (MAIN, loading.COMPANIONS))
     effective = loading.assemble(newer, [main, companions])
     for name in OVERLAYS[1:]:
         # What the first overlay makes is the same for all: the others come on top of it.

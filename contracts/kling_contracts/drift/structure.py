@@ -21,7 +21,7 @@ _KEYWORDS: Final = {
 _METHODS: Final = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
 
-class Described(NamedTuple):
+class DescriptionPair(NamedTuple):
     """One description of the old document and what stands in its place; either may be empty."""
 
     old_pointer: str
@@ -30,20 +30,20 @@ class Described(NamedTuple):
     new: str
 
 
-class Comparison(NamedTuple):
+class StructureComparison(NamedTuple):
     """What differs between two documents beside their prose, and which descriptions belong together."""
 
     changes: tuple[Change, ...]
-    described: tuple[Described, ...]
+    described: tuple[DescriptionPair, ...]
     renamed: Mapping[str, str]
     """Pointers in the old document of what has another name in the newer one."""
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> Comparison:
+def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> StructureComparison:
     """Compare two OpenAPI documents. What a vendor's tool adds for itself (`x-`) makes no difference."""
     walk = _Walk(old, new)
     walk.node(old, new, "", "", 0)
-    return Comparison(tuple(walk.changes), tuple(walk.described), walk.renamed)
+    return StructureComparison(tuple(walk.changes), tuple(walk.described), walk.renamed)
 
 
 def pointer_to(parent: str, key: str | int) -> str:
@@ -61,7 +61,7 @@ class _Walk:
     def __init__(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         self._roots = old, new
         self.changes: list[Change] = []
-        self.described: list[Described] = []
+        self.described: list[DescriptionPair] = []
         self.renamed: dict[str, str] = {}
 
     def node(self, old: Any, new: Any, before: str, after: str, depth: int) -> None:
@@ -94,14 +94,14 @@ class _Walk:
     def _prose(self, old: Mapping[str, Any], new: Mapping[str, Any], before: str, after: str) -> None:
         texts = [value if isinstance(value, str) else "" for value in (old.get("description"), new.get("description"))]
         if any(texts):
-            self.described.append(Described(before, texts[0], after, texts[1]))
+            self.described.append(DescriptionPair(before, texts[0], after, texts[1]))
 
     def _texts(self, old: Any, new: Any, before: str, after: str) -> None:
         """Note every description below a value that stands on one side alone."""
         for pointer, text in _descriptions(old, before):
-            self.described.append(Described(pointer, text, "", ""))
+            self.described.append(DescriptionPair(pointer, text, "", ""))
         for pointer, text in _descriptions(new, after):
-            self.described.append(Described("", "", pointer, text))
+            self.described.append(DescriptionPair("", "", pointer, text))
 
     def _lists(self, old: list[Any], new: list[Any], before: str, after: str, depth: int) -> None:
         for index in range(max(len(old), len(new))):

@@ -57,7 +57,7 @@ _SIGNALS: Final = re.compile(
 )
 
 
-class Quantity(NamedTuple):
+class WordedQuantity(NamedTuple):
     """One number of a sentence: its value in ms, bytes or whatever it counts."""
 
     value: Decimal
@@ -74,7 +74,7 @@ class Wording(NamedTuple):
     """How a sentence changed: a kind of `change.SEVERITIES`, or `same`."""
 
     kind: str
-    quantities: tuple[tuple[Quantity, Quantity], ...] = ()
+    quantities: tuple[tuple[WordedQuantity, WordedQuantity], ...] = ()
     """The numbers that changed, old and new."""
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ def compared(old: str, new: str) -> Wording:
     return Wording("meaning-unclear")
 
 
-def quantities_of(text: str) -> tuple[Quantity, ...]:
+def quantities_of(text: str) -> tuple[WordedQuantity, ...]:
     """Return the numbers of a sentence in order; `0分0秒` is one of them."""
     return tuple(quantity for _, _, quantity in _found(_worded(text)))
 
@@ -149,7 +149,7 @@ def _items(text: str) -> list[str]:
     return [item for item in _SEPARATOR.split(text) if item]
 
 
-def _found(text: str) -> Iterator[tuple[int, int, Quantity]]:
+def _found(text: str) -> Iterator[tuple[int, int, WordedQuantity]]:
     """Yield numbers with their ranges, those of one time (minutes and seconds) joined."""
     matches = list(_QUANTITY.finditer(text))
     index = 0
@@ -157,7 +157,11 @@ def _found(text: str) -> Iterator[tuple[int, int, Quantity]]:
         run = [matches[index], *_continuing(matches, index)]
         parts = [_quantity(match) for match in run]
         start, end = run[0].start(), run[-1].end()
-        yield start, end, Quantity(sum((part.value for part in parts), Decimal(0)), parts[0].unit, text[start:end])
+        yield (
+            start,
+            end,
+            WordedQuantity(sum((part.value for part in parts), Decimal(0)), parts[0].unit, text[start:end]),
+        )
         index += len(run)
 
 
@@ -171,11 +175,11 @@ def _continues(first: re.Match[str], second: re.Match[str]) -> bool:
     return first.end() == second.start() and _quantity(first).unit == _quantity(second).unit == "ms"
 
 
-def _quantity(match: re.Match[str]) -> Quantity:
+def _quantity(match: re.Match[str]) -> WordedQuantity:
     word = (match["unit"] or match["han_unit"] or "").lower()
     unit, counted = _UNITS.get(word, (word, ""))
     number = Decimal(match["number"]) if match["number"] else Decimal(_han(match["han"]))
-    return Quantity(number * (_TIME.get(counted) or _SIZE.get(counted) or 1), unit, match[0])
+    return WordedQuantity(number * (_TIME.get(counted) or _SIZE.get(counted) or 1), unit, match[0])
 
 
 def _han(text: str) -> int:
@@ -202,7 +206,7 @@ def _bare(text: str) -> str:
     return "".join(one for one in text if one in "#@" or not (one == " " or is_punctuation(one)))
 
 
-def _differ(one: Quantity, other: Quantity) -> bool:
+def _differ(one: WordedQuantity, other: WordedQuantity) -> bool:
     return (one.value, one.unit) != (other.value, other.unit)
 
 

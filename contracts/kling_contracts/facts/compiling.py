@@ -16,7 +16,7 @@ from kling_contracts.unknown import Absent, NotGiven, Unknown, Unusable
 LimitOn = Callable[[str], int | None]
 
 
-class Plan(NamedTuple):
+class MeasuringPlan(NamedTuple):
     """What measures the facts of one operation."""
 
     of_payload: Callable[[Mapping[str, Any], FactSources], tuple[Any, tuple[Entry, ...]]]
@@ -43,11 +43,11 @@ _NAMES: Final = {
 """What the code may name, beside what is bound for it."""
 
 
-def compiled_plan(facts: tuple[Fact, ...], limit_on: LimitOn) -> Plan:
+def compiled_plan(facts: tuple[Fact, ...], limit_on: LimitOn) -> MeasuringPlan:
     """Return what measures the facts of one operation."""
     code = _Code(facts, limit_on)
     arrays = dict.fromkeys(fact.array for fact in facts if fact.array)
-    return Plan(code.of_payload(), {array: code.of_item(array) for array in arrays})
+    return MeasuringPlan(code.of_payload(), {array: code.of_item(array) for array in arrays})
 
 
 class _Code:

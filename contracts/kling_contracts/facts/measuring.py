@@ -5,7 +5,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
-from kling_contracts.facts.compiling import Plan, compiled_plan
+from kling_contracts.facts.compiling import MeasuringPlan, compiled_plan
 from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.media import Media, size_limit
 from kling_contracts.facts.provider import Entry
@@ -43,7 +43,7 @@ class CompiledFacts:
         return MappingProxyType({fact.name: index for index, fact in enumerate(self.declared)})
 
     @cached_property
-    def plan(self) -> "Plan":
+    def plan(self) -> "MeasuringPlan":
         """What measures, compiled."""
         return compiled_plan(self.declared, self._limit_on)
 

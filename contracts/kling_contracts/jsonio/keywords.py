@@ -14,7 +14,7 @@ from kling_contracts.jsonio.json_pointer import pointer
 
 MAX_ITEMS: Final = 100
 """Items of an over-long array that are looked into; a body of millions of items must not take minutes."""
-MAX_FAULTS: Final = 1000
+MAX_BROKEN: Final = 1000
 MAX_MESSAGES: Final = 4096
 """Sentences that a checker keeps."""
 MAX_MESSAGE_LENGTH: Final = 200
@@ -27,7 +27,7 @@ Place = tuple[str, ...]
 """Where a keyword stands in a schema, as the schema's own path; a `required` keyword ends in the missing name."""
 
 
-class Fault(NamedTuple):
+class BrokenKeyword(NamedTuple):
     """One keyword broken by one value."""
 
     pointer: str
@@ -44,10 +44,10 @@ class Checker:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._validator = jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=False)
-        self._told: dict[tuple[object, ...], Fault] = {}
+        self._told: dict[tuple[object, ...], BrokenKeyword] = {}
         self.is_valid = self._validator.is_valid
 
-    def broken(self, value: Any) -> list[Fault]:
+    def broken(self, value: Any) -> list[BrokenKeyword]:
         """Return every keyword that `value` breaks; raises `TypeError` for what is not a JSON value."""
         try:
             if self.is_valid(value):
@@ -58,7 +58,7 @@ class Checker:
         except (ValueError, RecursionError) as error:
             raise TypeError(f"not a JSON value: {error}") from None
 
-    def _first(self, value: Any) -> list[Fault]:
+    def _first(self, value: Any) -> list[BrokenKeyword]:
         # The validator makes all its errors at once, which for a huge value takes minutes.
         try:
             self._validator.validate(value)
@@ -66,10 +66,10 @@ class Checker:
             return self._faults(iter([error]), value)
         return []
 
-    def _faults(self, errors: Iterator[Any], value: Any) -> list[Fault]:
-        return list(islice((fault for error in errors for fault in self._of(error, value)), MAX_FAULTS))
+    def _faults(self, errors: Iterator[Any], value: Any) -> list[BrokenKeyword]:
+        return list(islice((fault for error in errors for fault in self._of(error, value)), MAX_BROKEN))
 
-    def _of(self, error: Any, value: Any) -> list[Fault]:
+    def _of(self, error: Any, value: Any) -> list[BrokenKeyword]:
         place, path = tuple(map(str, error.schema_path)), tuple(error.instance_path)
         if error.instance is None:
             _refuse_infinite(value, path)
@@ -82,14 +82,14 @@ class Checker:
             return [self._fault(place, (*path, _unmarked(name)), keyword, None) for name in error.kind.unexpected]
         return [self._fault(place, path, keyword, error)]
 
-    def _fault(self, place: Place, path: Path, keyword: str, error: Any) -> Fault:
+    def _fault(self, place: Place, path: Path, keyword: str, error: Any) -> BrokenKeyword:
         """Sentences are few and payloads many: each is written once."""
         kind = kind_of(error.instance) if keyword == "type" else ""
         key = (place, path, kind)
         told = self._told.get(key)
         if told is None:
             limit = getattr(error.kind, "value", None) if error else None
-            told = Fault(pointer(path), path, place, message(keyword, limit, path, kind))
+            told = BrokenKeyword(pointer(path), path, place, message(keyword, limit, path, kind))
             if len(self._told) < MAX_MESSAGES and len(told.pointer) < MAX_MESSAGE_LENGTH:
                 self._told[key] = told
         return told
@@ -187,7 +187,7 @@ def _bounded(value: Any, schema: Schema) -> Any:
     if isinstance(value, list | tuple) and "items" in schema:
         return [_bounded(item, schema["items"]) for item in value[: schema.get("maxItems", 0) + MAX_ITEMS]]
     if isinstance(value, dict) and isinstance(schema.get("additionalProperties"), Mapping):
-        value = dict(islice(value.items(), len(schema.get("properties", ())) + MAX_FAULTS))
+        value = dict(islice(value.items(), len(schema.get("properties", ())) + MAX_BROKEN))
     if not isinstance(value, dict) or "properties" not in schema:
         return value
     arrays = [name for name, declared in schema["properties"].items() if "items" in declared and name in value]

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from kling_contracts.errors import RuleError
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.jsonio.json_pointer import pointer
-from kling_contracts.jsonio.keywords import MAX_ITEMS, Checker, Fault, Path, Place
+from kling_contracts.jsonio.keywords import MAX_ITEMS, BrokenKeyword, Checker, Path, Place
 from kling_contracts.judging.partly_unknown import refused_among, with_unknowns
 from kling_contracts.judging.remedy import Subject, remedy_of
 from kling_contracts.judging.report import Note, Report, Unverified, Violation
@@ -96,7 +96,7 @@ class CompiledSchema(NamedTuple):
         facts = walk.facts if measured.arrays else [measured.facts]
         return Report(tuple(violations), tuple(walk.unverified), tuple(walk.notes), tuple(facts), self.timeline)
 
-    def _violation(self, fault: Fault, payload: Any) -> Violation:
+    def _violation(self, fault: BrokenKeyword, payload: Any) -> Violation:
         return Violation(self.keywords[fault.place], fault.pointer, fault.message, _shown_at(payload, fault.path))
 
     def _order(self, violation: Violation) -> Order:
