@@ -99,7 +99,7 @@ def serve(host: str, port: int, profile: str, **options: Any) -> None:
         raise click.ClickException(
             f"cannot listen on {host}:{port}: {reason}; try another --host, or --port 0"
         ) from None
-    run(server, app, host, profile, next(iter(switches["tokens"]), ""))
+    run(server, app, host, profile, next(iter(options["tokens"]), ""))
 
 
 @click.command()
