@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := openapi contracts mock_server examples tests conftest.py
 
-.PHONY: help serve test check bench wheel-test matrix matrix-lowest cases docs readings lint-openapi nightly schemathesis format clean
+.PHONY: help serve test check bench wheel-test matrix matrix-lowest cases docs readings screenshots lint-openapi nightly schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
@@ -35,7 +35,7 @@ bench: $(VENV)/test
 
 # What packing can lose: files, entry points, commands, and what only an installed package has. `make test` has the rest.
 WHEEL_TESTS := $(addprefix tests/test_,package.py document.py prose.py contract.py cases.py companions.py cli.py \
-	serve.py app.py scenarios.py pytest_plugin.py example_project.py example_clients.py)
+	serve.py app.py page.py scenarios.py pytest_plugin.py example_project.py example_clients.py)
 
 wheel-test: $(VENV)/test
 	rm -rf build/wheel && mkdir -p build/wheel
@@ -67,6 +67,10 @@ docs: $(VENV)/test
 # The page of readings; a test holds that it is what the documents say.
 readings: $(VENV)/product
 	$(BIN)/python -m kling_contracts.reading_table > docs/readings.md
+
+# The pictures of the inspector page; needs a browser, and a font with Chinese characters.
+screenshots: $(VENV)/test
+	$(BIN)/python tests/screenshots.py
 
 # Skips, and says so, where npm or its registry is missing.
 lint-openapi: $(VENV)/product

@@ -109,6 +109,7 @@ The vendor's own example; {whose}:
 
 It answers identify-face, tts, queries, lists, callbacks and downloads, too; `klingkit docs offline` walks through them.
 
+In a browser:           {url}/  (what was asked, why it was refused, and a playground)
 The rules it enforces:  {url}/_mock/rules  (or: klingkit rules)
 What it was asked:      {url}/_mock/journal  (with the same Authorization)
 Failures to play:       {url}/_mock/scenarios  (or: klingkit scenarios)

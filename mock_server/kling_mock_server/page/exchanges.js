@@ -41,7 +41,10 @@ export function exchanges(root, id) {
     const wanted = passing.slice(-rows).reverse();
     // A row that is there stays there: it may have the focus.
     const next = new Map(wanted.map((entry) => [idOf(entry), shownRows.get(idOf(entry)) ?? row(entry)]));
-    for (const [name, element] of next) element.firstChild.toggleAttribute("aria-current", looked && name === idOf(looked));
+    for (const [name, element] of next) {
+      if (looked && name === idOf(looked)) element.firstChild.setAttribute("aria-current", "true");
+      else element.firstChild.removeAttribute("aria-current");
+    }
     for (const [name, element] of shownRows) if (!next.has(name)) element.remove();
     [...next.values()].forEach((element, at) => {
       if (list.children[at] !== element) list.insertBefore(element, list.children[at] ?? null);

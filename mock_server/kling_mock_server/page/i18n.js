@@ -45,7 +45,7 @@ const TEXTS = {
   requestId: ["request id", "请求 ID"],
   scenarioPlayed: ["scenario played", "已播放场景"],
   why: ["Why it was refused", "为何被拒绝"],
-  whyNot: ["What would be refused", "将被拒绝的原因"],
+  whyNot: ["Why it would be refused", "将被拒绝的原因"],
   okay: ["Every rule holds", "所有规则均满足"],
   unverified: ["Could not be verified", "无法验证"],
   notes: ["Notes", "提示"],
