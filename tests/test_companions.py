@@ -722,10 +722,9 @@ def test_a_broken_companion_is_an_error_that_names_the_file(folder, text, said_)
         effective(folder=folder)
 
 
-def test_a_missing_companion_is_an_error_that_names_the_file(folder):
+def test_a_folder_without_companions_has_the_vendors_operation_alone(folder):
     (folder / COMPANIONS).unlink()
-    with pytest.raises(DocumentError, match=COMPANIONS):
-        effective(folder=folder)
+    assert list(Contract.load(folder=folder).by_name) == ["create"]
 
 
 @pytest.mark.parametrize(

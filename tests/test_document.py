@@ -11,7 +11,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import kling_openapi
 from kling_contracts import DocumentError
-from kling_contracts.documents.loading import PROFILES, STATELESS, VENDOR_DOCUMENT, effective, parse
+from kling_contracts.documents.folders import STATELESS
+from kling_contracts.documents.loading import PROFILES, VENDOR_DOCUMENT, effective, parse
 from support.contract_folder import OVERLAY, copy_of_documents
 
 PATH = "/kling/v1/videos/advanced-lip-sync"
@@ -468,7 +469,7 @@ def test_a_broken_document_is_an_error_that_names_the_file(folder, name):
         effective("upstream", upstream_state=False, folder=folder)
 
 
-@pytest.mark.parametrize("name", [VENDOR_DOCUMENT, *PROFILES["upstream"], STATELESS])
+@pytest.mark.parametrize("name", [VENDOR_DOCUMENT, OVERLAY, STATELESS])
 def test_a_missing_document_is_an_error_that_names_the_file(folder, name):
     (folder / name).unlink()
 

@@ -10,27 +10,19 @@ from typing import Any, Final
 
 import kling_openapi
 from kling_contracts.documents import overlay, vocabulary
-from kling_contracts.documents.patches import SUFFIX as PATCH_SUFFIX
+from kling_contracts.documents.folders import DOCUMENT_SUFFIX, DocumentFiles, files_of
 from kling_contracts.documents.patches import patched
 from kling_contracts.documents.vocabulary import SourceDocument
 from kling_contracts.errors import DocumentError
 
-VENDOR_DOCUMENT = "advanced-lip-sync.openapi.yaml"
-
-COMPANIONS = "companions.openapi.yaml"
+_INSTALLED: Final = files_of(kling_openapi.FOLDER)
+VENDOR_DOCUMENT: Final = _INSTALLED.vendor
+PROFILES: Final = _INSTALLED.profiles
+"""The overlays of each profile of the installed documents, applied in order."""
+COMPANIONS: Final = _INSTALLED.companions[0]
 """The operations around the vendor's, merged in after the overlays."""
-
-PROFILES = {
-    "documented": ("advanced-lip-sync.overlay.yaml",),
-    "upstream": ("advanced-lip-sync.overlay.yaml", "upstream.overlay.yaml"),
-}
-"""A profile is a list of overlays, applied in order."""
-
-STATELESS = "stateless.overlay.yaml"
-"""Drops the rules on the account's state that only upstream documents."""
-
-OWN_DOCUMENTS: Final = frozenset({STATELESS, COMPANIONS, *(name for names in PROFILES.values() for name in names)})
-"""The files of ours, which a patch may change."""
+OWN_DOCUMENTS: Final = _INSTALLED.own
+"""The installed files of ours, which a patch may change."""
 
 Document = dict[str, Any]
 
@@ -38,22 +30,20 @@ Document = dict[str, Any]
 def effective(profile: str = "documented", *, upstream_state: bool = True, folder: Path | None = None) -> Document:
     """Return the vendor's document with the overlays of `profile` applied.
 
-    `folder` holds the documents, by default the ones that are installed, and the patches of them (`*.patch.yaml`),
-    which are applied in the order of their names. Raises `ValueError` for an unknown
-    profile, `DocumentError` where a document cannot be read or an overlay does not fit.
+    `folder` holds the documents and the patches of them, by default those that are installed; see `folders`. Raises
+    `ValueError` for an unknown profile, `DocumentError` where a document cannot be read or an overlay does not fit.
     """
-    if profile not in PROFILES:
-        raise ValueError(f"unknown profile {profile!r}; there are: {', '.join(PROFILES)}")
-    names = [VENDOR_DOCUMENT, *PROFILES[profile], *([] if upstream_state else [STATELESS]), COMPANIONS]
     home = folder or kling_openapi.FOLDER
-    patches = sorted(path.name for path in home.glob(f"*{PATCH_SUFFIX}"))
-    sources = {name: _source(home / name) for name in (*names, *patches)}
-    return _cached(sources, home / "__pycache__")
+    files = files_of(home)
+    sources = {name: _source(home / name) for name in files.chosen(profile, upstream_state=upstream_state)}
+    return _cached(files, sources, home / "__pycache__")
 
 
 def vendor(folder: Path | None = None) -> Document:
     """Return the vendor's document as it was published; `folder` as in `effective`."""
-    return parse(_source((folder or kling_openapi.FOLDER) / VENDOR_DOCUMENT), VENDOR_DOCUMENT)
+    home = folder or kling_openapi.FOLDER
+    name = files_of(home).vendor
+    return parse(_source(home / name), name)
 
 
 def own_documents(folder: Path | None = None) -> dict[str, Document]:
@@ -62,9 +52,10 @@ def own_documents(folder: Path | None = None) -> dict[str, Document]:
     Raises `DocumentError` where one cannot be read.
     """
     home = folder or kling_openapi.FOLDER
-    documents = {name: parse(_source(home / name), name) for name in sorted(OWN_DOCUMENTS)}
-    for path in sorted(home.glob(f"*{PATCH_SUFFIX}")):
-        documents = patched(documents, parse(_source(path), path.name), path.name, OWN_DOCUMENTS)
+    files = files_of(home)
+    documents = {name: parse(_source(home / name), name) for name in sorted(files.own)}
+    for name in files.patches:
+        documents = patched(documents, parse(_source(home / name), name), name, files.own)
     return documents
 
 
@@ -135,34 +126,33 @@ def _refuse_unsayable(node: object, name: str) -> None:
 
 
 def assemble(vendor: Document, sources: list[SourceDocument]) -> Document:
-    """Return the effective document of a vendor's document under overlays, the last source being the companions.
+    """Return the effective document of a vendor's document under overlays, with the other sources merged in.
 
     Raises `DocumentError` where one of them does not fit.
     """
-    *overlays, companions = sources
     for one in sources:
         vocabulary.refuse_unfit(one)
     document = vendor
-    for one in overlays:
-        document = overlay.apply(document, one.content, one.name)
-    document = overlay.merged(document, companions.content, companions.name)
+    for one in sources:
+        layer = overlay.merged if one.name.endswith(DOCUMENT_SUFFIX) else overlay.apply
+        document = layer(document, one.content, one.name)
     vocabulary.refuse_unfit_result(document, sources)
     return document
 
 
-def _compile(sources: dict[str, bytes]) -> Document:
+def _compile(files: DocumentFiles, sources: dict[str, bytes]) -> Document:
     parsed = {name: parse(text, name) for name, text in sources.items()}
-    patches = {name: parsed.pop(name) for name in sources if name.endswith(PATCH_SUFFIX)}
-    vendor = parsed.pop(VENDOR_DOCUMENT)
+    patches = {name: parsed.pop(name) for name in files.patches}
+    vendor = parsed.pop(files.vendor)
     ours = dict(parsed)
     for name, patch in patches.items():
-        ours = patched(ours, patch, name, OWN_DOCUMENTS)
+        ours = patched(ours, patch, name, files.own)
     # What was patched has other lines than its file.
     texts = {name: sources[name] if ours[name] is parsed[name] else b"" for name in ours}
     return assemble(vendor, [SourceDocument(name, texts[name], content) for name, content in ours.items()])
 
 
-def _cached(sources: dict[str, bytes], folder: Path) -> Document:
+def _cached(files: DocumentFiles, sources: dict[str, bytes], folder: Path) -> Document:
     """Keep the effective document beside the byte code, under the digest of all that it is made from.
 
     Parsing YAML and applying overlays costs as much as starting the server; like Python's own byte code the
@@ -174,7 +164,7 @@ def _cached(sources: dict[str, bytes], folder: Path) -> Document:
     with suppress(OSError, ValueError):
         document: Document = json.loads(cache.read_bytes())
         return document
-    document = _compile(sources)
+    document = _compile(files, sources)
     if not sys.dont_write_bytecode:
         with suppress(OSError):
             _write(cache, json.dumps(document, ensure_ascii=False))

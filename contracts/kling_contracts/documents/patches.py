@@ -13,8 +13,6 @@ from kling_contracts.errors import OverlayError
 
 Document = dict[str, Any]
 
-SUFFIX: Final = ".patch.yaml"
-"""The ending of the files in a folder of documents that are patches; they are applied in the order of their names."""
 DOCUMENT_MEMBER: Final = "x-document"
 
 

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from kling_contracts.contract import Contract
 from kling_contracts.documents import loading
+from kling_contracts.documents.folders import STATELESS
 from kling_contracts.documents.prose_coverage import coverage
 from kling_contracts.drift.clauses import Clause, clauses_of
 from kling_contracts.drift.sites import Site, sites_of
 
 Document = dict[str, Any]
 
-OVERLAYS: Final = (*loading.PROFILES["upstream"], loading.STATELESS)
+OVERLAYS: Final = (*loading.PROFILES["upstream"], STATELESS)
 """Our overlays in the order in which all of them can be applied."""
 
 

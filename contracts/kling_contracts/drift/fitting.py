@@ -13,6 +13,8 @@ from kling_contracts.drift.comparing import Drift
 from kling_contracts.drift.patch import MAIN, Edit, edits_for, patch_document
 from kling_contracts.drift.sites import action_path, quoted
 from kling_contracts.errors import DocumentError, OverlayError, RuleError
+from kling_contracts.facts.declaration import declared_facts
+from kling_contracts.judging.timeline import Timeline
 from kling_contracts.rules.rule import Compiler
 from kling_contracts.rules.service_codes import Statuses
 
@@ -93,13 +95,31 @@ def _uncompilable(document: Document) -> Iterator[tuple[Edit, str]]:
             if isinstance(operation, Mapping) and "x-name" in operation and "requestBody" in operation:
                 content: Document = next(iter(operation["requestBody"].get("content", {}).values()), {})
                 statuses = Statuses.of(operation["responses"], document["components"].get("responses", {}))
-                facts = document["components"]["schemas"][operation.get("x-facts", "Facts")]
-                yield from _in_node(
-                    content.get("schema", {}), "", Compiler(facts, operation["x-violation-code"], statuses)
-                )
+                name = operation.get("x-facts", "")
+                declared = document["components"]["schemas"][name] if name else {}
+                schema = content.get("schema", {})
+                facts, removed = _founded_facts(name, declared, schema)
+                yield from removed
+                yield from _in_node(schema, "", Compiler(facts, operation["x-violation-code"], statuses))
+
+
+def _founded_facts(name: str, declared: Document, schema: Document) -> tuple[Document, list[tuple[Edit, str]]]:
+    """Return the facts that can still be found out, and the removal of the others."""
+    kept: dict[str, Any] = {}
+    removed: list[tuple[Edit, str]] = []
+    for fact, body in declared.get("properties", {}).items():
+        try:
+            declared_facts({"properties": {**kept, fact: body}}, schema)
+            kept[fact] = body
+        except DocumentError as error:
+            target = f"$.actions[*].update.schemas.{name}.properties.{fact}"
+            edit = Edit(MAIN, {"target": target, "description": f"{error} in the newer document", "remove": True})
+            removed.append((edit, f"facts.{fact}"))
+    return {**declared, "properties": kept}, removed
 
 
 def _in_node(schema: Document, node: str, compiler: Compiler) -> Iterator[tuple[Edit, str]]:
+    yield from _in_timeline(schema, compiler.facts)
     for rule in schema.get("x-validations", ()):
         blamed = rule.get("fieldPath", [])
         fields = [blamed] if isinstance(blamed, str) else blamed
@@ -112,6 +132,21 @@ def _in_node(schema: Document, node: str, compiler: Compiler) -> Iterator[tuple[
         yield from _in_node(child, f"{node}.{name}".lstrip("."), compiler)
     if "items" in schema:
         yield from _in_node(schema["items"], f"{node}[]", compiler)
+
+
+def _in_timeline(schema: Document, facts: Mapping[str, Any]) -> Iterator[tuple[Edit, str]]:
+    gone: set[str] = set()
+    for bar in schema.get("x-timeline", ()):
+        try:
+            Timeline.compile({**schema, "x-timeline": [bar]}, facts)
+            founded = gone.isdisjoint(bar.get("of", ()))
+        except RuleError:
+            founded = False
+        if not founded:
+            gone.add(bar["label"])
+            target = f"$.actions[*].update['x-timeline'][?@.label == {quoted(bar['label'])}]"
+            why = f"the bar {bar['label']} reads what the newer document does not have"
+            yield Edit(MAIN, {"target": target, "description": why, "remove": True}), f"x-timeline {bar['label']}"
 
 
 def _compiles(compiler: Compiler, schema: Document, node: str) -> bool:

@@ -223,6 +223,8 @@ def _field_renamed(before: str, after: str, documents: Mapping[str, Document]) -
         actions = documents[name]["actions"]
         for rule in _rules_in(actions):
             yield from _field_in_rule(name, rule, before, after)
+        yield from _field_in_facts(name, documents[name], before, after)
+        yield from _field_in_timeline(name, actions, before, after)
         targets = [action["target"] for action in actions if word.search(action["target"])]
         yield from _targets_changed(name, targets, word, after, why)
 
@@ -246,6 +248,36 @@ def _field_in_rule(name: str, rule: Document, before: str, after: str) -> Iterat
     if any(quote.get("at") == f".{before}" for quote in rule.get("prose", ())):
         target = f"{path}.prose[?@.at == {quoted(f'.{before}')}]"
         yield Edit(name, {"target": target, "description": why, "update": {"at": f".{after}"}})
+
+
+def _field_in_facts(name: str, document: Document, before: str, after: str) -> Iterator[Edit]:
+    """Yield the edits of the fields that facts are looked up by, `face_choose[].audio_id`."""
+    for member, path in dict.fromkeys(_fields_of_facts(document)):
+        changed = re.sub(rf"(?<![\w-]){re.escape(before)}(?![\w-])", lambda _: after, path)
+        if changed != path:
+            target = f"$..[?@.kind && @.{member} == {quoted(path)}]"
+            yield Edit(name, {"target": target, "description": f"{before} is now {after}", "update": {member: changed}})
+
+
+def _fields_of_facts(node: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(node, Mapping):
+        provider = node.get("x-provider")
+        if isinstance(provider, Mapping):
+            yield from ((member, provider[member]) for member in ("key", "field") if member in provider)
+    for child in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        yield from _fields_of_facts(child)
+
+
+def _field_in_timeline(name: str, actions: Sequence[Action], before: str, after: str) -> Iterator[Edit]:
+    word = re.compile(rf"\bself\.{re.escape(before)}\b")
+    for action in actions:
+        update = action.get("update")
+        for bar in update.get("x-timeline", ()) if isinstance(update, Mapping) else ():
+            ends = {end: bar[end] for end in ("start", "end") if word.search(bar.get(end, ""))}
+            if ends:
+                changed = {end: word.sub(f"self.{after}", text) for end, text in ends.items()}
+                target = f"$.actions[*].update['x-timeline'][?@.label == {quoted(bar['label'])}]"
+                yield Edit(name, {"target": target, "description": f"{before} is now {after}", "update": changed})
 
 
 def _replaced_in_list(name: str, path: str, before: str, after: str, why: str) -> Iterator[Edit]:
