@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from kling_contracts import Report, Request
+from kling_contracts import Report, Request, Violation
 from kling_mock_server.failures.playback import PlayedStep
 from kling_mock_server.protocol.answer_summary import NO_DETAILS
 from kling_mock_server.protocol.envelope import new_request_id
@@ -12,6 +12,15 @@ from kling_mock_server.state.account import Account
 from kling_mock_server.state.journal import Entry, kept
 from kling_mock_server.state.kept_headers import kept_headers
 from kling_mock_server.state.tables import State
+
+
+class Caller(NamedTuple):
+    """The sender of a request: the account that it is journalled in, and why it is not let in."""
+
+    account: Account
+    token: str = ""
+    """Digest of the bearer token; empty where there was none."""
+    refusal: Violation | None = None
 
 
 class Exchange(NamedTuple):
@@ -32,23 +41,35 @@ class Exchange(NamedTuple):
     """The step of a scenario that takes the request."""
     began_s: float
     """When it began, on the clock of `time.perf_counter`."""
-    payload: Any = None
+    payload: Any
     """What its body, or its parameters, say; None where that was not understood."""
 
     @classmethod
     def begin(
         cls,
         request: Request,
-        account: Account,
+        caller: Caller,
         *,
-        token: str = "",
         operation: str = "",
         state: State | None = None,
         played: PlayedStep | None = None,
+        payload: Any = None,
+        began_s: float | None = None,
     ) -> "Exchange":
-        """Return the exchange of a request that belongs to an account, whose `state` may have been read before."""
-        state = state or account.state.read()
-        return cls(request, new_request_id(), account, state, state.now_ms(), token, operation, played, perf_counter())
+        """Return the exchange of a request; the account's `state` may have been read before."""
+        state = state or caller.account.state.read()
+        return cls(
+            request=request,
+            request_id=new_request_id(),
+            account=caller.account,
+            state=state,
+            now_ms=state.now_ms(),
+            token=caller.token,
+            operation=operation,
+            played=played,
+            began_s=perf_counter() if began_s is None else began_s,
+            payload=payload,
+        )
 
     def entry(
         self, status: int, code: int, message: str, report: Report, details: Mapping[str, Any] = NO_DETAILS

@@ -4,8 +4,9 @@ from typing import Any
 
 from kling_contracts import Operation, Request
 from kling_contracts.jsonio import strict_json
-from kling_mock_server.core.exchange import Exchange
-from kling_mock_server.core.operations import judge, work_on
+from kling_mock_server.core.exchange import Caller, Exchange
+from kling_mock_server.core.operations import work_on
+from kling_mock_server.core.operations.work import judge
 from kling_mock_server.core.query import Asked
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.reports.payload_checker import report_json, unreadable
@@ -23,7 +24,7 @@ def check_json(request: Request, account: Account, resources: Resources) -> dict
         payload = strict_json.decode(request.body)
     except strict_json.BodyError as error:
         return report_json(None, unreadable(resources.contract, error))
-    work = work_on(Exchange.begin(request, account, operation=operation.name), resources)
+    work = work_on(Exchange.begin(request, Caller(account), operation=operation.name), resources)
     measured = operation.facts.measure(payload, work.sources())
     return report_json(payload, judge(work, operation, payload, measured))
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Operation, Report, Request, Response, Violation
@@ -10,10 +11,11 @@ from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.judging.report import printable
 from kling_contracts.rules.rule import Rule
 from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoint
-from kling_mock_server.core.exchange import Exchange
-from kling_mock_server.core.operations import check_operations, judge, work_on
+from kling_mock_server.core.exchange import Caller, Exchange
+from kling_mock_server.core.operations import check_operations, work_on
+from kling_mock_server.core.operations.work import judge
 from kling_mock_server.core.resources import Resources, resources_of
-from kling_mock_server.failures.playback import ScenarioPlayer
+from kling_mock_server.failures.playback import PlayedStep, ScenarioPlayer
 from kling_mock_server.failures.wire import wire_details
 from kling_mock_server.protocol.answer_summary import answer_details, task_details
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id
@@ -26,7 +28,6 @@ from kling_mock_server.protocol.names import (
     UNVERIFIED_HEADER,
     VIOLATIONS_HEADER,
 )
-from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.journal import Entry, digest_of
 from kling_mock_server.state.stores.store import StoreDownError
@@ -37,15 +38,6 @@ _INTERNAL: Final = 5000
 """The service code of an internal error."""
 SPARE_BYTES: Final = 1024 * 1024
 """Bytes that a body may hold beside the largest audio file in Base64."""
-
-
-class _Caller(NamedTuple):
-    """The sender of a request: the account that it is journalled in, and why it is not let in."""
-
-    account: Account
-    token: str = ""
-    """Digest of the bearer token; empty where there was none."""
-    refusal: Violation | None = None
 
 
 class _Outcome(NamedTuple):
@@ -103,8 +95,7 @@ class Responder:
 
     def _refuse(self, request: Request, rule_id: str) -> Response:
         try:
-            caller = self._caller(request)
-            exchange = Exchange.begin(request, caller.account, token=caller.token)
+            exchange = Exchange.begin(request, self._caller(request))
             return self._refused(exchange, self._by_rule(self.contract.every_rule[rule_id]))
         except StoreDownError as error:
             return _store_down(error)
@@ -136,22 +127,21 @@ class Responder:
         return page_endpoint.page() if page_endpoint.wants_page(request) else None
 
     def _answer(self, request: Request) -> Response:
+        began_s = perf_counter()
         caller = self._caller(request)
         routed = self.contract.gate.route(request)
         if isinstance(routed, Violation):
-            exchange = Exchange.begin(request, caller.account, token=caller.token)
-            return self._refused(exchange, Report((routed,)))
+            return self._refused(Exchange.begin(request, caller, began_s=began_s), Report((routed,)))
         name = routed.operation.name
         if caller.refusal:
-            exchange = Exchange.begin(request, caller.account, token=caller.token, operation=name)
+            exchange = Exchange.begin(request, caller, operation=name, began_s=began_s)
             return self._refused(exchange, Report((caller.refusal,)))
-        exchange = self._begin(request, caller, name)
-        if exchange.played and not exchange.played.carries_out:
-            return self._played(exchange, None, Report())
         payload = self.contract.gate.payload(request, routed)
+        exchange = self._begin(request, caller, name, None if isinstance(payload, Violation) else payload, began_s)
+        if exchange.played and not exchange.played.carries_out:
+            return self._played(exchange, exchange.played, None, Report())
         if isinstance(payload, Violation):
             return self._refused(exchange, Report((payload,)))
-        exchange = exchange._replace(payload=payload)
         outcome = self._attempt(exchange, routed.operation, payload)
         if outcome.is_stale:
             # Once more: a concurrent request may have used the external id, or replaced the world, since judging.
@@ -160,21 +150,24 @@ class Responder:
             return self._refused(exchange, outcome.report)
         return self._accepted(exchange, outcome.report, outcome.data)
 
-    def _caller(self, request: Request) -> _Caller:
+    def _caller(self, request: Request) -> Caller:
         """Find the account first: whatever is wrong with a request, its sender reads it in their own journal."""
         token = self.contract.gate.token(request)
         if isinstance(token, Violation):
-            return _Caller(self.accounts.nobody, "", token)
+            return Caller(self.accounts.nobody, "", token)
         account = self.accounts.admit(token, self.contract.gate)
         if isinstance(account, Violation):
-            return _Caller(self.accounts.nobody, digest_of(token), account)
-        return _Caller(account, digest_of(token))
+            return Caller(self.accounts.nobody, digest_of(token), account)
+        return Caller(account, digest_of(token))
 
-    def _begin(self, request: Request, caller: _Caller, operation: str) -> Exchange:
+    def _begin(self, request: Request, caller: Caller, operation: str, payload: Any, began_s: float) -> Exchange:
         """Begin the exchange; where the account plays a scenario, let a step of it take the request."""
-        account, state = caller.account, caller.account.state.read()
-        played = self._scenarios.take_step(account.state, operation) if state.scenario is not None else None
-        return Exchange.begin(request, account, token=caller.token, operation=operation, state=state, played=played)
+        account = caller.account.state
+        state = account.read()
+        played = self._scenarios.take_step(account, operation) if state.scenario is not None else None
+        return Exchange.begin(
+            request, caller, operation=operation, state=state, played=played, payload=payload, began_s=began_s
+        )
 
     def _attempt(self, exchange: Exchange, operation: Operation, payload: Any) -> _Outcome:
         """Judge a payload and, where it is right, carry it out."""
@@ -199,7 +192,7 @@ class Responder:
     def _accepted(self, exchange: Exchange, report: Report, data: Any) -> Response:
         good = answer(200, 0, SUCCEED, exchange.request_id, data, _unverified(report))
         if exchange.played:
-            return self._played(exchange, good, report)
+            return self._played(exchange, exchange.played, good, report)
         self._record(exchange, exchange.entry(200, 0, SUCCEED, report, task_details(data)))
         return good
 
@@ -215,29 +208,29 @@ class Responder:
         status, code, message = first.rule.status, first.rule.code, first.message
         refusal = answer(status, code, message, exchange.request_id, headers=headers)
         if exchange.played:
-            return self._played(exchange, refusal, report)
+            return self._played(exchange, exchange.played, refusal, report)
         self._record(exchange, exchange.entry(status, code, message, report))
         return refusal
 
     def _downloaded(self, request: Request) -> Response:
+        began_s = perf_counter()
         address = address_of(request.path)
         is_known = address and self.accounts.knows(address.account)
         account = self.accounts.of(address.account) if address and is_known else self.accounts.nobody
         token = digest_of(request.headers.get("authorization", "").partition(" ")[2].strip())
-        exchange = self._begin(request, _Caller(account, token), DOWNLOAD)
+        exchange = self._begin(request, Caller(account, token), DOWNLOAD, None, began_s)
         if exchange.played and not exchange.played.carries_out:
-            return self._played(exchange, None, Report())
+            return self._played(exchange, exchange.played, None, Report())
         response = file_endpoint.download(request, address, self.resources)
         if exchange.played:
-            return self._played(exchange, response, Report())
+            return self._played(exchange, exchange.played, response, Report())
         details = answer_details(response, is_file=True)
         self._record(exchange, exchange.entry(response.status, 0, "", Report(), details))
         return response
 
-    def _played(self, exchange: Exchange, good: Response | None, report: Report) -> Response:
+    def _played(self, exchange: Exchange, taken: PlayedStep, good: Response | None, report: Report) -> Response:
         """Answer as the scenario's step says, from the good answer where the request was carried out."""
-        assert exchange.played is not None
-        played = self._scenarios.answer(exchange.played.step, good, exchange.request_id)
+        played = self._scenarios.answer(taken.step, good, exchange.request_id)
         response, is_file = played.response, exchange.operation == DOWNLOAD
         details = {**answer_details(response, is_file=is_file), **wire_details(response)}
         entry = exchange.entry(response.status, played.code, played.message, report, details)

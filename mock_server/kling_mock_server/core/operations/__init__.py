@@ -1,42 +1,20 @@
 """What the mock does for each operation, once its request is found right. `OPERATIONS` is the one list of them."""
 
-from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final
 
-from kling_contracts import Contract, Note, Operation, Report
+from kling_contracts import Contract
 from kling_contracts.errors import DocumentError
-from kling_contracts.facts.measuring import Measurement
-from kling_contracts.facts.sources import FactSources
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.operations.creating import Create
 from kling_mock_server.core.operations.identifying import Identify
 from kling_mock_server.core.operations.looking_up import List, Query
 from kling_mock_server.core.operations.speaking import Speak
+from kling_mock_server.core.operations.work import Work
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.names import CREATE, IDENTIFY, LIST, QUERY, TTS
 
-
-class Work(Protocol):
-    """One request of one operation."""
-
-    def sources(self) -> FactSources:
-        """Return what the payload's facts are measured from: the account's world of this instant."""
-
-    def notes(self, payload: Any) -> tuple[Note, ...]:
-        """Return what the payload says that is hardly meant, as only this mock can tell."""
-
-    def carry_out(self, payload: Any, measured: Measurement) -> Any:
-        """Do what a right payload asks for; return `data` of the answer, or a `RefusedTask`."""
-
-
-class Begin(Protocol):
-    """Begins the work on one request."""
-
-    def __call__(self, exchange: Exchange, resources: Resources) -> Work:
-        """Return the work."""
-
-
-OPERATIONS: Final[Mapping[str, Begin]] = {
+OPERATIONS: Final[Mapping[str, Callable[[Exchange, Resources], Work]]] = {
     CREATE: Create,
     QUERY: Query,
     LIST: List,
@@ -60,10 +38,3 @@ def check_operations(contract: Contract) -> None:
 def work_on(exchange: Exchange, resources: Resources) -> Work:
     """Begin the work on the request of an exchange."""
     return OPERATIONS[exchange.operation](exchange, resources)
-
-
-def judge(work: Work, operation: Operation, payload: Any, measured: Measurement) -> Report:
-    """Judge a payload by its measured facts, with the notes that the work has on it."""
-    report = operation.tree.report(payload, measured)
-    notes = work.notes(payload)
-    return report._replace(notes=report.notes + notes) if notes else report

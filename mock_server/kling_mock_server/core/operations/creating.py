@@ -3,7 +3,6 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from kling_contracts import Note
 from kling_contracts.facts.file_content import base64_bytes
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.sources import UNFETCHED, FactSources
@@ -12,6 +11,7 @@ from kling_contracts.unknown import Unknown
 from kling_mock_server.assets import speech
 from kling_mock_server.assets.synthetic_video import shown_in
 from kling_mock_server.core.exchange import Exchange
+from kling_mock_server.core.operations.work import Work
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.names import CREATE
 from kling_mock_server.protocol.task_json import created_json
@@ -27,14 +27,12 @@ _SESSION: Final = "facts.session"
 _LOUDNESS: Final = 1.0
 
 
-class Create:
+class Create(Work):
     """One task."""
 
     def __init__(self, exchange: Exchange, resources: Resources) -> None:
-        self._exchange = exchange
-        self._account = exchange.account
+        super().__init__(exchange, resources)
         self._world = exchange.account.world_of(exchange.state)
-        self._resources = resources
         step = exchange.played.step if exchange.played else None
         self._fate = step.task if step else None
         self._callbacks = step.callbacks if step else None
@@ -45,10 +43,6 @@ class Create:
         fetch = partial(downloads.audio, origin=exchange.request.origin)
         now_ms, advanced_ms = exchange.now_ms, exchange.state.advanced_ms
         return FactSources(self._world, fetch={"audio": fetch}, now_ms=now_ms, advanced_ms=advanced_ms)
-
-    def notes(self, payload: Any) -> tuple[Note, ...]:
-        """Return no notes."""
-        return ()
 
     def carry_out(self, payload: Any, measured: Measurement) -> dict[str, Any] | RefusedTask:
         """Store the task; refused where too many tasks run, or the world has changed since it was judged."""

@@ -10,19 +10,18 @@ from kling_contracts.facts.world import Session, VideoFile
 from kling_contracts.unknown import Unknown
 from kling_mock_server.assets.synthetic_video import notes_on, shown_in, video_of
 from kling_mock_server.core.exchange import Exchange
+from kling_mock_server.core.operations.work import Work
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.file_urls import Address
 from kling_mock_server.protocol.names import IDENTIFY
 from kling_mock_server.protocol.task_json import cost_json
 
 
-class Identify:
+class Identify(Work):
     """The faces of one video."""
 
     def __init__(self, exchange: Exchange, resources: Resources) -> None:
-        self._exchange = exchange
-        self._account = exchange.account
-        self._resources = resources
+        super().__init__(exchange, resources)
         clock = exchange.account.clock
         self._now_ms = clock.now_ms()
         self._advanced_ms = clock.advanced_ms
@@ -41,7 +40,6 @@ class Identify:
     def carry_out(self, payload: Any, measured: Measurement) -> Any:
         """Issue a session."""
         video = measured.entry("video")
-        assert isinstance(video, VideoFile), "a video that is not known breaks a rule"
         session_id = self._resources.ids.next()
         video_id, video_url = payload.get("video_id", ""), payload.get("video_url", "").partition("#")[0]
         # A contract without a rule on it lets a video pass that could not be measured.

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from kling_contracts import Note
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.provider import NO_SUCH_ID
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.rules.price import Price
 from kling_contracts.unknown import Unknown
 from kling_mock_server.core.exchange import Exchange
+from kling_mock_server.core.operations.work import Work
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.names import CREATE, LIST
 from kling_mock_server.protocol.task_json import state_json
@@ -16,40 +16,32 @@ from kling_mock_server.state.account import Account
 from kling_mock_server.state.tables import Task
 
 
-class Query:
+class Query(Work):
     """One task, by its own id or the caller's."""
-
-    def __init__(self, exchange: Exchange, resources: Resources) -> None:
-        self._account = exchange.account
-        self._renderer = resources.renderer
-        self._price = resources.contract.prices.get(CREATE)
 
     def sources(self) -> FactSources:
         """Return what the payload's facts are measured from: the account's tasks."""
         return FactSources(self._account.world, find={"tasks": self._find})
 
-    def notes(self, payload: Any) -> tuple[Note, ...]:
-        """Return no notes."""
-        return ()
-
     def carry_out(self, payload: Any, measured: Measurement) -> Any:
         """Return the task."""
         task = measured.entry("task")
-        assert isinstance(task, Task), "an unknown task breaks a rule"
+        if not isinstance(task, Task):
+            # A contract without a rule on it lets an unknown task pass; there is nothing to tell of it.
+            return None
         if task.status(self._account.clock.now_ms()) == "succeed":
-            self._renderer.begin(self._account.key, task.id)
-        return _now(self._account, task, self._price)
+            self._resources.renderer.begin(self._account.key, task.id)
+        return _now(self._account, task, self._resources.contract.prices.get(CREATE))
 
     def _find(self, name: str) -> Task | Unknown:
         return self._account.tasks.find(name) or NO_SUCH_ID
 
 
-class List:
+class List(Work):
     """One page of tasks, the newest first."""
 
     def __init__(self, exchange: Exchange, resources: Resources) -> None:
-        self._account = exchange.account
-        self._price = resources.contract.prices.get(CREATE)
+        super().__init__(exchange, resources)
         parameters = resources.contract.by_name[LIST].parameters
         self._defaults = {name: parameter.default for name, parameter in parameters.items()}
 
@@ -57,15 +49,12 @@ class List:
         """Return no sources: a page depends on nothing but its numbers."""
         return FactSources()
 
-    def notes(self, payload: Any) -> tuple[Note, ...]:
-        """Return no notes."""
-        return ()
-
     def carry_out(self, payload: Any, measured: Measurement) -> Any:
         """Return the page, empty beyond the last task."""
         asked = {**self._defaults, **payload}
         page = self._account.tasks.page(asked["pageNum"], asked["pageSize"])
-        return [_now(self._account, task, self._price) for task in page]
+        price = self._resources.contract.prices.get(CREATE)
+        return [_now(self._account, task, price) for task in page]
 
 
 def _now(account: Account, task: Task, price: Price | None) -> dict[str, Any]:

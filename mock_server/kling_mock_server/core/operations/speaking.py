@@ -2,33 +2,22 @@
 
 from typing import Any
 
-from kling_contracts import Note
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import Audio
 from kling_mock_server.assets.speech import duration_ms
-from kling_mock_server.core.exchange import Exchange
-from kling_mock_server.core.resources import Resources
+from kling_mock_server.core.operations.work import Work
 from kling_mock_server.protocol.file_urls import Address
 from kling_mock_server.protocol.names import TTS
 from kling_mock_server.protocol.task_json import cost_json, seconds
 
 
-class Speak:
+class Speak(Work):
     """One text, said by one voice."""
-
-    def __init__(self, exchange: Exchange, resources: Resources) -> None:
-        self._exchange = exchange
-        self._account = exchange.account
-        self._resources = resources
 
     def sources(self) -> FactSources:
         """Return what the payload's facts are measured from."""
         return FactSources(self._account.world)
-
-    def notes(self, payload: Any) -> tuple[Note, ...]:
-        """Return no notes."""
-        return ()
 
     def carry_out(self, payload: Any, measured: Measurement) -> Any:
         """Issue an audio."""

@@ -1,0 +1,38 @@
+"""The work on one request of one operation: where its facts come from, and what is done once it is found right."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from kling_contracts import Note, Operation, Report
+from kling_contracts.facts.measuring import Measurement
+from kling_contracts.facts.sources import FactSources
+from kling_mock_server.core.exchange import Exchange
+from kling_mock_server.core.resources import Resources
+
+
+class Work(ABC):
+    """One request of one operation."""
+
+    def __init__(self, exchange: Exchange, resources: Resources) -> None:
+        self._exchange = exchange
+        self._account = exchange.account
+        self._resources = resources
+
+    @abstractmethod
+    def sources(self) -> FactSources:
+        """Return what the payload's facts are measured from: the account's world of this instant."""
+
+    @abstractmethod
+    def carry_out(self, payload: Any, measured: Measurement) -> Any:
+        """Do what a right payload asks for; return `data` of the answer, or a `RefusedTask`."""
+
+    def notes(self, payload: Any) -> tuple[Note, ...]:
+        """Return what the payload says that is hardly meant, as only this mock can tell; by default nothing."""
+        return ()
+
+
+def judge(work: Work, operation: Operation, payload: Any, measured: Measurement) -> Report:
+    """Judge a payload by its measured facts, with the notes that the work has on it."""
+    report = operation.tree.report(payload, measured)
+    notes = work.notes(payload)
+    return report._replace(notes=report.notes + notes) if notes else report
