@@ -89,6 +89,44 @@ def test_a_field_that_does_not_exist_is_an_error_that_names_file_line_rule_and_t
     assert says in error
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("rule: self <= facts.audio.end_ms", "rule: self <= facts.audio.end", "facts.audio has no field end"),
+        ("rule: self <= facts.audio.end_ms", "rule: self <== facts.audio.end_ms", "'=' is outside the profile"),
+        ("must last at least {limit} ms", "must last at least {limt} ms", "the message names 'limt'"),
+        ("code: 1301\n", "code: 1399\n", "no response of the operation declares code 1399"),
+        (
+            "text: 裁剪后音频不得短于2秒",
+            "text: 裁剪后音频不得短于3秒",
+            "the vendor does not say '裁剪后音频不得短于3秒'",
+        ),
+        ("- id: clip-too-short", "- id: audio-too-long", "two rules have the id 'audio-too-long'"),
+    ],
+)
+def test_a_rule_that_cannot_be_compiled_is_an_error_that_names_its_file_and_line(folder, old, new, says):
+    changed(folder, OVERLAY, old, new)
+
+    error = error_of(folder)
+
+    assert re.match(rf"{OVERLAY}, line [0-9]+, /actions/[0-9]+/update/x-validations/[0-9]+: ", error)
+    assert says in error
+
+
+def test_a_misspelt_keyword_is_an_error_that_names_the_field_and_the_nearest_keyword(folder):
+    changed(folder, COMPANIONS, "maxLength: 1000", "maxLenght: 1000")
+
+    assert error_of(folder) == ("the schema keyword 'maxLenght' at text cannot be made a rule; did you mean maxLength?")
+
+
+def test_facts_that_no_schema_declares_are_an_error_that_names_the_nearest_schema(folder):
+    changed(folder, COMPANIONS, "x-facts: SpeechFacts", "x-facts: SpechFacts")
+
+    assert "x-facts names SpechFacts, no such schema in components.schemas; did you mean SpeechFacts?" in error_of(
+        folder
+    )
+
+
 def test_a_rule_that_stands_where_none_is_judged_is_an_error(folder):
     rule = "{id: stray, source: mock, rule: 1 == 1, message: m}"
     action = f"\n  - {{target: $.info, update: {{x-validations: [{rule}]}}}}\n"

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from kling_contracts.documents import loading as documents
-from kling_contracts.errors import DocumentError
+from kling_contracts.errors import DocumentError, RuleError
 from kling_contracts.facts.sources import FactSources, Fetch, unfetched
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
@@ -58,7 +58,12 @@ class Contract:
         holds the documents, by default the installed ones. Raises `ValueError` for an unknown profile and
         `DocumentError` where the documents are wrong.
         """
-        return cls.compile(documents.effective(profile, upstream_state=upstream_state, folder=folder))
+        document = documents.effective(profile, upstream_state=upstream_state, folder=folder)
+        try:
+            return cls.compile(document)
+        except RuleError as error:
+            place = documents.place_of_rule(error.rule_id, folder) if error.rule_id else ""
+            raise RuleError(f"{place}: {error}" if place else str(error), error.rule_id) from None
 
     @classmethod
     def compile(cls, document: Document) -> "Contract":

@@ -19,3 +19,8 @@ class OverlayError(DocumentError):
 
 class RuleError(DocumentError):
     """A rule cannot be compiled."""
+
+    def __init__(self, message: str, rule_id: str = "") -> None:
+        super().__init__(message)
+        self.rule_id = rule_id
+        """The id of the rule; empty where the error is not about one rule."""

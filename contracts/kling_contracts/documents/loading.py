@@ -39,6 +39,18 @@ def effective(profile: str = "documented", *, upstream_state: bool = True, folde
     return _cached(files, sources, home / "__pycache__")
 
 
+def place_of_rule(rule_id: str, folder: Path | None = None) -> str:
+    """Return file, line and JSON Pointer of a rule; empty where no document of ours holds it.
+
+    `folder` as in `effective`; patches are not looked into.
+    """
+    home = folder or kling_openapi.FOLDER
+    texts = {name: _source(home / name) for name in (*PROFILES["upstream"], COMPANIONS)}
+    return vocabulary.place_of_rule(
+        rule_id, [SourceDocument(name, texts[name], parse(texts[name], name)) for name in texts]
+    )
+
+
 def vendor(folder: Path | None = None) -> Document:
     """Return the vendor's document as it was published; `folder` as in `effective`."""
     home = folder or kling_openapi.FOLDER

@@ -4,7 +4,7 @@ A misspelt extension would otherwise drop its rule in silence.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -55,9 +55,18 @@ def refuse_unfit_result(effective: Document, sources: list[SourceDocument]) -> N
     faults = [one for one in _checker("Node").broken(effective) if one.place[-2:] != ("Object", "additionalProperties")]
     if faults:
         raise DocumentError(_listed(SourceDocument("the effective document", b"", effective), faults))
-    mistakes = [_placed(rule, at, says, sources) for rule, at, says in _misplaced(effective, ())]
+    mistakes = [*_unknown_schemas(effective)]
+    mistakes += [_placed(rule, at, says, sources) for rule, at, says in _misplaced(effective, ())]
     if mistakes:
         raise DocumentError("\n".join(mistakes[:MAX_SHOWN]))
+
+
+def place_of_rule(rule_id: str, sources: Iterable[SourceDocument], place: Steps = ()) -> str:
+    """Return file, line and JSON Pointer of a rule, or of a place within it; empty where no source holds it."""
+    for source in sources:
+        for path in _rules_with(rule_id, source.content, ()):
+            return _place(source, (*path, *place))
+    return ""
 
 
 @cache
@@ -125,6 +134,17 @@ def _hint(name: str, known: Any) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def _unknown_schemas(effective: Document) -> Iterator[str]:
+    """Yield a sentence for every operation whose facts no schema declares."""
+    schemas = effective.get("components", {}).get("schemas", {})
+    for path, item in effective.get("paths", {}).items():
+        for method, operation in item.items():
+            name = operation.get("x-facts") if isinstance(operation, Mapping) else None
+            if name is not None and name not in schemas:
+                place = pointer(("paths", path, method, "x-facts"))
+                yield f"{place}: x-facts names {name}, no such schema in components.schemas{_hint(name, schemas)}"
+
+
 def _misplaced(node: Any, path: Steps) -> Iterator[tuple[str, Steps, str]]:
     """Yield rule id, place within the rule, and sentence for rules in the wrong place and fields that do not exist."""
     if isinstance(node, Mapping):
@@ -159,15 +179,13 @@ def _unknown_in_rule(rule: Document, fields: list[str]) -> Iterator[tuple[str, S
 
 
 def _placed(rule_id: str, place: Steps, says: str, sources: list[SourceDocument]) -> str:
-    for source in sources:
-        for path in _rules_with(rule_id, source.content, ()):
-            return f"{_place(source, (*path, *place))}: rule {rule_id!r}: {says}"
-    return f"rule {rule_id!r}: {says}"
+    where = place_of_rule(rule_id, sources, place)
+    return f"{where}: rule {rule_id!r}: {says}" if where else f"rule {rule_id!r}: {says}"
 
 
 def _rules_with(rule_id: str, node: Any, path: Steps) -> Iterator[Steps]:
     if isinstance(node, Mapping):
-        if node.get("id") == rule_id and "rule" in node:
+        if node.get("id") == rule_id and node.keys() & {"rule", "code"}:
             yield path
         for key, child in node.items():
             yield from _rules_with(rule_id, child, (*path, key))

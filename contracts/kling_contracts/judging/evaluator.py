@@ -144,7 +144,7 @@ class _SchemaCompiler:
 
     def _add(self, rule: Rule, order: Order) -> None:
         if rule.id in self.orders:
-            raise RuleError(f"two rules have the id {rule.id!r}")
+            raise RuleError(f"two rules have the id {rule.id!r}", rule.id)
         self.orders[rule.id] = order
         self.rules.append(rule)
 
@@ -161,9 +161,13 @@ def _expressions(rules: tuple[Rule, ...]) -> list[Expression]:
 
 
 def _refuse_unknown_keywords(schema: Schema, name: str) -> None:
+    from difflib import get_close_matches
+
     for keyword in schema:
         if keyword not in KEYWORDS and keyword not in _ANNOTATIONS and not keyword.startswith("x-"):
-            raise RuleError(f"the schema keyword {keyword!r} at {name or 'the body'} cannot be made a rule")
+            near = get_close_matches(keyword, (*KEYWORDS, *_ANNOTATIONS), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise RuleError(f"the schema keyword {keyword!r} at {name or 'the body'} cannot be made a rule{hint}")
 
 
 _ALL_SOUND: Final[frozenset[str]] = frozenset()

@@ -164,7 +164,7 @@ class Compiler(NamedTuple):
             try:
                 yield self._cel_rule(entry, schema, node)
             except (LookupError, TypeError, ValueError) as error:
-                raise RuleError(f"rule {entry.get('id')!r}: {error}") from None
+                raise RuleError(f"rule {entry.get('id')!r}: {error}", entry.get("id", "")) from None
 
     def _keyword_rule(self, rule_id: str, keyword: str, value: Any, says: str, schema: Schema, node: str) -> Rule:
         quotes = _quotes(schema.get("x-prose", {}).get(keyword, ()), schema, node)
@@ -208,12 +208,15 @@ class Compiler(NamedTuple):
             evidence=_evidence(entry.get("evidence"), source),
             message_evidence=_evidence(entry.get("messageEvidence"), "mock"),
         )
-        rule.sentence()
+        try:
+            rule.sentence()
+        except (LookupError, ValueError) as error:
+            raise RuleError(f"the message names {error}; it may name limit and choices") from None
         return rule
 
     def _status(self, code: int, rule_id: str) -> int:
         if code not in self.statuses.by_code:
-            raise RuleError(f"rule {rule_id!r}: no response declares code {code}")
+            raise RuleError(f"no response of the operation declares code {code}, which {rule_id} refuses with", rule_id)
         return self.statuses.by_code[code]
 
 
