@@ -14,6 +14,7 @@ from bench.measure import Figure, ratio
 from kling_contracts import Contract
 from kling_contracts.media import audio, silent_audio
 from kling_mock_server import create_app
+from kling_mock_server.page import page_files
 from support import hostile_audio
 
 CONTRACT = Contract.load()
@@ -27,6 +28,7 @@ def figures():
     yield Figure("collect_violations(six errors) / of the example", _six_errors(), 10)
     yield Figure("collect_violations(a 5 MB upload) / json.loads + b64decode of it", _upload(), 1.5)
     yield Figure("full pipeline / bare Flask echo, in process", _pipeline(), 1.05)
+    yield Figure("an API request once the page was looked at / before", _looked_at(), 1.03)
     yield Figure("memory of 10,000 tasks", _memory(), 10, "MB")
     yield Figure("slowest of the hostile 5 MB files", _hostile(), 0.25, "s")
 
@@ -68,6 +70,18 @@ def _pipeline():
     bare = flask.Flask("bare")
     bare.post(CONTRACT.operation.paths[0])(lambda: flask.jsonify(flask.request.get_json()))
     return ratio(_caller(create_app()), _caller(bare), 1000)
+
+
+def _looked_at():
+    """What the page leaves behind: nothing, since it asks like any other client and only while somebody looks."""
+    looked_at, never = create_app(), create_app()
+    visit = looked_at.test_client()
+    visit.get("/", headers={"Accept": "text/html"})
+    for name in page_files():
+        assert visit.get(f"/_mock/page/{name}").status_code == 200
+    for path in ("/journal", "/tasks", "/clock", "/scenario", "/limits", "/world"):
+        assert visit.get(f"/_mock{path}", headers={"Authorization": "Bearer bench"}).status_code == 200
+    return ratio(_caller(looked_at), _caller(never), 1000)
 
 
 def _caller(app):

@@ -20,19 +20,24 @@ _SCHEME: Final = re.compile(r"(?:bearer|basic|digest|token)(?= )", re.IGNORECASE
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers by name, every value that may be a secret as `sha256:` and the digest of it."""
-    pairs = list(headers.items())[:MAX_HEADERS]
-    return {name: _kept(name, value) for name, value in pairs}
+    pairs = headers.items() if len(headers) <= MAX_HEADERS else list(headers.items())[:MAX_HEADERS]
+    return {
+        name: value if name in _HARMLESS and len(value) <= MAX_HEADER_LENGTH else _kept(name, value)
+        for name, value in pairs
+    }
+
+
+_HARMLESS: Final[set[str]] = set()
+"""Names that were found to be no secret's: most requests have the same headers."""
+_MAX_HARMLESS: Final = 1000
 
 
 def _kept(name: str, value: str) -> str:
-    if _is_secret(name):
+    if _SECRET.search(name):
         return _redacted(value)
+    if len(_HARMLESS) < _MAX_HARMLESS:
+        _HARMLESS.add(name)
     return value if len(value) <= MAX_HEADER_LENGTH else value[:MAX_HEADER_LENGTH] + "…"
-
-
-@lru_cache(maxsize=1000)
-def _is_secret(name: str) -> bool:
-    return _SECRET.search(name) is not None
 
 
 @lru_cache
