@@ -66,10 +66,9 @@ def shown(document):
 IMPORT = re.compile(r"^(?:from kling_\S+ import .+|import kling_\S+)$", re.MULTILINE)
 NAME = re.compile(r"`(kling_\w+(?:\.\w+)*)\.(\w+)`")
 # The package of Schemathesis is elsewhere, too.
-IMPORTS = sorted(
-    {statement for name in LINKING for statement in IMPORT.findall(text_of(name)) if "schemathesis" not in statement}
-    | {f"from {module} import {last}" for name in LINKING for module, last in NAME.findall(text_of(name))}
-)
+TEXTS = "\n".join(map(text_of, LINKING))
+STATEMENTS = {*IMPORT.findall(TEXTS), *(f"from {module} import {last}" for module, last in NAME.findall(TEXTS))}
+IMPORTS = sorted(statement for statement in STATEMENTS if "schemathesis" not in statement)
 
 
 # Examples in help texts: what a reader finds there works, in a folder with the example files.
