@@ -9,7 +9,7 @@ import click
 FILES: Final = ("schemathesis.toml", "klingkit_hooks.py")
 
 _NEXT: Final = """\
-Next, with `pip install 'klingkit[schemathesis]'`:
+Next, where klingkit's extra `schemathesis` is installed:
   klingkit serve --token klingkit
   {cd}schemathesis run http://127.0.0.1:8080/_mock/openapi.json"""
 
