@@ -5,7 +5,6 @@ A misspelt extension would otherwise drop its rule in silence.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -130,6 +129,9 @@ def _at(value: Any, path: Steps) -> Any:
 
 
 def _hint(name: str, known: Any) -> str:
+    # Imported late: documents that are right need no hint.
+    from difflib import get_close_matches
+
     near = get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
