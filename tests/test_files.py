@@ -10,10 +10,13 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from kling_contracts import Contract, DocumentError
+from kling_contracts.documents.loading import COMPANIONS
 from kling_contracts.media import video
 from kling_mock_server.adapters import waitress_server
 from kling_mock_server.adapters.live_server import LiveServer
-from support.serving import PATH, SESSION, Answer, payload
+from support.contract_folder import changed, copy_of_documents
+from support.serving import PATH, SESSION, Answer, Mock, payload
 from support.workflow import DAY_MS, IDENTIFY, ORIGIN, TTS, Caller, said, task_path
 
 ENDS_MS = 150_000
@@ -436,3 +439,19 @@ def test_files_come_over_http_as_they_are():
     assert (head.status, head.headers["Content-Length"], head.body) == (200, str(len(whole.body)), b"")
     assert (part.status, part.body, part.headers["Content-Length"]) == (206, b"ftyp", "4")
     assert (beyond.status, beyond.body) == (416, b"")
+
+
+def test_a_file_that_is_missing_is_refused_as_the_documents_say(tmp_path):
+    folder = copy_of_documents(tmp_path)
+    changed(folder, COMPANIONS, "{id: file-missing, code: 1203,", "{id: file-missing, code: 1202,")
+    mock = Mock(contract=Contract.load(folder=folder))
+
+    assert mock.ask("GET", "/_mock/files/0123456789abcdef/results/1.mp4").code == 1202
+
+
+def test_documents_without_a_rule_of_the_mocks_own_are_refused_at_the_start(tmp_path):
+    folder = copy_of_documents(tmp_path)
+    changed(folder, COMPANIONS, "id: store-down,", "id: store-dwon,")
+
+    with pytest.raises(DocumentError, match="x-mock-rules lacks store-down"):
+        Mock(contract=Contract.load(folder=folder))

@@ -95,6 +95,13 @@ class Contract:
         return MappingProxyType({**self.rules, **self.account_rules, **others, **self.rules})
 
     @cached_property
+    def mock_rules(self) -> Mapping[str, Rule]:
+        """What the mock refuses beside the API, by id: its files, its control surface, what goes wrong in itself."""
+        compiler = Compiler({}, 0, self.operation.statuses)
+        rules = compiler.request_rules(self.document.get("x-mock-rules", []))
+        return MappingProxyType({rule.id: rule for rule in rules})
+
+    @cached_property
     def codes(self) -> Mapping[int, ServiceCode]:
         """Every service code of a refusal, by number: its status, its message, and whether a retry can help."""
         rules = (*self.gate.rules.values(), *self.account_rules.values())

@@ -12,6 +12,7 @@ from kling_contracts.jsonio.keywords import Checker
 from kling_contracts.rule_table import rule_rows
 from kling_mock_server.core import inbox
 from kling_mock_server.core.journal_query import journal_json, parse_query
+from kling_mock_server.core.own_answers import CONTROL_CALL, CONTROL_METHOD, CONTROL_PATH, refusal
 from kling_mock_server.core.payload_check import check_json
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.core.task_list import tasks_json
@@ -102,7 +103,8 @@ class Control:
         try:
             return self._answer(request, request_id)
         except MisuseError as misuse:
-            return answer(misuse.status, _CODES[misuse.status], str(misuse), request_id, headers=misuse.headers)
+            rule = self._contract.mock_rules[_RULES[misuse.status]]
+            return refusal(rule, str(misuse), request_id, misuse.headers)
 
     def _answer(self, request: Request, request_id: str) -> Response:
         path = request.path.removeprefix(CONTROL_PREFIX).rstrip("/")
@@ -170,7 +172,7 @@ class Control:
 
 _DOCUMENT: Final = ("GET", "/openapi.json")
 _INBOX: Final = "/inbox/{id}"
-_CODES: Final = {400: 1200, 404: 1202, 405: 1202}
+_RULES: Final = {400: CONTROL_CALL, 404: CONTROL_PATH, 405: CONTROL_METHOD}
 _ADVANCE: Final = Checker(
     {
         "type": "object",

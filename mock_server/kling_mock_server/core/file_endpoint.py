@@ -6,8 +6,8 @@ from typing import Final
 
 from kling_contracts import Request, Response
 from kling_mock_server.assets.library import MEDIA_TYPES
+from kling_mock_server.core.own_answers import FILE_METHOD, FILE_MISSING, refusal
 from kling_mock_server.core.resources import Resources
-from kling_mock_server.protocol.envelope import answer, new_request_id
 from kling_mock_server.protocol.file_urls import Address
 from kling_mock_server.state.tables import Task
 
@@ -16,8 +16,9 @@ _RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,15})-(?P<last>[0-9]{0,15})"
 
 def download(request: Request, address: Address | None, resources: Resources) -> Response:
     """Answer GET or HEAD for a file; 404 where there is none (any more)."""
+    rules = resources.contract.mock_rules
     if request.method not in ("GET", "HEAD"):
-        return answer(405, 1202, "files are for GET", new_request_id(), headers={"Allow": "GET, HEAD"})
+        return refusal(rules[FILE_METHOD], headers={"Allow": "GET, HEAD"})
     library = resources.library
     result = library.result(address) if address else None
     if result and address:
@@ -25,7 +26,7 @@ def download(request: Request, address: Address | None, resources: Resources) ->
         resources.renderer.wait_for(address.account, result.id, elsewhere)
     content = library.content(address) if address else None
     if content is None or address is None:
-        return answer(404, 1203, "The file does not exist, or no longer", new_request_id())
+        return refusal(rules[FILE_MISSING])
     headers = {"Content-Type": MEDIA_TYPES[address.kind], "Accept-Ranges": "bytes"}
     asked = _asked(request, len(content))
     if asked is None:

@@ -1,10 +1,12 @@
 """The inspector page over HTTP: `GET /` of a browser, and the page's other files under `/_mock/page/`."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from kling_contracts import Request, Response
+from kling_contracts.rules.rule import Rule
+from kling_mock_server.core.own_answers import FILE_METHOD, PAGE_PATH, refusal
 from kling_mock_server.page import INDEX, page_files
-from kling_mock_server.protocol.envelope import answer, new_request_id
 from kling_mock_server.protocol.names import PAGE_PREFIX
 
 _POLICY: Final = "; ".join(
@@ -45,13 +47,16 @@ def page() -> Response:
     return _served(INDEX, {"Vary": "Accept"})
 
 
-def page_file(request: Request) -> Response:
-    """Answer GET or HEAD for a file under `PAGE_PREFIX`; 404 where the page has none of that name."""
+def page_file(request: Request, rules: Mapping[str, Rule]) -> Response:
+    """Answer GET or HEAD for a file under `PAGE_PREFIX`; 404 where the page has none of that name.
+
+    `rules` are those by which the mock refuses what is its own.
+    """
     if request.method not in ("GET", "HEAD"):
-        return answer(405, 1202, "the page's files are for GET", new_request_id(), headers={"Allow": "GET, HEAD"})
+        return refusal(rules[FILE_METHOD], headers={"Allow": "GET, HEAD"})
     name = request.path.removeprefix(PAGE_PREFIX)
     if name not in page_files():
-        return answer(404, 1202, f"the page has no file {name!r}; it begins at GET /", new_request_id())
+        return refusal(rules[PAGE_PATH], f"the page has no file {name!r}; it begins at GET /")
     return _served(name, {})
 
 

@@ -14,6 +14,7 @@ from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoi
 from kling_mock_server.core.exchange import Caller, Exchange
 from kling_mock_server.core.operations import check_operations, work_on
 from kling_mock_server.core.operations.work import judge
+from kling_mock_server.core.own_answers import INTERNAL_ERROR, STORE_DOWN, check_mock_rules, refusal
 from kling_mock_server.core.resources import Resources, resources_of
 from kling_mock_server.failures.playback import PlayedStep, ScenarioPlayer
 from kling_mock_server.failures.wire import wire_details
@@ -34,8 +35,6 @@ from kling_mock_server.state.stores.store import StoreDownError
 from kling_mock_server.state.tasks import RefusedTask
 
 _LOG: Final = logging.getLogger("klingkit")
-_INTERNAL: Final = 5000
-"""The service code of an internal error."""
 SPARE_BYTES: Final = 1024 * 1024
 """Bytes that a body may hold beside the largest audio file in Base64."""
 
@@ -60,6 +59,7 @@ class Responder:
         self, contract: Contract, accounts: Accounts, fetch: Fetch = unfetched, resources: Resources | None = None
     ) -> None:
         check_operations(contract)
+        check_mock_rules(contract)
         self.contract = contract
         self.accounts = accounts
         self.resources = resources or resources_of(contract, accounts, fetch=fetch)
@@ -89,7 +89,7 @@ class Responder:
         try:
             return self._answer_own(request) or self._answer(request)
         except StoreDownError as error:
-            return _store_down(error)
+            return self._store_down(error)
         except Exception as error:
             return self.fail(f"{request.method} {request.path}", error)
 
@@ -98,16 +98,15 @@ class Responder:
             exchange = Exchange.begin(request, self._caller(request))
             return self._refused(exchange, self._by_rule(self.contract.every_rule[rule_id]))
         except StoreDownError as error:
-            return _store_down(error)
+            return self._store_down(error)
         except Exception as error:
             return self.fail(f"{request.method} {request.path}", error)
 
     def fail(self, what: str, error: BaseException) -> Response:
         """Answer for an error that nobody foresaw; the log has it under the request id of the answer."""
-        request_id, internal = new_request_id(), self.contract.codes[_INTERNAL]
+        request_id, rule = new_request_id(), self.contract.mock_rules[INTERNAL_ERROR]
         _LOG.error("an error of klingkit itself in request %s (%s)", request_id, printable(what), exc_info=error)
-        message = f"{internal.message}: an error of klingkit itself; its log has it under request {request_id}"
-        return answer(internal.status, internal.code, message, request_id)
+        return refusal(rule, f"{rule.message} {request_id}", request_id)
 
     def close(self) -> None:
         """Stop sending callbacks and rendering, and let go of the store."""
@@ -121,7 +120,7 @@ class Responder:
         if path.startswith(f"{FILES_PREFIX}/"):
             return self._downloaded(request)
         if path.startswith(PAGE_PREFIX):
-            return page_endpoint.page_file(request)
+            return page_endpoint.page_file(request, self.contract.mock_rules)
         if path == CONTROL_PREFIX or path.startswith(f"{CONTROL_PREFIX}/"):
             return self._control.respond(request)
         return page_endpoint.page() if page_endpoint.wants_page(request) else None
@@ -186,6 +185,10 @@ class Responder:
         assert rule is not None, "a task is refused by a rule of the contract alone"
         return rule
 
+    def _store_down(self, error: StoreDownError) -> Response:
+        rule = self.contract.mock_rules[STORE_DOWN]
+        return refusal(rule, f"{rule.message}: {error}")
+
     def _by_rule(self, rule: Rule) -> Report:
         return Report((Violation(rule, "", rule.sentence()),))
 
@@ -249,10 +252,6 @@ def _with_one_slash(request: Request) -> Request:
     if not request.path.startswith("//"):
         return request
     return replace(request, path="/" + request.path.lstrip("/"))
-
-
-def _store_down(error: StoreDownError) -> Response:
-    return answer(503, 5001, f"The mock cannot use its store: {error}", new_request_id())
 
 
 def _unverified(report: Report) -> dict[str, str]:
