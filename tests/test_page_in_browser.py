@@ -362,6 +362,64 @@ def test_the_whole_way_takes_three_clicks_and_the_result_plays(visitor, page):
     ]
 
 
+VALUES = [
+    payload(),
+    {"": {"": [[], {}, [[{}]]]}, "a/b": {"~": 1, "m~n/o": [None, True, "x"]}},
+    [1, [2, [3, {"k": [4]}]], "]", "{", '"', '\\"', ":", ","],
+    {"long": "x" * 300, "会话": "\u2028\n", "e": [1.5e300, -0.0, 10**20]},
+    "text",
+    [],
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_the_lines_of_a_text_are_those_at_which_its_values_are_printed(visitor, page, value):
+    visitor.visit()
+    text, lines, found = page.evaluate(
+        """async value => {
+          const { printed, linesOf } = await import("./_mock/page/json.js");
+          const lines = printed(value), text = lines.map(line => line.text).join("\\n");
+          return [text, lines.map(line => line.pointers), [...linesOf(text)]];
+        }""",
+        value,
+    )
+    assert json.loads(text) == value
+    assert dict(found) == {pointer: line for line, pointers in enumerate(lines) for pointer in pointers}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"a"', '{"a": [1,, }', '"half', "]]]}}}", '{"a": "\\x"}', "{" * 500, "\x00"]
+)
+def test_a_text_that_is_no_json_has_lines_all_the_same(visitor, page, text):
+    visitor.visit()
+    assert page.evaluate(
+        "async text => [...(await import('./_mock/page/json.js')).linesOf(text).values()].every(Number.isInteger)", text
+    )
+
+
+def test_a_number_beyond_what_a_double_holds_keeps_its_digits(visitor, page):
+    client(visitor).post(visitor.url + PATH, json={"session_id": 12345678901234567890}, timeout=10)
+    visitor.visit()
+    page.wait_for_selector(".detail .payload")
+    assert "12345678901234567890" in page.inner_text(".detail .payload")
+
+
+def test_a_key_that_is_not_ascii_is_the_account_that_curl_sees(chromium, mock):
+    visitor = Visitor(chromium, mock.url, "密钥 ü").visit("playground")
+    visitor.key = "密钥-ü"
+    visitor.page.get_by_label("Key").fill(visitor.key)
+    visitor.page.keyboard.press("Enter")
+    visitor.page.wait_for_selector(".verdict.good")
+    visitor.page.get_by_role("button", name="Send").click()
+    visitor.page.wait_for_selector(".answer .pill.good")
+    header = f"Authorization: Bearer {visitor.key}"
+    done = subprocess.run(
+        ["curl", "-sS", f"{mock.url}/_mock/journal", "-H", header], capture_output=True, timeout=30, check=True
+    )
+    assert [entry["operation"] for entry in json.loads(done.stdout)["data"]["entries"]] == ["create"]
+    visitor.leave()
+
+
 # Tasks and account
 
 

@@ -119,8 +119,8 @@ function renderWorld(parts) {
 function table(heads, rows, cells) {
   if (!rows.length) return null;
   return [
-    h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => (head ? h("th", { scope: "col" }, head) : h("td"))))),
-      h("tbody", {}, rows.slice(0, ROWS).map((row) => h("tr", {}, cells(row).map((cell) => h("td", {}, cell)))))),
+    h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": heads[0] }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => (head ? h("th", { scope: "col" }, head) : h("td"))))),
+      h("tbody", {}, rows.slice(0, ROWS).map((row) => h("tr", {}, cells(row).map((cell) => h("td", {}, cell))))))),
     rows.length > ROWS ? h("p", { class: "dim" }, t("more", { n: rows.length - ROWS })) : null,
   ];
 }

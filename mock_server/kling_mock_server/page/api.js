@@ -5,7 +5,7 @@ const KEY = "klingkit.key";
 
 /** The key that the person typed; empty where there is none. It lasts as long as the tab. */
 export const key = () => sessionStorage.getItem(KEY) ?? "";
-export const setKey = (value) => sessionStorage.setItem(KEY, value);
+export const setKey = (value) => sessionStorage.setItem(KEY, value.trim());
 
 /** An answer that is a refusal, or none at all (`status` 0). */
 export class CallError extends Error {
@@ -28,8 +28,10 @@ export function parsed(text) {
   }
 }
 
+// As curl and most clients send a key that is not ASCII: the bytes of its UTF-8.
 function bearer() {
-  return key() ? { Authorization: `Bearer ${key()}` } : {};
+  const bytes = String.fromCharCode(...new TextEncoder().encode(key()));
+  return key() ? { Authorization: `Bearer ${bytes}` } : {};
 }
 
 async function fetched(path, options) {

@@ -36,6 +36,7 @@ function show() {
   document.documentElement.dataset.theme = theme();
   document.title = `${t(name)} · klingkit`;
   renderHead(name);
+  renderStatus();
   const main = place("main");
   main.className = `view-${name}`;
   view = VIEWS[name](main, name === "account" ? status : id);
@@ -60,17 +61,26 @@ function renderHead(name) {
 }
 
 function changeKey() {
-  if (place("key").value === key()) return;
+  if (place("key").value.trim() === key()) return;
   setKey(place("key").value);
   journal.clear();
+  isFirst = true;
+  known = null;
   show();
   poll();
 }
 
+let known = null;
+
 // What is played and what time it is, for every view to see.
 async function status() {
-  if (!key()) return void fill(place("state"));
-  const [{ scenario }, clock] = await Promise.all([control("GET", "/scenario"), control("GET", "/clock")]);
+  known = key() ? await Promise.all([control("GET", "/scenario"), control("GET", "/clock")]) : null;
+  renderStatus();
+}
+
+function renderStatus() {
+  if (!known) return void fill(place("state"));
+  const [{ scenario }, clock] = known;
   fill(place("state"),
     scenario ? h("a", { href: "#account", class: "pill warn" }, `${t("playing")}: ${scenario.name}`) : null,
     clock.advanced_ms || clock.standing ? h("a", { href: "#account", class: "pill" }, moment(clock.now_ms)) : null);

@@ -99,7 +99,7 @@ function renderFoot(element, count, more) {
   fill(element,
     count > rows || journal.hasOlder
       ? h("button", { type: "button", onclick: async () => { await journal.loadOlder(); more(); } }, t("older")) : null,
-    !count ? h("p", { class: "empty" }, journal.entries.length ? t("noMatch") : t("noExchanges", { url: urlOf("/") })) : null,
+    !count ? h("p", { class: "empty" }, t(journal.entries.length ? "noMatch" : key() ? "noExchanges" : "noKeyless", { url: urlOf("/") })) : null,
     journal.dropped ? h("p", { class: "dim" }, t("dropped", { n: journal.dropped })) : null);
 }
 

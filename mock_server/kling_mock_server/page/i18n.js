@@ -35,6 +35,7 @@ const TEXTS = {
   accepted: ["accepted", "已接受"],
   refused: ["refused", "被拒绝"],
   noExchanges: ["Nothing has been asked with this key yet. Point your client at {url}, or send the vendor's example from the playground.", "该密钥还没有任何请求。请将客户端指向 {url}，或在试验台发送官方示例。"],
+  noKeyless: ["No request without a usable key has come in.", "没有收到缺少有效密钥的请求。"],
   noMatch: ["No exchange passes the filter.", "没有符合筛选条件的请求。"],
   older: ["Show older", "显示更早的"],
   dropped: ["{n} older ones made room", "更早的 {n} 条已被移除"],

@@ -46,7 +46,7 @@ export function taskCard() {
       update(head, JSON.stringify([row.task_status, row.task_status_msg]), () => headOf(row));
       const urls = (row.task_result?.videos ?? []).map((one) => ownFile(one.url)).filter(Boolean);
       update(video, JSON.stringify(urls), () => urls.map((url) =>
-        h("video", { controls: true, preload: "none", playsinline: true, src: url, "aria-label": `${t("result")} ${row.task_id}` })));
+        h("video", { controls: true, preload: "none", poster: "_mock/page/poster.svg", playsinline: true, src: url, "aria-label": `${t("result")} ${row.task_id}` })));
       update(callbacks, JSON.stringify(row.callbacks), () => callbacksOf(row.callbacks));
     },
   };
