@@ -1,6 +1,7 @@
 """`make matrix`: a slice of the suite on every Python here, with the lowest and the highest version of each dependency.
 
-The bounds in pyproject.toml are what this ran with. `--lowest` runs the lowest versions alone, on this Python.
+The bounds in pyproject.toml are what this ran with. `--lowest` runs the lowest versions alone, `--highest` the highest,
+on this Python.
 """
 
 import os
@@ -136,13 +137,14 @@ def slice_on(run, folder, wheel):
     return status == 0
 
 
-def main(is_lowest_alone):
-    """Run every environment; exits with 1 where one fails."""
+def main(lowest, highest):
+    """Run every environment, or one of them on this Python; exits with 1 where one fails."""
     here = f"3.{sys.version_info.minor}"
-    found = {here: sys.executable} if is_lowest_alone else pythons()
+    is_whole = not (lowest or highest)
+    found = pythons() if is_whole else {here: sys.executable}
     first = next(iter(found))
-    runs = [Run(found[first], first, "lowest-direct")]
-    if not is_lowest_alone:
+    runs = [] if highest else [Run(found[first], first, "lowest-direct")]
+    if not lowest:
         runs += [Run(python, version, "highest") for version, python in found.items()]
     with tempfile.TemporaryDirectory(prefix="klingkit-matrix-") as temporary:
         folder = Path(temporary)
@@ -150,10 +152,10 @@ def main(is_lowest_alone):
         (wheel,) = folder.glob("*.whl")
         passed = [slice_on(run, folder / f"{run.version}-{run.resolution}", wheel) for run in runs]
     missing = [f"3.{minor}" for minor in range(OLDEST, NEWEST + 1) if f"3.{minor}" not in found]
-    if missing and not is_lowest_alone:
+    if missing and is_whole:
         print(f"Not run, for want of an interpreter: Python {', '.join(missing)}.")
     sys.exit(0 if all(passed) else 1)
 
 
 if __name__ == "__main__":
-    main("--lowest" in sys.argv[1:])
+    main("--lowest" in sys.argv[1:], "--highest" in sys.argv[1:])
