@@ -139,3 +139,18 @@ def test_a_reading_that_a_folder_adds_stands_on_its_page(folder):
     changed(folder, OVERLAY, "x-readings:\n", "x-readings:\n        - {point: a new one, reading: so}\n")
 
     assert "| a new one | so |  | ours |" in reading_markdown(Contract.load(folder=folder))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "text"),
+    [
+        (Evidence("documented"), "documented"),
+        (Evidence("observed", 1), "observed (1 independent report)"),
+        (Evidence("observed", 2, "2026-09", "so"), "observed (2 independent reports, latest 2026-09): so"),
+        (Evidence("observed", seen="so"), "observed: so"),
+        (Evidence("documented", 2, seen="otherwise"), "documented; seen (2 independent reports): otherwise"),
+        (Evidence("ours", seen="otherwise"), "ours; seen: otherwise"),
+    ],
+)
+def test_what_was_seen_is_told_apart_from_what_is_documented(evidence, text):
+    assert str(evidence) == text

@@ -43,4 +43,6 @@ class Evidence(NamedTuple):
     def __str__(self) -> str:
         counted = f"{self.reports} independent report{'s' if self.reports != 1 else ''}" if self.reports else ""
         details = ", ".join(filter(None, [counted, f"latest {self.latest}" if self.latest else ""]))
-        return "".join([self.grade, f" ({details})" if details else "", f": {self.seen}" if self.seen else ""])
+        # What was seen need not be what is documented.
+        grade = f"{self.grade}; seen" if self.seen and self.grade != "observed" else self.grade
+        return "".join([grade, f" ({details})" if details else "", f": {self.seen}" if self.seen else ""])
