@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kling_contracts.contract import Contract
+from kling_contracts.rule_table import markdown_row
 from kling_contracts.rules.evidence import GRADES, Evidence
 
 
@@ -55,18 +56,14 @@ def _grades() -> str:
 
 def _table(rows: Iterator[Reading]) -> str:
     head = ["| point | reading | switch | evidence |", "| --- | --- | --- | --- |"]
-    return "\n".join([*head, *(_row(row.point, row.reading, row.switch, str(row.evidence)) for row in rows)])
+    return "\n".join([*head, *(markdown_row(row.point, row.reading, row.switch, str(row.evidence)) for row in rows)])
 
 
 def _codes(contract: Contract) -> Iterator[str]:
     yield "| code | HTTP status | meaning | message | retry | evidence |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for one in contract.codes.values():
-        yield _row(str(one.code), str(one.status), one.meaning, one.message, one.retry, str(one.evidence))
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield markdown_row(str(one.code), str(one.status), one.meaning, one.message, one.retry, str(one.evidence))
 
 
 _HEAD = """\

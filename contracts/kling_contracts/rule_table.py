@@ -82,4 +82,9 @@ def _lines(rule: Rule) -> Iterator[str]:
 def _markdown(rule: Rule) -> str:
     said = "<br>".join(f"{quote.text} ({quote.meaning})" for quote in rule.quotes) or SOURCES[rule.source]
     cells = (f"`{rule.id}`", f"`{rule.statement}`", f"{rule.status} / {rule.code}", said, str(rule.evidence))
+    return markdown_row(*cells)
+
+
+def markdown_row(*cells: str) -> str:
+    """Return a row of a Markdown table; a bar that belongs to a cell is escaped."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from kling_contracts.rule_table import markdown_row
 from kling_mock_server.failures.scenarios.reading import parse_file, scenario_from_json
 from kling_mock_server.failures.scenarios.records import Scenario
 
@@ -53,7 +54,7 @@ def scenario_markdown() -> str:
 
 def _markdown(scenario: Scenario) -> str:
     cells = (f"`{scenario.name}`", scenario.about, _EXPECTED[scenario.expects])
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return markdown_row(*cells)
 
 
 _EXPECTED: Final = {"succeeds": "gets the video", "gives-up": "stops and says why", "either": "may do either"}
