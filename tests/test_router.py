@@ -186,3 +186,21 @@ def test_two_mocks_know_nothing_of_each_other(router, kling):
 
 def test_it_does_without_flask():
     assert "flask" not in loaded_by("import kling_mock_server.adapters.respx_router")
+
+
+SIGNED = {"webhook-id": "msg_1", "webhook-timestamp": "1750000000", "webhook-signature": "v1,c2lnbmF0dXJl"}
+
+
+def keeps_signature(client, base):
+    """Post a signed callback to the mock's own inbox and return the headers that it kept."""
+    client.post(f"{base}/_mock/inbox/mine", json={"task_id": "1"}, headers={**HEADERS, **SIGNED})
+    [post] = client.get(f"{base}/_mock/inbox/mine", headers=HEADERS).json()["data"]
+    return post["headers"]
+
+
+def test_the_inbox_keeps_the_signature_of_a_callback_over_every_adapter(server, client):
+    with respx.mock() as router:
+        mount(router, BASE, contract=documented())
+        mocked = keeps_signature(client, BASE)
+    handled = keeps_signature(InProcess(new_app(), BASE, "key").client(), BASE)
+    assert mocked == handled == keeps_signature(client, server.url) == SIGNED
