@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kling_contracts import Contract, DocumentError
-from kling_contracts.cases.case import catalogue
+from kling_contracts.cases.catalogue import catalogue
 from kling_contracts.documents import loading
 from kling_contracts.drift.baseline import Baseline
 from kling_contracts.drift.change import SEVERITIES, TITLES

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from kling_contracts import Contract, Response, World
 from kling_contracts.audits import Kind
-from kling_contracts.cases.case import Case, catalogue
+from kling_contracts.cases.case import Case
+from kling_contracts.cases.catalogue import catalogue
 from kling_mock_server.adapters.live_server import LiveServer
 from kling_mock_server.cli.fuzz import fuzz
 from kling_mock_server.testing.fuzzing import MAX_LOST, MAX_PAID, Options, fuzz_server

@@ -12,7 +12,8 @@ from kling_contracts.rules.rule import Quote, Rule
 
 if TYPE_CHECKING:
     from kling_contracts.audits import Audit, audit, audit_builder
-    from kling_contracts.cases.case import Case, catalogue
+    from kling_contracts.cases.case import Case
+    from kling_contracts.cases.catalogue import catalogue
     from kling_contracts.cases.generator import generate
 
 __version__ = "0.1.0"
@@ -46,7 +47,7 @@ _LATE = {
     "Case": "cases.case",
     "audit": "audits",
     "audit_builder": "audits",
-    "catalogue": "cases.case",
+    "catalogue": "cases.catalogue",
     "generate": "cases.generator",
 }
 """What only those need who make cases, and the module that has it."""

@@ -1,96 +1,141 @@
 """Hypothesis strategies: worlds, valid cases, and cases that break exactly what they say.
 
-`contract` is the documented one unless another is given. Every number is drawn from one strategy that exists once,
-and its bounds are arithmetic: building a strategy for each example is what would cost.
+`contract` is the documented one unless another is given, `operation` its first one unless another is named by its
+short name. Each number is drawn by one strategy between the bounds that the rules leave it, so a failure shrinks to its
+limit.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from functools import lru_cache
+from math import prod
 
 from hypothesis import event, note
 from hypothesis import strategies as st
 
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.generation.changes import Change
-from kling_contracts.cases.generation.maker import Maker, draw_change, maker_of
-from kling_contracts.cases.generation.payloads import world_of
-from kling_contracts.cases.generation.plans import Below, Plan, draw_plan
+from kling_contracts.cases.drawing import CLASSES, decoded, options
+from kling_contracts.cases.factory import CaseFactory, factory_of
+from kling_contracts.cases.goals import VALID, Goal
+from kling_contracts.cases.requests import RequestGoal
 from kling_contracts.contract import Contract
 from kling_contracts.facts.world import World
 
-_NUMBERS: Final = st.integers(0, 2**20 - 1)
+
+def worlds(*, contract: Contract | None = None, operation: str = "") -> st.SearchStrategy[World]:
+    """Return a strategy for worlds in which some task can be done.
+
+    Raises as `valid` does.
+    """
+    return valid(contract=contract, operation=operation).map(lambda case: case.world)
+
 
 __all__ = ["broken", "cases", "valid", "worlds"]
 
 
-def worlds(*, contract: Contract | None = None) -> st.SearchStrategy[World]:
-    """Return a strategy for worlds in which some task can be done."""
-    return _worlds(maker_of(contract))
+def valid(*, contract: Contract | None = None, operation: str = "") -> st.SearchStrategy[Case]:
+    """Return a strategy for cases that break nothing.
+
+    Raises `ValueError` where the contract has no such operation, and `DocumentError` where its rules cannot be solved.
+    """
+    return _cases(factory_of(contract, operation), (), 1)
 
 
-def valid(*, contract: Contract | None = None) -> st.SearchStrategy[Case]:
-    """Return a strategy for cases that break nothing."""
-    return _cases(maker_of(contract), (), sound=1)
-
-
-def broken(rule: str | None = None, *, contract: Contract | None = None, http: bool = True) -> st.SearchStrategy[Case]:
+def broken(
+    rule: str | None = None, *, contract: Contract | None = None, operation: str = "", http: bool = True
+) -> st.SearchStrategy[Case]:
     """Return a strategy for cases that break a rule, by default any that `Contract.report` judges.
 
     What breaking that rule implies is broken as well; `Case.breaks` names all of it. `http=False` leaves out what
-    is wrong with the request itself: every body is then a payload. Raises `ValueError` where the contract has no
-    such rule.
+    is wrong with the request itself: every body is then a payload.
+
+    Raises `ValueError` where the operation has no such rule, and as `valid` does.
     """
-    maker = maker_of(contract)
-    return _cases(maker, maker.ways(rule, http), sound=0)
+    factory = factory_of(contract, operation)
+    return _cases(factory, factory.rules(rule, http), 0)
 
 
-def cases(*, contract: Contract | None = None, http: bool = True) -> st.SearchStrategy[Case]:
-    """Return a strategy for cases, half of them valid; `http` as in `broken`."""
-    maker = maker_of(contract)
-    ways = maker.ways(None, http)
-    return _cases(maker, ways, sound=len(ways))
+def cases(*, contract: Contract | None = None, operation: str = "", http: bool = True) -> st.SearchStrategy[Case]:
+    """Return a strategy for cases, half of them valid; `http` as in `broken`.
+
+    Raises as `valid` does.
+    """
+    factory = factory_of(contract, operation)
+    rules = factory.rules(None, http)
+    return _cases(factory, rules, len(rules))
 
 
 @st.composite
-def _worlds(draw: st.DrawFn, maker: Maker) -> World:
-    return world_of(draw_plan(_below(draw), maker.limits))
-
-
-@st.composite
-def _cases(draw: st.DrawFn, maker: Maker, ways: Sequence[Sequence[Change]], sound: int) -> Case:
-    """`sound`: how often a case is valid, against once for each rule of `ways`."""
-    below = _below(draw)
-    options = sound + len(ways)
-    chosen = (below(options) if options > 1 else 0) - sound
-    if chosen < 0:
-        plan = draw_plan(below, maker.limits)
-        return _told(maker.valid(plan), plan, maker)
-    by, change = draw_change(below, ways[chosen])
-    plan = draw_plan(below, maker.limits)
-    return _told(maker.changed(plan, by, change), plan, maker)
-
-
-def _below(draw: st.DrawFn) -> Below:
-    return lambda options: draw(_NUMBERS) % options
-
-
-def _told(case: Case, plan: Plan, maker: Maker) -> Case:
-    event(f"the face window lies {plan.relation} the insertion")
+def _cases(draw: st.DrawFn, factory: CaseFactory, rules: Sequence[str], sound: int) -> Case:
+    """`sound`: how often a case is valid, against once for each of `rules`."""
+    chooser = _DrawnChooser(draw)
+    options = sound + len(rules)
+    chosen = (chooser.below(options) if options > 1 else 0) - sound
+    goal: Goal | RequestGoal = VALID
+    if chosen >= 0:
+        goals = factory.reachable(rules[chosen])
+        goal = goals[chooser.below(len(goals))] if len(goals) > 1 else goals[0]
+    if isinstance(goal, RequestGoal):
+        case = factory.asked(goal, factory.case(factory.draw(VALID, chooser)))
+    else:
+        case = factory.case(factory.draw(goal, chooser))
     for rule in case.breaks:
         event(f"breaks {rule}")
-    note(_Drawing(case, maker.contract))
+    note(_Drawing(case, factory))
     return case
+
+
+class _DrawnChooser:
+    """Draws through Hypothesis."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self._draw = draw
+
+    def below(self, options: int) -> int:
+        """Return a number from 0 up to, but not including, `options`."""
+        return self._draw(_integers(0, options - 1)) if options > 1 else 0
+
+    def between(self, low: int, high: int) -> int:
+        """Return a number from `low` to `high`."""
+        return self._draw(_integers(low, high))
+
+    def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
+        """Return a number between each pair of bounds, all from one draw."""
+        sizes = [options(low, high) for low, high in bounds]
+        index = self.below(prod(sizes))
+        found = []
+        for (low, high), size in zip(bounds, sizes, strict=True):
+            index, digit = divmod(index, size)
+            found.append(decoded(digit, low, high))
+        return found
+
+    def beyond(self, most: int | None) -> int:
+        """Return how far to go past the first distance behind a limit."""
+        if most == 0:
+            return 0
+        low, high = CLASSES[max(0, self._draw(_CLASS) - len(CLASSES) + 1)]
+        if most is not None:
+            low, high = min(low, most), min(high, most)
+        return low if low == high else self._draw(_integers(low, high))
+
+
+_CLASS = st.integers(0, 2 * (len(CLASSES) - 1))
+"""Half of the time the first class."""
+
+
+@lru_cache(maxsize=4096)
+def _integers(low: int, high: int) -> st.SearchStrategy[int]:
+    return st.integers(low, high)
 
 
 class _Drawing:
     """Drawn only where Hypothesis shows it, with the smallest failure."""
 
-    def __init__(self, case: Case, contract: Contract) -> None:
+    def __init__(self, case: Case, factory: CaseFactory) -> None:
         self._case = case
-        self._contract = contract
+        self._factory = factory
 
     def __repr__(self) -> str:
-        report = self._contract.report(self._case.request, self._case.world)
+        report = self._factory.contract.report(self._case.request, self._case.world)
         # A body that is no JSON has no facts.
         drawings = report.every_drawing(self._case.payload) if report.facts else ()
         return "\n".join([self._case.why, *drawings])

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from kling_contracts import Contract, DocumentError
-from kling_contracts.cases.case import catalogue
+from kling_contracts.cases.catalogue import catalogue
 from kling_contracts.documents import loading
 
 EFFECTIVE = json.dumps(loading.effective())

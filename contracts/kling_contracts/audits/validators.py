@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from kling_contracts.audits.audit import Audit, Kind
 from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
-from kling_contracts.cases.case import Case, catalogue
+from kling_contracts.cases.case import Case
+from kling_contracts.cases.catalogue import catalogue
 from kling_contracts.cases.generator import generate
 from kling_contracts.contract import Contract
 from kling_contracts.facts.world import World

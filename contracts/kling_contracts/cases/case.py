@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kling_contracts.contract import Contract
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
 
@@ -68,24 +67,3 @@ def _request_json(request: Request) -> dict[str, Any]:
 def _request(value: Mapping[str, Any]) -> Request:
     sent = base64.b64decode(value["body_base64"]) if "body_base64" in value else value["body"].encode()
     return Request(value["method"], value["path"], value["headers"], sent, value["query"])
-
-
-def catalogue(contract: Contract | None = None) -> tuple[Case, ...]:
-    """Return the boundary catalogue: every rule from both sides, every audio source, what lies near a rule.
-
-    Always the same for one contract, by default the documented one. Every row is small, and what it breaks is
-    judged by `Contract.report`.
-    """
-    # At first use: whoever reads rows needs nothing that makes them.
-    from kling_contracts.cases.generation import catalogue as rows
-    from kling_contracts.cases.generation.maker import maker_of
-
-    return tuple(rows.rows(maker_of(contract)))
-
-
-def server_catalogue(contract: Contract | None = None) -> tuple[Case, ...]:
-    """Return what `catalogue` leaves out: token times and body sizes, which only a server judges, and rows of MBs."""
-    from kling_contracts.cases.generation import catalogue as rows
-    from kling_contracts.cases.generation.maker import maker_of
-
-    return tuple(rows.server_rows(maker_of(contract)))

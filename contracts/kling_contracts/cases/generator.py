@@ -6,13 +6,14 @@ from random import Random
 from typing import Final
 
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.generation.changes import Change
-from kling_contracts.cases.generation.maker import Maker, draw_change, maker_of
-from kling_contracts.cases.generation.plans import Below, draw_plan, pick
+from kling_contracts.cases.drawing import CLASSES
+from kling_contracts.cases.factory import CaseFactory, factory_of
+from kling_contracts.cases.goals import VALID
+from kling_contracts.cases.requests import RequestGoal
 from kling_contracts.contract import Contract
 
 _FAULTS: Final = 7
-"""How often a plan is broken."""
+"""How many broken cases follow a valid one."""
 
 
 def generate(
@@ -20,30 +21,100 @@ def generate(
     n: int,
     contract: Contract | None = None,
     *,
+    operation: str = "",
     valid: bool | None = None,
     rule: str | None = None,
     http: bool = True,
 ) -> Iterator[Case]:
     """Yield `n` cases, always the same for one seed and one contract, by default the documented one.
 
-    A valid case is followed by the same one broken in seven ways, unless `valid` or `rule` asks for one kind
-    only. `http=False` leaves out what is wrong with the request itself: every body is then a payload. Raises
-    `ValueError` where `rule` is none of the contract's, or is to be broken by valid cases.
+    A valid case is followed by seven broken ones, unless `valid` or `rule` asks for one kind only. `operation` is
+    the short name of another than the contract's first one, or `all`: its operations in turn. `http=False` leaves
+    out what is wrong with the request itself: every body is then a payload.
+
+    Raises `ValueError` where `rule` is none of the operation's, or is to be broken by valid cases, and
+    `DocumentError` where the contract's rules cannot be solved.
     """
     if valid and rule:
         raise ValueError(f"a valid case does not break {rule!r}")
-    maker = maker_of(contract)
-    bits = Random(seed).getrandbits
-    families = _families(lambda options: bits(32) % options, maker, maker.ways(rule, http), 0 if valid else _FAULTS)
-    if rule or valid is False:
-        families = (broken for _, *broken in families)
-    return islice(chain.from_iterable(families), n)
+    chooser = SeededChooser(seed)
+    streams = []
+    for factory in factories(contract, operation):
+        broken = _Broken(factory, factory.rules(rule, http), chooser)
+        streams.append(_families(factory, broken, chooser, valid, rule))
+    return islice(chain.from_iterable(_in_turn(streams)), n)
 
 
-def _families(below: Below, maker: Maker, ways: Sequence[Sequence[Change]], faults: int) -> Iterator[list[Case]]:
-    """A valid case, and the same one broken so many times."""
+def factories(contract: Contract | None, operation: str) -> list[CaseFactory]:
+    """Return the factories that `operation` names: the first one's, that of a name, or those of all."""
+    if operation != "all":
+        return [factory_of(contract, operation)]
+    first = factory_of(contract)
+    return [factory_of(first.contract, one.name) for one in first.contract.operations]
+
+
+class SeededChooser:
+    """Draws from a seed; what lies at an end is drawn often."""
+
+    def __init__(self, seed: int) -> None:
+        self._bits = Random(seed).getrandbits
+
+    def below(self, options: int) -> int:
+        """Return a number from 0 up to, but not including, `options`."""
+        return self._bits(32) % options
+
+    def between(self, low: int, high: int) -> int:
+        """Return a number from `low` to `high`, one time in four one of the two."""
+        bits = self._bits(64)
+        if not bits & 3:
+            return high if bits & 4 else low
+        return low + (bits >> 3) % (high - low + 1)
+
+    def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
+        """Return a number between each pair of bounds."""
+        between = self.between
+        return [between(low, high) for low, high in bounds]
+
+    def beyond(self, most: int | None) -> int:
+        """Return how far to go past the first distance: not at all half of the time."""
+        bits = self._bits(64)
+        if bits & 1 or (not most and most is not None):
+            return 0
+        low, high = CLASSES[1 + (bits >> 1) % (len(CLASSES) - 1)]
+        if most is not None:
+            low, high = min(low, most), min(high, most)
+        return low + (bits >> 4) % (high - low + 1)
+
+
+class _Broken:
+    """Broken cases of one factory."""
+
+    def __init__(self, factory: CaseFactory, rules: tuple[str, ...], chooser: SeededChooser) -> None:
+        self._factory = factory
+        self._goals = [factory.reachable(rule) for rule in rules]
+        self._chooser = chooser
+
+    def draw(self, sound: Case) -> Case:
+        below = self._chooser.below
+        goals = self._goals[below(len(self._goals))]
+        goal = goals[below(len(goals))]
+        if isinstance(goal, RequestGoal):
+            return self._factory.asked(goal, sound)
+        return self._factory.case(self._factory.draw(goal, self._chooser))
+
+
+def _families(
+    factory: CaseFactory, broken: _Broken, chooser: SeededChooser, valid: bool | None, rule: str | None
+) -> Iterator[list[Case]]:
+    """Yield a valid case and the broken ones that follow it."""
+    faults = 0 if valid else _FAULTS
     while True:
-        plan = draw_plan(below, maker.limits)
-        sound = maker.valid(plan)
-        drawn = [draw_change(below, pick(below, ways)) for _ in range(faults)]
-        yield [sound, *[maker.changed(plan, by, change, sound) for by, change in drawn]]
+        sound = factory.case(factory.draw(VALID, chooser))
+        rest = [broken.draw(sound) for _ in range(faults)]
+        yield rest if rule or valid is False else [sound, *rest]
+
+
+def _in_turn(streams: list[Iterator[list[Case]]]) -> Iterator[list[Case]]:
+    while True:
+        for stream in streams:
+            yield next(stream)

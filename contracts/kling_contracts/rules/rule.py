@@ -208,6 +208,10 @@ class Compiler(NamedTuple):
             evidence=_evidence(entry.get("evidence"), source),
             message_evidence=_evidence(entry.get("messageEvidence"), "mock"),
         )
+        if not isinstance(rule.message, str):
+            raise RuleError(
+                f"its message is {rule.message!r}, which is no text; YAML reads no, yes, on and off as booleans"
+            )
         try:
             rule.sentence()
         except (LookupError, ValueError) as error:

@@ -43,7 +43,7 @@ def case_lines(
     among both: only valid or only broken ones, only those that break this rule. `contract` is by default the
     documented one. Raises `ValueError` where `rule` is none of the contract's, or is to be broken by valid cases.
     """
-    from kling_contracts.cases.case import catalogue
+    from kling_contracts.cases.catalogue import catalogue
     from kling_contracts.cases.generator import generate
 
     generated = generate(seed, n or 0, contract, valid=valid, rule=rule)

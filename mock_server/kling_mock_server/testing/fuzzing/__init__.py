@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 from kling_contracts import Contract, World
 from kling_contracts.audits.audit import Audit
 from kling_contracts.audits.validators import refuse_unknown
-from kling_contracts.cases.case import Case, catalogue, server_catalogue
-from kling_contracts.cases.generation.transport import TOKEN
+from kling_contracts.cases.case import Case
+from kling_contracts.cases.catalogue import catalogue, server_catalogue
 from kling_contracts.cases.generator import generate
+from kling_contracts.cases.requests import TOKEN
 from kling_mock_server.outgoing.hosts import is_loopback
 from kling_mock_server.testing.fuzzing.judging import Judging
 from kling_mock_server.testing.fuzzing.report import server_ways

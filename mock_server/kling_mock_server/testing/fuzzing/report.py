@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from kling_contracts import Request
 from kling_contracts.audits.audit import Audit, AuditFinding, Ways, label, shortened
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.generation.transport import TOKEN
+from kling_contracts.cases.requests import TOKEN
 from kling_contracts.judging.report import printable
 from kling_mock_server.protocol.names import CONTROL_PREFIX
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, World
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.generation.transport import TOKEN
+from kling_contracts.cases.requests import TOKEN
 
 MAX_COMBINATIONS: Final = 400
 """How many ways of carrying one case over to a given world are tried."""

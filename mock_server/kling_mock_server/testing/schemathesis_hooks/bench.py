@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, Report, Request, Violation, World, strategies
-from kling_contracts.cases.case import Case, catalogue
-from kling_contracts.cases.generation.payloads import NOW_MS
+from kling_contracts.cases.case import Case
+from kling_contracts.cases.catalogue import catalogue
+from kling_contracts.facts.made_worlds import NOW_MS
 
 TOKEN: Final = os.environ.get("KLINGKIT_TOKEN", "klingkit")
 """The one bearer token that the server welcomes."""

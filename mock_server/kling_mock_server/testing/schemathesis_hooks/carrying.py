@@ -15,7 +15,7 @@ from schemathesis.generation import meta as metadata
 
 from kling_contracts import Request, Response, World
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.generation.transport import HEADERS
+from kling_contracts.cases.requests import HEADERS
 from kling_contracts.http import JSON_TYPE
 from kling_contracts.jsonio import strict_json
 from kling_mock_server.protocol.names import CONTROL_PREFIX

@@ -1,0 +1,213 @@
+"""The boundary catalogue: every rule from both sides, ordered by what each row adds to those before it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.cases.case import Case
+from kling_contracts.cases.drawing import CLASSES
+from kling_contracts.cases.factory import CaseFactory, Drawn, Mix
+from kling_contracts.cases.generator import factories
+from kling_contracts.cases.goals import VALID, Goal
+from kling_contracts.cases.requests import RequestGoal, harmless_requests, server_goals
+from kling_contracts.contract import Contract
+
+MAX_ROWS: Final = 600
+MAX_BYTES: Final = 16_000
+"""Bytes of a body that a row may have."""
+_VALID_ROWS: Final = 60
+_MIXES: Final = 6
+"""Combinations of shapes that one goal is tried in."""
+
+
+def catalogue(contract: Contract | None = None, *, operation: str = "") -> tuple[Case, ...]:
+    """Return the boundary catalogue: every rule from both sides, every kind of source, what lies near a rule.
+
+    Always the same for one contract, by default the documented one. `operation` as in `generate`. Every row is small,
+    and what it breaks is judged by `Contract.report`. The rows that tell most come first.
+
+    Raises `ValueError` where the contract has no such operation, and `DocumentError` where its rules cannot be solved.
+    """
+    return tuple(case for factory in factories(contract, operation) for case in _ordered(_candidates(factory)))
+
+
+def server_catalogue(contract: Contract | None = None, *, operation: str = "") -> tuple[Case, ...]:
+    """Return what `catalogue` leaves out: token times and body sizes, which only a server judges, and rows of MBs.
+
+    Raises as `catalogue` does.
+    """
+    return tuple(case for factory in factories(contract, operation) for case in _server_rows(factory))
+
+
+class _Candidate(NamedTuple):
+    """A row, and what it tells."""
+
+    case: Case
+    features: Mapping[Any, int]
+    """What it shows, and what that is worth."""
+
+
+class _Fixed:
+    """Chooses always the same end: the catalogue has no luck in it."""
+
+    def __init__(self, end: str, steps: int = 0, seed: int = 0) -> None:
+        self._end = end
+        self._steps = steps
+        self._bits = Random(seed)
+
+    def below(self, options: int) -> int:
+        """Return the simplest."""
+        return 0
+
+    def between(self, low: int, high: int) -> int:
+        """Return one of the ends, or a number in the middle."""
+        if self._end == "low":
+            return low
+        if self._end == "high":
+            return high
+        return self._bits.choice((low, high)) if self._end == "ends" else self._bits.randint(low, high)
+
+    def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
+        """Return a number between each pair of bounds; the last one, which tells cases apart, is the least."""
+        return [*(self.between(low, high) for low, high in bounds[:-1]), bounds[-1][0]]
+
+    def beyond(self, most: int | None) -> int:
+        """Return the number of steps that was asked for, as far as that is possible."""
+        return self._steps if most is None else min(self._steps, most)
+
+
+_ENDS: Final = ("middle", "low", "high", "ends")
+_SAYS: Final = {"low": "the numbers are the least", "high": "the numbers are the most", "ends": "many lie at limits"}
+
+
+def _candidates(factory: CaseFactory) -> Iterator[_Candidate]:
+    yield from _valid(factory)
+    for rule in factory.breakable:
+        for goal in factory.reachable(rule):
+            if isinstance(goal, Goal):
+                yield from _broken(factory, goal)
+    sound = factory.case(factory.draw(VALID, _Fixed("middle")))
+    for rule in factory.breakable:
+        for asked in factory.goals[rule]:
+            if isinstance(asked, RequestGoal):
+                yield _Candidate(factory.asked(asked, sound), {("request", asked.says): 1})
+    for asked in harmless_requests(factory.operation):
+        case = replace(factory.asked(asked, sound), breaks=frozenset())
+        yield _Candidate(case, {("request", asked.says): 1})
+
+
+def _valid(factory: CaseFactory) -> Iterator[_Candidate]:
+    mixes = factory.mixes(VALID).every
+    count = max(_VALID_ROWS, 4 * len(mixes))
+    for place in range(count):
+        mix = mixes[place % len(mixes)]
+        end = _ENDS[place // len(mixes) % len(_ENDS)]
+        drawn = _draw(factory, VALID, mix, _Fixed(end, seed=place), place // len(mixes))
+        yield _candidate(factory, drawn, f"{_SAYS[end]}" if end in _SAYS else f"number {place}")
+    for goals in factory.goals.values():
+        for goal in goals:
+            if isinstance(goal, Goal):
+                for place, mix in enumerate(factory.exact(goal)):
+                    drawn = _draw(factory, VALID, mix, _Fixed("middle", seed=place), 0)
+                    yield _candidate(factory, drawn, f"{goal.rule} is only just kept", ("exact", goal.says, place))
+
+
+def _broken(factory: CaseFactory, goal: Goal) -> Iterator[_Candidate]:
+    mixes = factory.mixes(goal).every
+    # A value of a wrong type is one whatever stands beside it.
+    for place, mix in enumerate(mixes[: _MIXES if goal.target else 1]):
+        for planned, ready in enumerate(mix.plans[:4]):
+            steps = (0, 1, CLASSES[3][0], CLASSES[4][1]) if ready.plan.first and place == 0 and planned == 0 else (0,)
+            for step in steps:
+                chooser = _Fixed("middle", step, place)
+                drawn = factory.drawn(goal, mix, ready, mix.outfits[place % len(mix.outfits)], chooser)
+                others = sorted(ready.plan.breaks - {goal.rule})
+                also = f"with it {', '.join(others)}" if others else ""
+                yield _candidate(factory, drawn, also, *_features(goal, step, place + planned))
+
+
+def _features(goal: Goal, step: int, place: int) -> list[object]:
+    """What a broken row shows: its conjunct or bound just past the limit is worth more than a wrong type."""
+    way = (goal.rule, goal.says)
+    if step or place or goal.more:
+        return [(*way, step, place)]
+    return [way, (*way, "first"), (*way, "alone")] if goal.target or goal.limit else [way]
+
+
+def _draw(factory: CaseFactory, goal: Goal, mix: Mix, chooser: _Fixed, dressed: int) -> Drawn:
+    return factory.drawn(
+        goal, mix, mix.plans[dressed % len(mix.plans)], mix.outfits[dressed % len(mix.outfits)], chooser
+    )
+
+
+def _candidate(factory: CaseFactory, drawn: Drawn, says: str, *features: object) -> _Candidate:
+    case = factory.case(drawn)
+    if says:
+        case = replace(case, why=f"{case.why.removesuffix('.')}; {says}.")
+    found: dict[Any, int] = {
+        **dict.fromkeys(features, 2),
+        **{(rule, "falls"): 1 for rule in case.breaks},
+        case.breaks: 1,
+    }
+    if not case.breaks:
+        found |= {("stands", choice.number): 1 for choice in drawn.outfit.assignment.values()}
+        found |= {(goal.rule, goal.target, "limit"): 2 for goal in _only_just_kept(factory, drawn)}
+    return _Candidate(case, found)
+
+
+def _only_just_kept(factory: CaseFactory, drawn: Drawn) -> Iterator[Goal]:
+    """Yield the goals whose limit a valid case stands exactly at."""
+    values = drawn.values
+    for goal, form in factory.limits(drawn.outfit.assignment):
+        is_drawn = all(name in values for name, _ in form.terms)
+        if is_drawn and form.constant + sum(factor * values[name] for name, factor in form.terms) == 0:
+            yield goal
+
+
+def _ordered(candidates: Iterable[_Candidate]) -> list[Case]:
+    """Order by a greedy cover: always the row that adds most to those before it; the rest as it comes."""
+    left = list(_distinct(candidates))
+    seen: set[Any] = set()
+    rows: list[Case] = []
+    gains = [sum(one.features.values()) for one in left]
+    while left and len(rows) < MAX_ROWS:
+        best = _best(left, gains, seen)
+        seen |= left[best].features.keys()
+        rows.append(left.pop(best).case)
+        gains.pop(best)
+    return rows
+
+
+def _best(left: list[_Candidate], gains: list[int], seen: set[Any]) -> int:
+    """Return the place of the row that adds most. A gain only falls, so most need no second look."""
+    order = sorted(range(len(left)), key=lambda place: -gains[place])
+    best, most = order[0], -1
+    for place in order:
+        if gains[place] <= most:
+            break
+        gains[place] = sum(worth for feature, worth in left[place].features.items() if feature not in seen)
+        if gains[place] > most:
+            best, most = place, gains[place]
+    return best
+
+
+def _distinct(candidates: Iterable[_Candidate]) -> Iterator[_Candidate]:
+    """Leave out what is too large, and what sends the same into the same world or says the same once more."""
+    sent, said = set(), set()
+    for one in candidates:
+        key = repr((one.case.request, one.case.world))
+        if len(one.case.request.body) <= MAX_BYTES and key not in sent and one.case.why not in said:
+            sent.add(key)
+            said.add(one.case.why)
+            yield one
+
+
+def _server_rows(factory: CaseFactory) -> Iterator[Case]:
+    sound = factory.case(factory.draw(VALID, _Fixed("middle")))
+    largest = factory.contract.largest_file or 0
+    for goal, is_broken in server_goals(largest):
+        if goal.rule in factory.contract.gate.rules and (factory.operation.media_types or "body" not in goal.rule):
+            case = factory.asked(goal, sound)
+            yield case if is_broken else replace(case, breaks=frozenset())
+    yield from factory.huge(_Fixed("low"))

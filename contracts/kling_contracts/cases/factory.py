@@ -1,0 +1,381 @@
+"""The factory of one operation's cases: goals and plans on one side, a source of choices on the other."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from itertools import product
+from random import Random
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.cases.case import Case
+from kling_contracts.cases.drawing import Chooser, Draw, Values, compiled, loose
+from kling_contracts.cases.fields import Choice
+from kling_contracts.cases.goals import VALID, Goal, goals_of
+from kling_contracts.cases.linear import Form
+from kling_contracts.cases.model import Assignment, Model
+from kling_contracts.cases.plans import BEYOND, Plan, Planner
+from kling_contracts.cases.realising import Make, Realiser
+from kling_contracts.cases.requests import SERVER_RULES, RequestGoal, request_goals
+from kling_contracts.cases.shapes import Shape, Shapes
+from kling_contracts.cases.texts import NUMBERS
+from kling_contracts.cases.variants import VARIANTS, Variant
+from kling_contracts.contract import Contract
+from kling_contracts.errors import DocumentError
+from kling_contracts.facts.making import OwnText
+from kling_contracts.judging.operation import Operation
+from kling_contracts.rules.rule import Rule
+
+MAX_MIXES: Final = 64
+"""Combinations of groups that one goal is planned for."""
+_VALID_OUTFITS: Final = 48
+_BROKEN_OUTFITS: Final = 8
+_RARE: Final = 8
+"""How much rarer a file inside a payload is than any other choice."""
+
+
+class Outfit:
+    """A choice for every node and a variant, with the function that realises both once it is needed."""
+
+    __slots__ = ("assignment", "make", "shown", "variant")
+
+    def __init__(self, assignment: Assignment, variant: Variant) -> None:
+        self.assignment = assignment
+        self.variant = variant
+        self.make: Make | None = None
+        self.shown = ""
+
+
+class ReadyPlan(NamedTuple):
+    """A plan with its compiled draws."""
+
+    plan: Plan
+    draws: tuple[Draw, ...]
+    loose: tuple[str, ...]
+    """The numbers that have nothing to do with others, drawn at once."""
+    bounds: tuple[tuple[int, int], ...]
+    """Theirs, and those of a number that tells cases apart."""
+
+
+class Mix(NamedTuple):
+    """One combination of groups of shapes, solved."""
+
+    outfits: tuple[Outfit, ...]
+    plans: tuple[ReadyPlan, ...]
+    is_bulky: bool
+    """Whether a file stands in the payload, which costs more than all the rest of it."""
+    is_padded: bool
+    """Whether that file must have exactly the size that is drawn."""
+
+
+class Mixes(NamedTuple):
+    """All solved combinations of a goal, and the same with the bulky ones made rare."""
+
+    every: tuple[Mix, ...]
+    weighted: tuple[Mix, ...]
+
+
+class Drawn(NamedTuple):
+    """What one draw decided."""
+
+    goal: Goal
+    mix: Mix
+    plan: Plan
+    outfit: Outfit
+    values: Values
+
+
+class CaseFactory:
+    """Makes the cases of one operation. It may be shared by threads.
+
+    Raises `DocumentError` where a rule or keyword cannot be solved, or rules contradict each other; it names them.
+    """
+
+    def __init__(self, contract: Contract, operation: Operation) -> None:
+        self.contract = contract
+        self.operation = operation
+        self.model = Model(contract, operation)
+        self.shapes = Shapes(self.model)
+        self._planner = Planner(self.model)
+        self._realiser = Realiser(self.model)
+        is_closed = any(field.schema.get("additionalProperties") is False for field in self.model.fields.values())
+        self._variants = [
+            one
+            for one in VARIANTS
+            if not (is_closed and one.adds_fields) and not (one.is_float and not operation.media_types)
+        ]
+        self._mixes: dict[int, Mixes] = {id(VALID): self._valid_mixes()}
+
+    @cached_property
+    def goals(self) -> Mapping[str, tuple[Goal | RequestGoal, ...]]:
+        """The goals of every rule of a request to this operation, none where nothing breaks it."""
+        found: dict[str, tuple[Goal | RequestGoal, ...]] = dict.fromkeys(self.contract.gate.rules, ())
+        methods, _ = self.contract.gate.routes.find(self.operation.paths[0])
+        for goal in request_goals(self.operation, frozenset(methods or ())):
+            if goal.rule in found:
+                found[goal.rule] = (*found[goal.rule], goal)
+        return {**found, **goals_of(self.model)}
+
+    @cached_property
+    def breakable(self) -> tuple[str, ...]:
+        """The rules to choose from where none is asked for: those that `Contract.report` judges."""
+        return tuple(rule for rule in self.goals if rule not in SERVER_RULES and self.reachable(rule))
+
+    def reachable(self, rule: str) -> tuple[Goal | RequestGoal, ...]:
+        """Return the goals of a rule that can be reached."""
+        return tuple(goal for goal in self.goals[rule] if isinstance(goal, RequestGoal) or self.mixes(goal).every)
+
+    def rules(self, rule: str | None, http: bool) -> tuple[str, ...]:
+        """Return the rules to break: the one that is asked for, or all; those of the request only with `http`.
+
+        Raises `ValueError` where there is no such rule or no way to break it.
+        """
+        if rule is None:
+            own = {one.id for one in self.operation.rules}
+            return tuple(one for one in self.breakable if http or one in own)
+        if rule not in self.goals:
+            raise ValueError(f"the contract has no rule {rule!r}")
+        if not self.reachable(rule):
+            raise ValueError(f"no case can break {rule!r}")
+        return (rule,)
+
+    # Mixes.
+
+    def mixes(self, goal: Goal) -> Mixes:
+        """Return the solved combinations of a goal; empty where it is out of reach."""
+        found = self._mixes.get(id(goal))
+        if found is None:
+            found = self._mixes[id(goal)] = _mixed(self._solved(goal))
+        return found
+
+    def _mix(
+        self, fixed: Mapping[str, Sequence[Choice]], shapes: Sequence[Sequence[Shape]], plans: Sequence[Plan], most: int
+    ) -> Mix:
+        ready = tuple(map(_ready, plans))
+        outfits = tuple(
+            Outfit(
+                self._assignment(fixed, [some[pick] for some, pick in zip(shapes, picks, strict=True)]),
+                self._variants[last],
+            )
+            for *picks, last in _indexes([*map(len, shapes), len(self._variants)], most)
+        )
+        first = outfits[0].assignment
+        return Mix(outfits, ready, _is_bulky(first), any(_is_padded(plan, first) for plan in plans))
+
+    def _valid_mixes(self) -> Mixes:
+        found, rules = [], frozenset[str]()
+        for shapes in product(*(_grouped(some) for some in self.shapes.valid)):
+            assignment = self._assignment({}, [group[0] for group in shapes])
+            plans = self._planner.valid(assignment)
+            if plans:
+                found.append(self._mix({}, shapes, plans, _VALID_OUTFITS))
+            elif not found:
+                rules = self._planner.contradiction(assignment)
+        if not found:
+            rules = rules or self._rules_without_shape()
+            raise DocumentError(f"no payload of {self.operation.name} can be valid: {', '.join(sorted(rules))}")
+        return _mixed(found)
+
+    def _rules_without_shape(self) -> frozenset[str]:
+        empty = [one for one, shapes in zip(self.shapes.components, self.shapes.valid, strict=True) if not shapes]
+        return frozenset(self.model.rules[index].rule.id for component in empty for index in component.rules)
+
+    def _solved(self, goal: Goal) -> list[Mix]:
+        options = [self._options(goal, place) for place in range(len(self.shapes.components))]
+        fixed = {node: choices for node, choices in goal.fixed.items() if node not in self.shapes.of_node}
+        found = []
+        for index, shapes in enumerate(product(*map(_grouped, options))):
+            if index >= MAX_MIXES:
+                break
+            plans = self._planner.broken(goal, self._assignment(fixed, [group[0] for group in shapes]))
+            if plans:
+                found.append(self._mix(fixed, shapes, plans, _BROKEN_OUTFITS))
+        return found
+
+    def _options(self, goal: Goal, place: int) -> Sequence[Shape]:
+        component = self.shapes.components[place]
+        fixed = {node: choices for node, choices in goal.fixed.items() if node in component.nodes}
+        aimed = goal.target if goal.target and goal.target.rule in component.rules else None
+        if fixed or aimed:
+            return self.shapes.of(place, fixed, aimed, goal.more)
+        if self.shapes.touches(place, goal.fixed):
+            base = {**self.model.usual, **{node: choices[0] for node, choices in goal.fixed.items()}}
+            return self.shapes.regrouped(place, base)
+        return self.shapes.valid[place]
+
+    def _assignment(self, fixed: Mapping[str, Sequence[Choice]], shapes: Sequence[Shape]) -> Assignment:
+        chosen = {choice.node: choice for shape in shapes for choice in shape.choices}
+        return {**self.model.usual, **{node: choices[0] for node, choices in fixed.items()}, **chosen}
+
+    def exact(self, goal: Goal) -> Iterator[Mix]:
+        """Yield the combinations under which everything holds and a goal is only just not reached."""
+        for mix in self.mixes(VALID).every:
+            plans = self._planner.exact(goal, mix.outfits[0].assignment)
+            for plan in plans:
+                padded = _is_padded(plan, mix.outfits[0].assignment)
+                outfits = tuple(Outfit(one.assignment, one.variant) for one in mix.outfits) if padded else mix.outfits
+                yield Mix(outfits, (_ready(plan),), mix.is_bulky, padded)
+
+    def limits(self, assignment: Assignment) -> list[tuple[Goal, Form]]:
+        """Return the numbers that are 0 where a goal is only just not reached, for all goals of a valid payload."""
+        return [
+            (goal, form)
+            for goals in self.goals.values()
+            for goal in goals
+            if isinstance(goal, Goal)
+            for form in self._planner.limits(goal, assignment)
+        ]
+
+    def huge(self, chooser: Chooser) -> Iterator[Case]:
+        """Yield a file in Base64 at each limit of its size, and one past it: rows of megabytes."""
+        for node, choices in self.model.huge.items():
+            for goals in self.goals.values():
+                for goal in goals:
+                    if isinstance(goal, Goal) and goal.target and choices and not goal.more:
+                        yield from self._at_size(goal, node, choices, chooser)
+
+    def _at_size(self, goal: Goal, node: str, choices: Sequence[Choice], chooser: Chooser) -> Iterator[Case]:
+        beyond = goal._replace(fixed={node: tuple(choices)})
+        size = f"{node}.size_bytes"
+        for mix in self._solved(beyond)[:1]:
+            if any(size in dict(row.terms) and BEYOND in dict(row.terms) for row in mix.plans[0].plan.rows):
+                yield self.case(self.drawn(beyond, mix, mix.plans[0], mix.outfits[0], chooser))
+                for exact in self.exact(goal):
+                    if exact.is_bulky and exact.is_padded:
+                        yield self.case(self.drawn(VALID, exact, exact.plans[0], exact.outfits[0], chooser))
+                        return
+
+    # Draws.
+
+    def draw(self, goal: Goal, chooser: Chooser) -> Drawn:
+        """Draw a case that reaches a goal."""
+        weighted = self.mixes(goal).weighted
+        mix = weighted[chooser.below(len(weighted))] if len(weighted) > 1 else weighted[0]
+        planned, dressed = divmod(chooser.below(len(mix.plans) * len(mix.outfits)), len(mix.outfits))
+        return self.drawn(goal, mix, mix.plans[planned], mix.outfits[dressed], chooser)
+
+    def drawn(self, goal: Goal, mix: Mix, ready: ReadyPlan, outfit: Outfit, chooser: Chooser) -> Drawn:
+        """Draw the numbers of a plan."""
+        values: Values = dict(zip(ready.loose, chooser.several(ready.bounds), strict=True))
+        for draw in ready.draws:
+            draw(values, chooser)
+        return Drawn(goal, mix, ready.plan, outfit, values)
+
+    def case(self, drawn: Drawn) -> Case:
+        """Return the case that was drawn."""
+        goal, mix, plan, outfit, values = drawn
+        if outfit.make is None:
+            self._realise(outfit, mix.is_padded)
+        assert outfit.make is not None
+        request, world = outfit.make(values)
+        distance = f" by {plan.first + plan.step * values[BEYOND]}" if plan.first else ""
+        why = f"{goal.says}{distance}{outfit.shown}."
+        return Case(request, world, plan.breaks, why, self._quote(goal.rule, outfit.assignment))
+
+    def _realise(self, outfit: Outfit, is_padded: bool) -> None:
+        assignment, usual = outfit.assignment, self.mixes(VALID).every[0].outfits[0].assignment
+        ghost = self._planner.ghost(assignment)
+        said = [
+            f"{node.rpartition('.')[2]} {choice.says}"
+            for node, choice in assignment.items()
+            if choice.sound and choice.number != usual[node].number
+        ]
+        said += [f"the payload {outfit.variant.says}"] if outfit.variant.says else []
+        outfit.shown = f" ({'; '.join(said)})" if said else ""
+        outfit.make = self._realiser.realised(assignment, ghost, outfit.variant, is_padded)
+
+    def asked(self, goal: RequestGoal, sound: Case) -> Case:
+        """Return a valid case whose request is changed so that it breaks a rule."""
+        request = goal.change(sound.request)
+        return Case(request, sound.world, frozenset([goal.rule]), goal.says, self._quote(goal.rule, {}))
+
+    def _quote(self, rule: str, assignment: Assignment) -> str:
+        return self._quotes(rule, assignment) if rule else ""
+
+    def _quotes(self, rule: str, assignment: Assignment) -> str:
+        """The vendor's words about a field that is given, where a rule quotes several."""
+        quotes = self._rules[rule].quotes
+        for quote in quotes:
+            choice = assignment.get(quote.at)
+            if choice is not None and isinstance(choice.value, OwnText):
+                return quote.text
+        return quotes[0].text if quotes else ""
+
+    @cached_property
+    def _rules(self) -> Mapping[str, Rule]:
+        return {rule.id: rule for rule in (*self.contract.gate.rules.values(), *self.operation.rules)}
+
+
+def _is_padded(plan: Plan, assignment: Assignment) -> bool:
+    """Whether a file may have to be larger than it is by itself: a rule asks for more bytes."""
+    sizes = {f"{choice.node}.size_bytes" for choice in assignment.values() if _is_file(choice)}
+    own = {row for choice in assignment.values() for row in choice.rows}
+    return any(name in sizes and factor > 0 and row not in own for row in plan.rows for name, factor in row.terms)
+
+
+def _is_file(choice: Choice) -> bool:
+    return isinstance(choice.value, OwnText) and choice.value.kind == "base64"
+
+
+def _is_bulky(assignment: Assignment) -> bool:
+    return any(map(_is_file, assignment.values()))
+
+
+def _grouped(shapes: Sequence[Shape]) -> list[list[Shape]]:
+    groups: dict[int, list[Shape]] = {}
+    for shape in shapes:
+        groups.setdefault(shape.group, []).append(shape)
+    return list(groups.values())
+
+
+def _ready(plan: Plan) -> ReadyPlan:
+    bounds = {part[0].name: found for part in plan.parts if (found := loose(part, BEYOND))}
+    draws = tuple(compiled(part, BEYOND) for part in plan.parts if part[0].name not in bounds)
+    bounds["n"] = (0, NUMBERS - 1)
+    return ReadyPlan(plan, draws, tuple(bounds), tuple(bounds.values()))
+
+
+def _mixed(every: Sequence[Mix]) -> Mixes:
+    small = [mix for mix in every if not mix.is_bulky]
+    bulky = [mix for mix in every if mix.is_bulky]
+    return Mixes(tuple(every), (*small * (_RARE if bulky else 1), *bulky))
+
+
+def _indexes(sizes: Sequence[int], most: int) -> Iterator[tuple[int, ...]]:
+    """Yield which shape of each component goes together, each shape at least once; the first is the simplest."""
+    seen = set()
+    bits = Random(0)
+    for turn in range(4 * most):
+        picked = tuple(turn % size if turn < max(sizes, default=1) else bits.randrange(size) for size in sizes)
+        if picked not in seen:
+            seen.add(picked)
+            yield picked
+        if len(seen) >= max(most, *sizes, 1):
+            return
+
+
+def factory_of(contract: Contract | None, operation: str = "") -> CaseFactory:
+    """Return the factory of an operation, by its short name, by default the contract's first; kept with the contract.
+
+    Raises `ValueError` where the contract has no such operation.
+    """
+    return _kept(contract or _documented(), operation)
+
+
+@cache
+def _documented() -> Contract:
+    return Contract.load()
+
+
+_KEPT: Final[dict[tuple[int, str], tuple[Any, CaseFactory]]] = {}
+
+
+def _kept(contract: Contract, name: str) -> CaseFactory:
+    operation = contract.by_name.get(name) if name else contract.operation
+    if operation is None:
+        raise ValueError(f"the contract has no operation {name!r}; it has: {', '.join(contract.by_name)}")
+    key = id(contract), operation.name
+    found = _KEPT.get(key)
+    if found is None or found[0] is not contract:
+        if len(_KEPT) > 32:
+            _KEPT.clear()
+        found = _KEPT[key] = contract, CaseFactory(contract, operation)
+    return found[1]

@@ -1,0 +1,287 @@
+"""Plans: a goal as a solved system with its label, which no draw changes any more."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import gcd
+from typing import Final, NamedTuple
+
+from kling_contracts.cases.fields import LEFT_OUT, Choice, Items, OpenNumber
+from kling_contracts.cases.formulas import ALWAYS, NEVER, Branch, Formula, negated
+from kling_contracts.cases.goals import Goal
+from kling_contracts.cases.linear import (
+    DrawStep,
+    Form,
+    Inequality,
+    InfeasibleError,
+    Solver,
+    at_least_zero,
+    is_feasible,
+    variable,
+)
+from kling_contracts.cases.model import Assignment, Model
+from kling_contracts.cases.shapes import falls
+
+BEYOND: Final = "beyond"
+"""The variable that is drawn first: how far past the limit, in steps."""
+MAX_VARIANTS: Final = 8
+"""Orders in which the other rules are kept, for each way to break one."""
+
+
+class Soft(NamedTuple):
+    """A rule that is kept where it can be."""
+
+    rule: str
+    formula: Formula
+    labelled: bool
+    """Whether dropping it breaks it; otherwise it only makes the case a better one."""
+
+
+class Plan(NamedTuple):
+    """A goal solved for one group of shapes."""
+
+    parts: tuple[tuple[DrawStep, ...], ...]
+    breaks: frozenset[str]
+    first: int
+    """The least distance past the limit, 0 where there is none."""
+    step: int
+    """What each unit of `BEYOND` adds to it."""
+    rows: tuple[Inequality, ...]
+
+
+class Planner:
+    """Makes the plans of one operation and keeps them."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._solver = Solver()
+        self._world_rows = tuple(
+            row
+            for name in model.world_numbers
+            for row in (
+                at_least_zero(variable(f"world.{name}")),
+                at_least_zero(variable(f"world.{name}").times(-1).shifted(MAX_OF_WORLD)),
+            )
+        )
+
+    def valid(self, assignment: Assignment, exact: Sequence[Inequality] = ()) -> Sequence[Plan]:
+        """Return the plans under which every rule holds. `exact` takes a number to its limit."""
+        hard = [*self._hard(assignment, None), *exact]
+        soft = self._all(assignment)
+        plans: dict[tuple[Inequality, ...], Plan] = {}
+        for turn in range(_turns(soft, several_sets=False)):
+            try:
+                rows, left = self._kept(hard, soft, turn)
+            except InfeasibleError:
+                break
+            if not left and rows not in plans:
+                plans[rows] = Plan(self._parts(rows, assignment), frozenset(), 0, 0, rows)
+        return list(plans.values())
+
+    def contradiction(self, assignment: Assignment) -> frozenset[str]:
+        """Return rules that cannot hold together, none of which can be spared."""
+        hard, core = list(self._hard(assignment, None)), self._all(assignment)
+        for one in list(core):
+            others = [other for other in core if other is not one]
+            if self._kept(hard, others, 0)[1]:
+                core = others
+        return frozenset(one.rule for one in core)
+
+    def _all(self, assignment: Assignment) -> list[Soft]:
+        """Return every rule on numbers, keywords included, as what has to hold."""
+        soft = [
+            Soft(parsed.rule.id, formula, True)
+            for index, parsed in enumerate(self._model.rules)
+            if (formula := self._model.whole(index, assignment).true) not in (ALWAYS, NEVER)
+        ]
+        return soft + [Soft(rule, ((row,),), True) for rule, row in self._keywords(assignment, None)]
+
+    def limits(self, goal: Goal, assignment: Assignment) -> list[Form]:
+        """Return the numbers that are 0 where a goal is only just not reached."""
+        if goal.limit:
+            return [goal.limit.form]
+        if goal.target is None:
+            return []
+        part = self._model.verdicts(goal.target.rule, assignment)[goal.target.part]
+        return [Form(row.terms, row.constant + 1).times(-1) for branch in part.false for row in branch]
+
+    def exact(self, goal: Goal, assignment: Assignment) -> Sequence[Plan]:
+        """Return the plans under which every rule holds and a goal is only just not reached."""
+        found: list[Plan] = []
+        for form in self.limits(goal, assignment):
+            found += self.valid(assignment, [at_least_zero(form), at_least_zero(form.times(-1))])[:1]
+        return found
+
+    def broken(self, goal: Goal, assignment: Assignment) -> Sequence[Plan]:
+        """Return the plans under which a goal is reached and as little else as possible falls.
+
+        `assignment` chooses what stands everywhere, what the goal fixes included. Empty where the goal is out of reach.
+        """
+        faults = frozenset().union(*(choice.breaks for choice in assignment.values()))
+        outright = {
+            parsed.rule.id
+            for index, parsed in enumerate(self._model.rules)
+            if falls(self._model.whole(index, assignment))
+        }
+        label = faults | outright | {goal.rule}
+        hard = list(self._hard(assignment, goal))
+        soft = list(self._soft(goal, assignment, label))
+        plans: dict[tuple[frozenset[str], tuple[Inequality, ...]], Plan] = {}
+        for rows, first, step in self._targets(goal, assignment):
+            for turn in range(_turns(soft, several_sets=True)):
+                try:
+                    kept, left = self._kept([*hard, *rows], soft, turn)
+                    parts = self._parts(kept, assignment)
+                except InfeasibleError:
+                    break
+                plans.setdefault((left, kept), Plan(parts, label | left, first, step, kept))
+                if not left and turn + 1 >= _turns(soft, several_sets=False):
+                    break
+        return _smallest(plans.values())
+
+    def _parts(self, rows: tuple[Inequality, ...], assignment: Assignment) -> tuple[tuple[DrawStep, ...], ...]:
+        """Solve, and add the numbers that nothing bounds."""
+        parts = self._solver.solve(rows, BEYOND)
+        drawn = {step.name for part in parts for step in part}
+        values = (choice.value for some in (assignment, self.ghost(assignment)) for choice in some.values())
+        names = {name for value in values if isinstance(value, OpenNumber) for name, _ in value.form.terms}
+        return (*parts, *((DrawStep(name, (), ()),) for name in sorted(names - drawn)))
+
+    # The system.
+
+    def _hard(self, assignment: Assignment, goal: Goal | None) -> Iterator[Inequality]:
+        yield from self._world_rows
+        for choice in (*assignment.values(), *self.ghost(assignment).values()):
+            yield from choice.rows
+        if goal is not None:
+            yield from (row for _, row in self._keywords(assignment, goal))
+
+    def _keywords(self, assignment: Assignment, goal: Goal | None) -> Iterator[tuple[str, Inequality]]:
+        """Yield the bounds of every number and text that is there, but that which is to be passed."""
+        for node, choice in assignment.items():
+            field = self._model.fields[node]
+            if goal and goal.limit in field.limits:
+                continue
+            if choice.value is LEFT_OUT and not choice.breaks:
+                continue
+            if choice.breaks:
+                choice = next((one for one in field.sound if isinstance(one.value, OpenNumber)), choice)
+            for limit in field.limits:
+                if isinstance(choice.value, OpenNumber) or choice.rows:
+                    yield limit.rule, at_least_zero(limit.form)
+
+    def _targets(self, goal: Goal, assignment: Assignment) -> Iterator[tuple[list[Inequality], int, int]]:
+        if goal.limit:
+            yield _past(goal.limit.form)
+        elif goal.target is None:
+            yield [], 0, 0
+        else:
+            part = self._model.verdicts(goal.target.rule, assignment)[goal.target.part]
+            for branch in part.false:
+                if not branch:
+                    yield [], 0, 0
+                for place, row in enumerate(branch):
+                    # The row holds where the rule falls: what is 0 at its edge is 1 past the limit.
+                    rows, first, step = _past(Form(row.terms, row.constant + 1).times(-1))
+                    yield [*rows, *branch[:place], *branch[place + 1 :]], first, step
+
+    def _soft(self, goal: Goal, assignment: Assignment, label: frozenset[str]) -> Iterator[Soft]:
+        if goal.limit:
+            field = next(field for field in self._model.fields.values() if goal.limit in field.limits)
+            others = (limit for limit in field.limits if limit != goal.limit)
+            yield from (Soft(limit.rule, ((at_least_zero(limit.form),),), True) for limit in others)
+        for index, parsed in enumerate(self._model.rules):
+            verdict = self._model.whole(index, assignment)
+            if parsed.rule.id not in label and verdict.false not in (ALWAYS, NEVER):
+                yield Soft(parsed.rule.id, verdict.not_false, True)
+        yield from self._nice(goal, self.ghost(assignment))
+
+    def _nice(self, goal: Goal, base: Assignment) -> Iterator[Soft]:
+        for index, _ in enumerate(self._model.rules):
+            for place, verdict in enumerate(self._model.verdicts(index, base)):
+                is_aimed = goal.target is not None and goal.target == (index, place)
+                if not is_aimed and verdict.true not in (ALWAYS, NEVER):
+                    yield Soft("", verdict.true, False)
+
+    def ghost(self, assignment: Assignment) -> Assignment:
+        """Return the assignment with a sound choice in place of each fault, which makes the rest a good case."""
+        return {node: choice if choice.sound else self._sound_instead(choice) for node, choice in assignment.items()}
+
+    def _sound_instead(self, choice: Choice) -> Choice:
+        sound = self._model.fields[choice.node].sound
+        return next(
+            (one for one in sound if one.value == choice.value and isinstance(one.value, OpenNumber | Items)), sound[0]
+        )
+
+    def _kept(
+        self, hard: Sequence[Inequality], soft: Sequence[Soft], turn: int
+    ) -> tuple[tuple[Inequality, ...], frozenset[str]]:
+        """Add what can be kept. Returns all rows and the rules that had to be dropped.
+
+        Raises `InfeasibleError` where the hard rows alone contradict each other.
+        """
+        self._solver.solve(hard, BEYOND)
+        dropped = set()
+        rows = tuple(hard)
+        for labelled in (True, False):
+            chosen = [one for one in soft if one.labelled == labelled]
+            plain = [row for one in chosen if len(one.formula) == 1 for row in one.formula[0]]
+            several = [one for one in chosen if len(one.formula) > 1]
+            if self._holds((*rows, *plain)):
+                rows = (*rows, *plain)
+                left: Sequence[Soft] = several
+            else:
+                left = chosen
+            start = turn % len(left) if left else 0
+            for one in (*left[start:], *left[:start]):
+                branch, certain = self._first_branch(rows, one.formula, turn)
+                if branch is None and labelled:
+                    dropped.add(one.rule)
+                    # Whether it falls by itself could not be shown, so it is made to fall.
+                    branch = None if certain else self._first_branch(rows, negated(one.formula), turn)[0]
+                    if branch is None and not certain:
+                        raise InfeasibleError(False)
+                rows = (*rows, *(branch or ()))
+        return tuple(dict.fromkeys(rows)), frozenset(dropped)
+
+    def _first_branch(self, rows: tuple[Inequality, ...], formula: Formula, turn: int) -> tuple[Branch | None, bool]:
+        """Return a branch that can be added, None where there is none; and whether that is certain."""
+        certain = True
+        start = turn % len(formula) if formula else 0
+        for branch in (*formula[start:], *formula[:start]):
+            try:
+                self._solver.solve((*rows, *branch), BEYOND)
+            except InfeasibleError as failure:
+                certain = certain and failure.certain
+            else:
+                return branch, True
+        return None, certain
+
+    def _holds(self, rows: Iterable[Inequality]) -> bool:
+        return is_feasible(self._solver, tuple(rows), BEYOND)
+
+
+MAX_OF_WORLD: Final = 50
+"""The most that a number of a world is that belongs to no entry: integrators report slacks of 20 to 50 ms."""
+
+
+def _past(form: Form) -> tuple[list[Inequality], int, int]:
+    """Return the rows for a limit ``form >= 0`` that is passed, the least distance, and the step.
+
+    The distance is ``first + step * BEYOND``: the row has whole solutions for no other.
+    """
+    step = gcd(*(coefficient for _, coefficient in form.terms)) or 1
+    first = -form.constant % step or step
+    passed = form.shifted(first).plus(variable(BEYOND), step)
+    rows = [at_least_zero(passed), at_least_zero(passed.times(-1)), at_least_zero(variable(BEYOND))]
+    return rows, first, step
+
+
+def _turns(soft: Sequence[Soft], several_sets: bool) -> int:
+    branches = max((len(one.formula) for one in soft if one.labelled), default=1)
+    labelled = sum(one.labelled for one in soft) if several_sets else 1
+    return min(max(branches, labelled, 1), MAX_VARIANTS)
+
+
+def _smallest(plans: Iterable[Plan]) -> list[Plan]:
+    """Leave out plans that break more than another does."""
+    every = list(plans)
+    return [plan for plan in every if not any(other.breaks < plan.breaks for other in every)]

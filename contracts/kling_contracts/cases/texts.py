@@ -1,0 +1,128 @@
+"""Texts of a case's own: ids, URLs and files that are made for one field and differ from case to case."""
+
+import base64
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from kling_contracts.cases.drawing import Values
+from kling_contracts.cases.model import Model
+from kling_contracts.facts.made_worlds import FLAGGED_WORD
+from kling_contracts.facts.making import CUT_OFF_BYTES, OTHER_BYTES, OTHER_FORMATS, OwnText
+from kling_contracts.media import silent_audio
+
+Write = Callable[[Values, int], str]
+"""Takes the drawn numbers and one that tells cases apart, and returns a text."""
+
+NUMBERS: Final = 1000
+"""How many different ids each field has."""
+_URLS: Final = (
+    "https://files.example/{}-{}.mp3",
+    "http://files.example/{}-{}",
+    "HTTPS://files.example/{}-{}.ogg",
+    "https://files.example/{}-{}?name=a.flac#t=1",
+)
+"""A file's format is that of its content, whatever it is called."""
+_LETTERS: Final = "qzxvkjwyubhgmlpfdncroaietsQZXVKJWYUBHGMLPFDNCROAIETS"
+_DIGITS: Final = 6
+"""From so many digits on, an example is taken for a number that counts up."""
+
+
+class OwnTexts:
+    """Writes the own texts of one operation's fields."""
+
+    def __init__(self, model: Model) -> None:
+        self._ids: dict[str, Write] = {}
+        taken = set(model.literals)
+        begun = {text[0] for text in model.literals if text}
+        letters = [one for one in _LETTERS if one not in begun] or list(_LETTERS)
+        self._heads = {node: letters[place % len(letters)] for place, node in enumerate(model.fields)}
+        for node, field in model.fields.items():
+            example = _example(model.operation.example, field.path)
+            is_new = isinstance(example, str) and example not in taken
+            if is_new and example.isdecimal() and len(example) >= _DIGITS:
+                self._ids[node] = _counting(int(example))
+            elif is_new and example and "://" not in example and node in model.facts.fields():
+                self._ids[node] = _always(example)
+            else:
+                self._ids[node] = _named(node.rpartition(".")[2].removesuffix("[]"))
+            taken.add(str(example))
+
+    def write(self, text: OwnText, is_sized: bool, is_padded: bool) -> Write:
+        """Return what writes a text; `is_sized`: to a drawn length, `is_padded`: a file of the drawn size in bytes."""
+        name = text.field.rpartition(".")[2]
+        if text.kind in ("base64", "huge"):
+            size = f"{text.field}.size_bytes" if is_padded or text.kind == "huge" else ""
+            return _file(text.detail, f"{text.field}.duration_ms", size)
+        if text.kind in _FIXED:
+            return _always(_FIXED[text.kind](text.detail))
+        if text.kind == "url":
+            plain, head = _url(name), "https://files.example/"
+        else:
+            plain, head = self._ids[text.field], self._heads[text.field]
+            if text.kind == "flagged":
+                plain, head = _flagged(plain), FLAGGED_WORD
+        length = f"{text.field}.length"
+        # A short text must not come to the same as one that a rule names.
+        return (
+            (lambda values, number: f"{head}{number}".ljust(values[length], "x")[: values[length]])
+            if is_sized
+            else plain
+        )
+
+
+def key_of(text: OwnText) -> str:
+    """Return the name under which a text stands among the drawn values."""
+    return f"{text.field}|{text.kind}|{text.detail}"
+
+
+def _counting(first: int) -> Write:
+    return lambda values, number: str(first + number)
+
+
+def _always(text: str) -> Write:
+    return lambda values, number: text
+
+
+def _named(name: str) -> Write:
+    return lambda values, number: f"{name}-{number}"
+
+
+def _url(name: str) -> Write:
+    return lambda values, number: _URLS[number % len(_URLS)].format(name, number)
+
+
+def _flagged(plain: Write) -> Write:
+    return lambda values, number: f"{FLAGGED_WORD} {plain(values, number)}"
+
+
+def _file(audio_format: str, duration: str, size: str) -> Write:
+    return lambda values, number: _inline(audio_format, values[duration], values[size] if size else None)
+
+
+@lru_cache(maxsize=512)
+def _inline(audio_format: str, duration_ms: int, size_bytes: int | None) -> str:
+    return _encoded(silent_audio.make(audio_format, duration_ms, size_bytes))
+
+
+def _example(value: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            return None
+    return value
+
+
+def _encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+_VOICE_MS: Final = 3000
+_FIXED: Final[Mapping[str, Callable[[str], str]]] = {
+    "cut_off": lambda made: _encoded(silent_audio.make(made, _VOICE_MS)[: CUT_OFF_BYTES[made]]),
+    "other_format": lambda name: _encoded(OTHER_FORMATS[name].ljust(OTHER_BYTES, b"\0")),
+    "data_url": lambda _: f"data:audio/mp4;base64,{_encoded(silent_audio.m4a(_VOICE_MS))}",
+    "other": lambda _: "my voice, please",
+}
+"""Texts that are the same in every case."""

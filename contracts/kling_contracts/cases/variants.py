@@ -1,0 +1,42 @@
+"""Variants: what a payload may do without changing what it asks for. Tables of data, one row for each."""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+
+class Variant(NamedTuple):
+    """One way to say the same."""
+
+    says: str
+    """Completes "The payload …"; empty for the plain one."""
+    change: Callable[[Any], Any]
+    """Takes the payload with symbols in place of numbers and ids, and returns it changed."""
+    is_float: bool = False
+    """Whether whole numbers are written as fractions of .0."""
+    adds_fields: bool = False
+    """Whether it has members that the schema does not declare."""
+
+
+def _plain(payload: Any) -> Any:
+    return payload
+
+
+def _backwards(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _backwards(member) for name, member in reversed(value.items())}
+    return [_backwards(item) for item in value] if isinstance(value, list) else value
+
+
+def _with_unknown_fields(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {**{name: _with_unknown_fields(member) for name, member in value.items()}, "x_unknown": None}
+    return [_with_unknown_fields(item) for item in value] if isinstance(value, list) else value
+
+
+PLAIN: Final = Variant("", _plain)
+VARIANTS: Final = (
+    PLAIN,
+    Variant("writes whole numbers as fractions of .0", _plain, True),
+    Variant("has unknown fields", _with_unknown_fields, adds_fields=True),
+    Variant("has its members in another order", _backwards),
+)

@@ -1,0 +1,166 @@
+"""Worlds: what each table holds for a choice of everything finite, printed as Python once for each choice."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.cases.fields import LEFT_OUT, Choice
+from kling_contracts.cases.model import Assignment, Model
+from kling_contracts.cases.texts import key_of
+from kling_contracts.facts.declaration import Fact
+from kling_contracts.facts.flagged import Flagged
+from kling_contracts.facts.lookup import Lookup
+from kling_contracts.facts.made_worlds import DEFAULTS, FLAGGED_WORD, NEIGHBOURS, NOW_MS, Neighbours
+from kling_contracts.facts.making import Amount, Entry, OwnText
+from kling_contracts.facts.media import Media
+from kling_contracts.facts.world import NESTED_TABLES, TABLES, Face, World
+
+Filled = dict[str, Any]
+"""The drawn numbers and the own texts, by name."""
+
+
+class WorldMaker:
+    """Makes the functions that make the worlds of one operation's cases."""
+
+    def __init__(self, model: Model) -> None:
+        self._literals = model.literals
+        self._numbers = [(name, f"world.{name}") for name in model.world_numbers]
+        facts = model.facts.declared.values()
+        self._inner = [fact for fact in facts if isinstance(fact.provider, Lookup) and fact.provider.inside]
+        self._tables: dict[str, list[Fact]] = {}
+        for fact in facts:
+            table = fact.provider.table if isinstance(fact.provider, Lookup | Media) else ""
+            if table in World.__dataclass_fields__ and fact not in self._inner:
+                self._tables.setdefault(table, []).append(fact)
+        self._words = (FLAGGED_WORD,) if any(isinstance(fact.provider, Flagged) for fact in facts) else ()
+        self._kept: dict[tuple[object, ...], Callable[[Filled], Any]] = {}
+
+    def world(self, ghost: Assignment) -> Callable[[Filled], World]:
+        """Return the function that makes the world of an assignment."""
+        tables = [(name, self._table(name, facts, ghost)) for name, facts in self._tables.items()]
+        numbers, words = self._numbers, self._words
+
+        def make(filled: Filled) -> World:
+            members = {name: table(filled) for name, table in tables}
+            for name, key in numbers:
+                members[name] = filled[key]
+            return World(NOW_MS, flagged_words=words, **members)
+
+        return make
+
+    def _table(self, name: str, facts: list[Fact], ghost: Assignment) -> Callable[[Filled], Any]:
+        read = [ghost[str(fact.provider.field)] for fact in (*facts, *self._inner)]
+        key = (name, *(choice.number for choice in read))
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = self._compiled(name, facts, ghost)
+        return found
+
+    def _compiled(self, name: str, facts: list[Fact], ghost: Assignment) -> Callable[[Filled], Any]:
+        entries = {}
+        for fact in facts:
+            choice = ghost[str(fact.provider.field)]
+            entry = _entry(fact, choice)
+            if entry is not None:
+                entries[_text_of(choice)] = self._record(fact, name, entry, ghost)
+        around = self._neighbours(name)
+        everything = {**around.before, **entries, **around.after}
+        scope = dict(_SCOPE)
+        body = printed(frozenset(everything) if TABLES[name] is None else everything, scope)
+        make: Callable[[Filled], Any] = eval(f"lambda v: {body}", scope)
+        return make
+
+    def _record(self, fact: Fact, table: str, entry: Entry, ghost: Assignment) -> Any:
+        if table not in DEFAULTS:
+            return entry.get("text")
+        members = dict(DEFAULTS[table])
+        if entry.get("decodes") is False:
+            members["duration_ms"] = None
+        members |= {name: _written(name, value) for name, value in entry.items() if name in members}
+        for inner in self._inner:
+            if _lookup(inner).inside == fact.name:
+                members[_lookup(inner).table] = self._inside(inner, ghost)
+        record: Any = NESTED_TABLES.get(table) or TABLES[table]
+        return _Call(record.__name__, members)
+
+    def _inside(self, fact: Fact, ghost: Assignment) -> dict[Any, Any]:
+        choice, table = ghost[str(fact.provider.field)], _lookup(fact).table
+        entry = _entry(fact, choice)
+        own = {} if entry is None else {_text_of(choice): self._record(fact, table, entry, ghost)}
+        around = self._neighbours(table)
+        return {**around.before, **own, **around.after}
+
+    def _neighbours(self, table: str) -> Neighbours:
+        sides = [{key: one for key, one in side.items() if key not in self._literals} for side in NEIGHBOURS[table]]
+        return Neighbours(*sides)
+
+
+class Code(NamedTuple):
+    """A Python expression that stands for a value in a symbolic world."""
+
+    text: str
+
+
+class _Call(NamedTuple):
+    """A record that is made with these members."""
+
+    name: str
+    members: Mapping[str, Any]
+
+
+def _lookup(fact: Fact) -> Lookup:
+    assert isinstance(fact.provider, Lookup)
+    return fact.provider
+
+
+def _entry(fact: Fact, choice: Choice) -> Entry | None:
+    """Return what the world holds for a choice; None where it holds nothing."""
+    if choice.way is None or choice.value is LEFT_OUT:
+        return None
+    entry = choice.way.entries.get(fact.name)
+    if not isinstance(entry, Mapping) or (isinstance(fact.provider, Media) and not _is_listed(entry)):
+        return None
+    return entry
+
+
+def _is_listed(entry: Entry) -> bool:
+    return entry.get("kind") == "url" and bool(entry.get("reachable"))
+
+
+def _text_of(choice: Choice) -> Any:
+    return Code(f"v[{key_of(choice.value)!r}]") if isinstance(choice.value, OwnText) else choice.value
+
+
+def _written(name: str, value: Any) -> Any:
+    if not isinstance(value, Amount):
+        return value
+    if name == "created_ms":
+        return Code(f"{NOW_MS} - v[{value.name!r}]")
+    return Code(f"faces(v[{value.name!r}])" if name in NESTED_TABLES else f"v[{value.name!r}]")
+
+
+def printed(value: Any, scope: dict[str, Any]) -> str:
+    """Return a symbolic value as a Python expression; constants that are not plain are put into `scope`."""
+    if isinstance(value, Code):
+        return value.text
+    if isinstance(value, _Call):
+        return f"{value.name}({', '.join(f'{name}={printed(one, scope)}' for name, one in value.members.items())})"
+    if isinstance(value, dict) and any(isinstance(one, Code | _Call) for pair in value.items() for one in pair):
+        return "{" + ", ".join(f"{printed(key, scope)}: {printed(one, scope)}" for key, one in value.items()) + "}"
+    if isinstance(value, frozenset) and any(isinstance(one, Code) for one in value):
+        return "frozenset((" + "".join(f"{printed(one, scope)}, " for one in sorted(value, key=repr)) + "))"
+    if isinstance(value, int | str | bool | None):
+        return repr(value)
+    name = f"constant_{len(scope)}"
+    scope[name] = value
+    return name
+
+
+def faces(count: int) -> dict[str, Face]:
+    """Return so many faces."""
+    return {str(number): Face(1000 * number, 1000 * number + 5000) for number in range(count)}
+
+
+_SCOPE: Final[dict[str, Any]] = {
+    "faces": faces,
+    **{one.__name__: one for one in (*TABLES.values(), *NESTED_TABLES.values()) if one not in (None, str)},
+}

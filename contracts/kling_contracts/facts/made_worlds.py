@@ -1,0 +1,64 @@
+"""What stands in the tables of a made world: how an entry is filled, and the neighbours that decide otherwise.
+
+Neighbours make sure that a server is found which takes any entry, the first one, or one whose id only looks alike.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.facts.world import Audio, Face, File, Session, VideoFile
+
+NOW_MS: Final = 1_750_000_000_000
+"""The instant of every made world, Unix time in ms."""
+FLAGGED_WORD: Final = "flagged"
+"""The word that no text may hold."""
+
+_HOUR_MS: Final = 3_600_000
+_FACE: Final = Face(0, 10_000)
+
+DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "sessions": {"video_ms": 10_000, "faces": {}, "created_ms": None},
+    "faces": {"start_ms": 0, "end_ms": 10_000},
+    "audios": {"duration_ms": 8_000, "created_ms": None, "flagged": False},
+    "files": {"format": "mp3", "size_bytes": 16_000, "duration_ms": 8_000, "decodes": True, "flagged": False},
+    "videos": {
+        "format": "mp4",
+        "size_bytes": 1_000_000,
+        "duration_ms": 10_000,
+        "width_px": 1280,
+        "height_px": 720,
+        "faces": {"0": _FACE},
+        "created_ms": None,
+        "flagged": False,
+    },
+}
+"""By table, what an entry holds that no rule asks for."""
+
+
+class Neighbours(NamedTuple):
+    """Entries around the one that is meant."""
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+ELSEWHERE: Final[Mapping[str, str]] = {"faces": "5"}
+"""By nested table, an id that only the entries around have."""
+NEIGHBOURS: Final[Mapping[str, Neighbours]] = {
+    "sessions": Neighbours(
+        {"700000000000000001": Session(_HOUR_MS, {"5": Face(0, _HOUR_MS)})}, {"1": Session(1, {"5": Face(0, 1)})}
+    ),
+    "faces": Neighbours({"7": Face(0, _HOUR_MS), "8": Face(0, 0)}, {}),
+    "audios": Neighbours({"700000000000000002": Audio(59_000)}, {"2": Audio(1)}),
+    "files": Neighbours(
+        {"https://files.example/other.mp3": File("unknown", 1, 1)},
+        {"https://files.example/last.wav": File("wav", 60_000, 59_000)},
+    ),
+    "videos": Neighbours(
+        {"https://files.example/other.mp4": VideoFile("webm", 1, 1, 1, 1, {})},
+        {"700000000000000003": VideoFile("mp4", 1_000_000, 30_000, 720, 1280, {"0": _FACE})},
+    ),
+    "voices": Neighbours({"other_voice": "no"}, {"1": "xx"}),
+    "external_task_ids": Neighbours({"taken": None}, {}),
+}
+"""By table; an entry whose id a rule compares something with is left out."""

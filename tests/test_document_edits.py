@@ -1,0 +1,83 @@
+"""Every edit of the documents moves the cases: labels against the judge, under one edit after another.
+
+Here a seeded tenth of the edits is tried; the `nightly` profile of Hypothesis tries all, with more cases each.
+"""
+
+from random import Random
+
+import pytest
+from hypothesis import settings
+
+from kling_contracts import Contract, DocumentError, RuleError
+from kling_contracts.cases.factory import factory_of
+from kling_contracts.cases.generator import generate
+from support.document_edits import EDITS, Edit, added, edited, field, keyword, payload, replaced
+
+NIGHTLY = settings.default.max_examples > 10_000
+TRIED = EDITS if NIGHTLY else sorted(Random(7).sample(EDITS, len(EDITS) // 10), key=lambda edit: edit.name)
+CASES = 2000 if NIGHTLY else 400
+
+
+def wrong(contract, operation, n):
+    for case in generate(1, n, contract, operation=operation):
+        report = contract.report(case.request, case.world)
+        if case.breaks != frozenset(report.broken) or (report.unverified and not case.breaks):
+            yield f"{case.why}: {sorted(case.breaks)} by construction, {report.broken} by judgement"
+
+
+def test_there_are_at_least_60_edits_each_with_a_name_of_its_own():
+    assert len({edit.name for edit in EDITS}) == len(EDITS) >= 60
+
+
+@pytest.mark.parametrize("edit", TRIED, ids=lambda edit: edit.name)
+def test_labels_and_judge_agree_under_an_edit(edit):
+    contract = Contract.compile(edited(edit))
+    assert list(wrong(contract, edit.operation, CASES)) == []
+
+
+@pytest.mark.parametrize("edit", [edit for edit in TRIED if edit.rule], ids=lambda edit: edit.name)
+def test_a_new_rule_is_broken_at_the_least_distance(edit):
+    contract = Contract.compile(edited(edit))
+    factory = factory_of(contract, edit.operation)
+    firsts = [
+        ready.plan.first
+        for goal in factory.reachable(edit.rule)
+        for mix in factory.mixes(goal).every
+        for ready in mix.plans
+    ]
+    assert firsts
+    assert all(edit.rule in case.breaks for case in generate(1, 50, contract, operation=edit.operation, rule=edit.rule))
+
+
+def test_rules_that_contradict_each_other_are_refused_by_name():
+    contract = Contract.compile(edited(Edit("", added("self.sound_volume >= 3"), "own")))
+    with pytest.raises(DocumentError, match=r"no payload of create can be valid: own, sound_volume\.maximum$"):
+        next(generate(0, 1, contract))
+
+
+def test_a_pattern_is_refused_by_name():
+    contract = Contract.compile(edited(Edit("", keyword(field("face_id"), pattern="^[0-9]+$"))))
+    with pytest.raises(RuleError, match=r"face_id\.pattern"):
+        next(generate(0, 1, contract))
+
+
+def test_an_equality_in_which_every_number_has_a_factor_is_refused_by_name():
+    twice, thrice = ("self.sound_start_time", "self.sound_end_time")
+    text = f"{twice} + {twice} == {thrice} + {thrice} + {thrice}"
+    contract = Contract.compile(edited(Edit("", added(text), "own")))
+    with pytest.raises(RuleError, match="own"):
+        next(generate(0, 1, contract))
+
+
+def test_a_message_that_is_no_text_is_refused():
+    def change(document):
+        payload(document)["properties"]["session_id"]["x-validations"][0]["message"] = False
+
+    with pytest.raises(DocumentError):
+        Contract.compile(edited(Edit("", change)))
+
+
+def test_a_rule_that_nothing_can_break_has_no_case():
+    contract = Contract.compile(edited(Edit("", replaced("clip-too-short", "self.sound_start_time >= 0 - 1"))))
+    with pytest.raises(ValueError, match="no case can break 'clip-too-short'"):
+        generate(0, 1, contract, rule="clip-too-short")
