@@ -90,6 +90,7 @@ def test_json_says_all_that_text_says(around):
                 "pointer": "/face_choose/0/sound_volume",
                 "message": "face_choose[0].sound_volume must be at most 2",
                 "found": "3",
+                "because": "",
                 "wanted": report["violations"][0]["wanted"],
                 "status": 400,
                 "code": 1201,

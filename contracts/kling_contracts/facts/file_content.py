@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from kling_contracts.facts.with_evidence import WithEvidence
 from kling_contracts.facts.world import File
 
 URL: Final = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
@@ -68,11 +69,19 @@ def measured_audio(data: bytes) -> File:
 
     name = audio.identify(data)
     if name not in audio.MEASURED_FORMATS:
-        return File(name or "unknown", len(data), None, None)
+        return File(described_format(data, name), len(data), None, None)
     try:
-        return File(name, len(data), audio.measure(data, name), True)
-    except audio.AudioError:
-        return File(name, len(data), None, False)
+        return File(described_format(data, name), len(data), audio.measure(data, name), True)
+    except audio.AudioError as error:
+        return File(described_format(data, name, error), len(data), None, False)
+
+
+def described_format(data: bytes, name: str | None, error: Exception | None = None) -> WithEvidence:
+    """Return the name of a format, `unknown` for None, with what the file is and why it cannot be measured."""
+    from kling_contracts.media.description import describe
+
+    what = describe(data, name)
+    return WithEvidence(name or "unknown", f"{what} that does not decode: {error}" if error else what)
 
 
 def measured_video(data: bytes) -> MeasuredVideo:
@@ -82,13 +91,17 @@ def measured_video(data: bytes) -> MeasuredVideo:
     """
     from kling_contracts.media import video
 
-    name = video.identify(data) or "unknown"
+    name = video.identify(data)
     try:
         measured = video.measure(data)
-    except video.VideoError:
-        return MeasuredVideo(name, len(data), None, None, None)
-    return MeasuredVideo(name, len(data), measured.duration_ms, measured.width, measured.height)
+    except video.VideoError as error:
+        found = described_format(data, name, error if name in VIDEOS else None)
+        return MeasuredVideo(found, len(data), None, None, None)
+    found = described_format(data, name)
+    return MeasuredVideo(found, len(data), measured.duration_ms, measured.width, measured.height)
 
 
+VIDEOS: Final = ("mp4", "mov")
+"""Formats of videos whose duration and picture can be measured."""
 MEASURED: Final[Mapping[str, Callable[[bytes], Any]]] = {"audio": measured_audio, "video": measured_video}
 """What measures the bytes of a Base64 text, by what the field holds."""

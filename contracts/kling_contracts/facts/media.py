@@ -6,8 +6,10 @@ from typing import Final, NamedTuple
 
 from kling_contracts.facts.file_content import MEASURED, URL, base64_bytes, base64_size, named_format
 from kling_contracts.facts.members import NOT_MEASURED, Member, Provided, Text
+from kling_contracts.facts.near_base64 import other_spelling, wrong_with
 from kling_contracts.facts.provider import NO_SUCH_ID, Draft, Entry, FieldPath
 from kling_contracts.facts.sources import FactSources, unfetched
+from kling_contracts.facts.with_evidence import WithEvidence
 from kling_contracts.unknown import Absent, Unknown
 
 UNREACHABLE: Final = Unknown("the URL does not answer")
@@ -83,7 +85,8 @@ class Media(NamedTuple):
                 file = MEASURED[self.holds](data)
                 return Held("base64", True, file.format, file.size_bytes, file)
         unreadable = Unknown(f"{self.field.name} cannot be read")
-        return Held(self.kind_of(text), unreadable, unreadable, unreadable, unreadable)
+        kind = WithEvidence(self.kind_of(text), wrong_with(text) if self.base64 else other_spelling(text))
+        return Held(kind, unreadable, unreadable, unreadable, unreadable)
 
     def _looked_up(self, url: str, sources: FactSources) -> Entry:
         files = getattr(sources.world, self.table) if sources.world else None
@@ -100,7 +103,7 @@ def size_limit(fact: str, members: tuple[Member, ...], limit_on: Callable[[str],
 
 def _behind(url: str, file: Entry) -> Held:
     if type(file) is Absent:
-        return Held("url", False, UNREACHABLE, UNREACHABLE, UNREACHABLE)
+        return Held(WithEvidence("url", file.reason), False, UNREACHABLE, UNREACHABLE, UNREACHABLE)
     if isinstance(file, Unknown):
         return Held("url", file, named_format(url) or file, file, file)
     return Held("url", True, file.format, NOT_MEASURED if file.size_bytes is None else file.size_bytes, file)

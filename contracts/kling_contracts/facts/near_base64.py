@@ -29,10 +29,11 @@ def wrong_with(text: str) -> str:
 
     Characters are counted from 1.
     """
-    return _other_spelling(text) or _wrong_character(text) or _wrong_length(text)
+    return other_spelling(text) or _wrong_character(text) or _wrong_length(text)
 
 
-def _other_spelling(text: str) -> str:
+def other_spelling(text: str) -> str:
+    """Return what else a text is: a data: URL, a URL of another scheme, Python's own bytes, the name of a file."""
     data_url = _DATA_URL.match(text)
     if data_url:
         return f"a data: URL: the Base64 begins behind the comma, at character {data_url.end() + 1}"

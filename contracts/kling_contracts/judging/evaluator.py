@@ -12,6 +12,7 @@ from kling_contracts.errors import RuleError
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.jsonio.json_pointer import pointer
 from kling_contracts.jsonio.keywords import MAX_ITEMS, BrokenKeyword, Checker, Path, Place
+from kling_contracts.judging.found_facts import found_facts
 from kling_contracts.judging.partly_unknown import refused_among, with_unknowns
 from kling_contracts.judging.remedy import Subject, remedy_of
 from kling_contracts.judging.report import Note, Report, Unverified, Violation
@@ -270,7 +271,8 @@ def _violation(rule: Rule, expression: Expression, given: Any, judged: Any, path
     number = given.get(name) if name else given
     remedy = remedy_of(expression, failed, Subject(judged, name, facts), number)
     shown = shown_value(number) if not name or name in given else ""
-    return Violation(rule, f"{path}/{name}" if name else path, rule.sentence(failed), shown, remedy)
+    because = found_facts(failed.reads, facts)
+    return Violation(rule, f"{path}/{name}" if name else path, rule.sentence(failed), shown, remedy, because)
 
 
 def _blamed(rule: Rule, value: Any) -> str:

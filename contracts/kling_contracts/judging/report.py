@@ -21,6 +21,13 @@ class Violation:
     """What stands there, as JSON, cut short; empty where nothing stands."""
     remedy: str = ""
     """What would be right there, where that can be computed: `at least 2000`."""
+    because: str = ""
+    """What was found out beside the value: `a line break at character 77`, `audio.duration_ms is 1999`."""
+
+    @property
+    def found(self) -> str:
+        """What stands there and what was found out, as reports show it."""
+        return ": ".join(filter(None, (self.value, self.because)))
 
     @property
     def rule_id(self) -> str:
@@ -88,7 +95,8 @@ def _violation_json(violation: Violation) -> dict[str, Any]:
         "rule": rule.id,
         "pointer": violation.pointer,
         "message": violation.message,
-        "found": violation.value,
+        "found": violation.found,
+        "because": violation.because,
         "wanted": violation.remedy,
         "status": rule.status,
         "code": rule.code,
@@ -109,8 +117,8 @@ class ContractViolation(AssertionError):  # noqa: N818 - a fixed name, which rea
 def describe(violation: Violation) -> str:
     """Return a violation as people read it: rule, pointer, message, value, remedy, the vendor's words."""
     lines = [f"{violation.rule.id} at {violation.pointer or 'the request'}: {violation.message}"]
-    if violation.value:
-        lines.append(f"  found:  {violation.value}")
+    if violation.found:
+        lines.append(f"  found:  {violation.found}")
     if violation.remedy:
         lines.append(f"  wanted: {violation.remedy}")
     return "\n".join([*lines, *(f"  {line}" for line in origin_lines(violation.rule))])

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Note
-from kling_contracts.facts.file_content import named_format
+from kling_contracts.facts.file_content import VIDEOS, measured_video, named_format
+from kling_contracts.facts.with_evidence import WithEvidence
 from kling_contracts.facts.world import Face, VideoFile
 from kling_contracts.judging.evaluator import shown_value
 from kling_contracts.unknown import Absent, Unknown
@@ -33,8 +34,6 @@ _MAX_PARTS: Final = 100
 """Parts of a fragment that are looked at."""
 _MAX_FACES: Final = 20
 _NOT_A_VIDEO: Final = "unknown"
-_MEASURED: Final = ("mp4", "mov")
-"""Formats whose duration and picture can be measured."""
 
 
 class Choices(NamedTuple):
@@ -137,18 +136,15 @@ def _digest(name: str) -> bytes:
 
 
 def _measured(name: str, data: bytes, *, cut: bool) -> VideoFile:
-    # At first use: most mocks are never shown a video.
-    from kling_contracts.media import video
-
-    kind = video.identify(data) or _NOT_A_VIDEO
-    try:
-        measured = video.measure(data)
-    except video.VideoError:
+    measured = measured_video(data)
+    kind = measured.format
+    if measured.duration_ms is None:
         # The rest of a file that was cut may be in order.
-        unreadable = kind in _MEASURED and not cut
-        return VideoFile(_NOT_A_VIDEO if unreadable else kind, len(data), None, None, None, None)
+        if kind in VIDEOS and not cut:
+            kind = WithEvidence(_NOT_A_VIDEO, getattr(kind, "because", ""))
+        return VideoFile(kind, len(data), None, None, None, None)
     faces = _made_up_faces(name, measured.duration_ms)
-    return VideoFile(kind, len(data), measured.duration_ms, measured.width, measured.height, faces)
+    return VideoFile(kind, len(data), measured.duration_ms, measured.width_px, measured.height_px, faces)
 
 
 def _faces(count: int, duration_ms: int, seed: int) -> dict[str, Face]:

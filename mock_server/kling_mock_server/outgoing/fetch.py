@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
-from kling_contracts.facts.file_content import measured_audio
+from kling_contracts.facts.file_content import described_format, measured_audio
 from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.facts.world import File
 from kling_contracts.unknown import Absent, Unknown
@@ -27,8 +27,10 @@ not answer, `Unknown` where it may not be fetched."""
 MAX_URL_LENGTH: Final = 64 * 1024
 """Characters of a URL; no server takes a longer one."""
 _CHUNK: Final = 64 * 1024
+_SHOWN: Final = 200
+"""Characters that are shown of the place that a redirect leads to."""
 _REFUSED: Final = Unknown("the fetch policy does not allow its host")
-_UNREACHABLE: Final = Absent("the URL does not answer")
+_TOO_LONG: Final = Absent("the URL is longer than any server takes")
 
 
 def fetcher(policy: str, largest: int | None) -> Fetch:
@@ -56,7 +58,7 @@ def audio_file(data: bytes | Unknown, largest: int | None) -> File | Unknown:
     if largest is not None and len(data) > largest:
         from kling_contracts.media import audio
 
-        return File(audio.identify(data) or "unknown", len(data), None, None)
+        return File(described_format(data, audio.identify(data)), len(data), None, None)
     return measured_audio(data)
 
 
@@ -65,21 +67,49 @@ def _fetched(url: str, largest: int | None, *, loopback_only: bool) -> bytes | U
     from http.client import HTTPException
 
     if len(url) > MAX_URL_LENGTH:
-        return _UNREACHABLE
+        return _TOO_LONG
     try:
         parts = urlsplit(url)
         if loopback_only and not leads_to_loopback(parts.hostname or ""):
             return _REFUSED
         return _downloaded(parts, largest)
-    except (OSError, ValueError, HTTPException):
-        return _UNREACHABLE
+    except (OSError, ValueError, HTTPException) as error:
+        return Absent(why(error))
+
+
+def why(error: Exception) -> str:
+    """Return in words why a connection came to nothing."""
+    import socket
+    import ssl
+
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused: nothing listens there"
+    if isinstance(error, TimeoutError):
+        return f"there was no complete answer within {TIMEOUT_S:g} s"
+    if isinstance(error, socket.gaierror):
+        return "the name of its host cannot be looked up"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
+    if isinstance(error, ConnectionError):
+        return "the connection was closed before there was an answer"
+    if isinstance(error, OSError):
+        return f"the connection failed: {error.strerror or error}"
+    if isinstance(error, ValueError):
+        return f"the URL is not valid: {error}"
+    return f"the answer is not HTTP: {type(error).__name__}"
 
 
 def _downloaded(parts: SplitResult, largest: int | None) -> bytes | Unknown:
     with connected(parts, TIMEOUT_S) as connection:
         connection.request("GET", target_of(parts), headers={"User-Agent": "klingkit"})
         response = connection.getresponse()
-        return _content(response, largest) if response.status == 200 else _UNREACHABLE
+        return _content(response, largest) if response.status == 200 else Absent(_other_status(response))
+
+
+def _other_status(response: "HTTPResponse") -> str:
+    said = f"the server answered {response.status} {response.reason}".rstrip()
+    target = response.headers.get("Location")
+    return f"{said}, a redirect to {target[:_SHOWN]}, which is not followed" if target else said
 
 
 def _content(response: "HTTPResponse", largest: int | None) -> bytes | Unknown:
@@ -88,4 +118,6 @@ def _content(response: "HTTPResponse", largest: int | None) -> bytes | Unknown:
         data += chunk
         if largest is not None and len(data) > largest:
             return bytes(data)
-    return _UNREACHABLE if response.length else bytes(data)
+    if response.length:
+        return Absent(f"the connection ended after {len(data)} of {len(data) + response.length} bytes")
+    return bytes(data)

@@ -121,7 +121,10 @@ def _row(entry: Entry) -> list[Any]:
     # Never the body as it came: a store on disk keeps no audio.
     payload = json.dumps(entry.payload, ensure_ascii=False) if entry.body else ""
     report = entry.report
-    found = [[one.rule.id, one.pointer, one.message, _stored_value(one), one.remedy] for one in report.violations]
+    found = [
+        [one.rule.id, one.pointer, one.message, _stored_value(one), one.remedy, one.because]
+        for one in report.violations
+    ]
     unverified = [[one.rule.id, one.pointer, one.because] for one in report.unverified]
     stored: Any = [found, unverified, report.notes]
     row: Any = entry
