@@ -96,7 +96,12 @@ class Contract:
 
     @cached_property
     def mock_rules(self) -> Mapping[str, Rule]:
-        """What the mock refuses beside the API, by id: its files, its control surface, what goes wrong in itself."""
+        """What the mock refuses beside the API, by id: its files, its control surface, what goes wrong in itself.
+
+        A document of one's own need not say it: then it is what the installed documents say.
+        """
+        if "x-mock-rules" not in self.document:
+            return Contract.load().mock_rules
         compiler = Compiler({}, 0, self.operation.statuses)
         rules = compiler.request_rules(self.document.get("x-mock-rules", []))
         return MappingProxyType({rule.id: rule for rule in rules})

@@ -32,12 +32,14 @@ class DocumentFiles(NamedTuple):
     companions: tuple[str, ...]
     """The documents that are merged in after the overlays."""
     patches: tuple[str, ...]
+    stateless: tuple[str, ...]
+    """The overlay that drops the rules on the account's state; empty where there is none."""
 
     @property
     def own(self) -> frozenset[str]:
         """The files of ours, which a patch may change."""
         overlays = {name for names in self.profiles.values() for name in names}
-        return frozenset({STATELESS, *self.companions, *overlays})
+        return frozenset({*self.stateless, *self.companions, *overlays})
 
     def chosen(self, profile: str, *, upstream_state: bool) -> tuple[str, ...]:
         """Return the files that a profile is made from, the vendor's document first and the patches last.
@@ -71,6 +73,7 @@ def files_of(folder: Path) -> DocumentFiles:
         profiles={DOCUMENTED: (first,), **{name: (first, f"{name}{OVERLAY_SUFFIX}") for name in others}},
         companions=tuple(f"{name}{DOCUMENT_SUFFIX}" for name in documents if name != main),
         patches=tuple(name for name in names if name.endswith(PATCH_SUFFIX)),
+        stateless=tuple(name for name in names if name == STATELESS),
     )
 
 

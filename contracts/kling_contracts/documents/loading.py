@@ -45,7 +45,7 @@ def place_of_rule(rule_id: str, folder: Path | None = None) -> str:
     `folder` as in `effective`; patches are not looked into.
     """
     home = folder or kling_openapi.FOLDER
-    texts = {name: _source(home / name) for name in (*PROFILES["upstream"], COMPANIONS)}
+    texts = {name: _source(home / name) for name in sorted(files_of(home).own)}
     return vocabulary.place_of_rule(
         rule_id, [SourceDocument(name, texts[name], parse(texts[name], name)) for name in texts]
     )

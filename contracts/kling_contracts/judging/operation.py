@@ -46,6 +46,8 @@ class Operation(NamedTuple):
     """The document's own example of a payload."""
     example_world_json: Any
     """The world in which that example is valid."""
+    answer_example: Any
+    """The document's own example of a good answer; None where it has none."""
     statuses: Statuses
     tree: CompiledSchema
     facts: CompiledFacts
@@ -101,6 +103,7 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
         secured=bool(body.get("security", document.get("security"))),
         example=content.get("example"),
         example_world_json=content.get("x-world", {}),
+        answer_example=_answer_example(body["responses"]),
         statuses=statuses,
         tree=tree,
         facts=CompiledFacts(_declared(body, facts, schema), lambda fact: _limit_on(tree.rules, fact)),
@@ -112,6 +115,12 @@ def _declared(body: Document, facts: Document, schema: Document) -> tuple[Fact, 
         return declared_facts(facts, schema)
     except DocumentError as error:
         raise DocumentError(f"components.schemas.{body['x-facts']}: {error}") from None
+
+
+def _answer_example(responses: Document) -> Any:
+    good: Document = next((response for status, response in responses.items() if status.startswith("2")), {})
+    content: Document = next(iter(good.get("content", {}).values()), {})
+    return content.get("example")
 
 
 def _parameter(declared: Document) -> Parameter:

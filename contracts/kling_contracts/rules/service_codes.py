@@ -75,5 +75,6 @@ def _declared(responses: Document, components: Document) -> Iterator[tuple[int, 
     """Yield HTTP status and schema of every code that the responses of an operation declare."""
     for status, response in sorted(responses.items()):
         declared = components[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
-        code = declared["content"]["application/json"]["schema"].get("properties", {}).get("code", {})
+        content = declared.get("content", {}).get("application/json", {})
+        code = content.get("schema", {}).get("properties", {}).get("code", {})
         yield from ((int(status), one) for one in code.get("oneOf", [code]) if "const" in one)

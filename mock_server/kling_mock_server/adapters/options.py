@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import TypedDict
 
 from kling_contracts import Contract
@@ -20,6 +21,7 @@ class MockOptions(TypedDict, total=False):
 
     profile: str
     upstream_state: bool
+    documents: Path | None
     tokens: tuple[str, ...]
     secret: str
     jwt_clock: str
@@ -38,6 +40,7 @@ def new_responder(
     *,
     profile: str = "documented",
     upstream_state: bool = True,
+    documents: Path | None = None,
     tokens: tuple[str, ...] = (),
     secret: str = "",
     jwt_clock: str = "real",
@@ -52,7 +55,7 @@ def new_responder(
     contract: Contract | None = None,
 ) -> Responder:
     """Return a mock below any HTTP library; options and errors are those of `create_app`."""
-    contract = contract or _loaded(profile, upstream_state)
+    contract = contract or _contract(profile, upstream_state, documents)
     for webhook_secret in webhook_secrets:
         key_of(webhook_secret)
     fresh = replace(contract.operation.example_world, audio_slack_ms=audio_slack_ms)
@@ -93,7 +96,13 @@ def _store(url: str) -> Store:
     return open_store(url)
 
 
+def _contract(profile: str, upstream_state: bool, documents: Path | None) -> Contract:
+    if documents is None:
+        return _installed(profile, upstream_state)
+    return Contract.load(profile, upstream_state=upstream_state, folder=documents)
+
+
 @cache
-def _loaded(profile: str, upstream_state: bool) -> Contract:
+def _installed(profile: str, upstream_state: bool) -> Contract:
     # A suite makes a mock for every test, and compiling the documents is nearly all of what one costs.
     return Contract.load(profile, upstream_state=upstream_state)

@@ -13,13 +13,14 @@ from typing import Any, NoReturn
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
-from kling_contracts import Request, __version__
+from kling_contracts import Contract, Request, __version__
 from kling_contracts.judging.report import printable
 from kling_mock_server.adapters.flask_app import MockApp
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
 from kling_mock_server.failures.wire.detach_connection import install
 from kling_mock_server.protocol.explanation import explain
+from kling_mock_server.protocol.names import CREATE
 from kling_mock_server.state.journal import Entry
 
 BODY_BACKSTOP = 1024 * 1024 * 1024
@@ -97,18 +98,25 @@ def _host(host: str) -> str:
     return f"[{reachable}]" if ":" in reachable else reachable
 
 
+def _mocked(contract: Contract) -> str:
+    return "Kling's advanced lip-sync" if CREATE in contract.by_name else str(contract.document["info"]["title"])
+
+
+_OTHERS = """
+It answers identify-face, tts, queries, lists, callbacks and downloads, too; `klingkit docs offline` walks through them.
+"""
+
+
 def _welcome(responder: Responder, url: str, profile: str, token: str) -> str:
     operation = responder.contract.operation
     example = json.dumps(operation.example, ensure_ascii=False)
     whose = "with the first token that it lets in" if token else "any bearer token is an account of its own"
     given = shlex.quote(f"Authorization: Bearer {token or 'test'}")
-    return f"""klingkit {__version__} mocks Kling's advanced lip-sync at {url} (profile: {profile})
+    return f"""klingkit {__version__} mocks {_mocked(responder.contract)} at {url} (profile: {profile})
 
 The vendor's own example; {whose}:
   curl -i {url}{operation.paths[0]} -H {given} -H 'Content-Type: application/json' -d {shlex.quote(example)}
-
-It answers identify-face, tts, queries, lists, callbacks and downloads, too; `klingkit docs offline` walks through them.
-
+{_OTHERS if CREATE in responder.contract.by_name else ""}
 In a browser:           {url}/  (what was asked, why it was refused, and a playground)
 The rules it enforces:  {url}/_mock/rules  (or: klingkit rules)
 What it was asked:      {url}/_mock/journal  (with the same Authorization)

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kling_mock_server.cli.profile_options import profile_options
+from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 
 if TYPE_CHECKING:
     from kling_contracts import Contract
@@ -19,15 +20,22 @@ if TYPE_CHECKING:
 @click.option("-n", type=click.IntRange(0), help="So many generated cases, instead of the boundary catalogue.")
 @click.option("--seed", default=0, show_default=True, help="The same seed makes the same cases.")
 @profile_options
-def cases(valid: bool | None, rule: str | None, n: int | None, seed: int, profile: str, upstream_state: bool) -> None:
+def cases(
+    valid: bool | None,
+    rule: str | None,
+    n: int | None,
+    seed: int,
+    profile: str,
+    upstream_state: bool,
+    documents: Path | None,
+) -> None:
     """Print labelled requests as NDJSON: test vectors for any language.
 
     Example: klingkit cases --rule clip-too-short
     """
-    from kling_contracts import Contract
-
+    contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
     try:
-        rows = case_lines(valid, rule, n, seed, Contract.load(profile, upstream_state=upstream_state))
+        rows = case_lines(valid, rule, n, seed, contract)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     for row in rows:

@@ -1,11 +1,12 @@
 """`klingkit check`."""
 
 import sys
+from pathlib import Path
 
 import click
 
 from kling_mock_server.cli.input_files import read_file, read_world
-from kling_mock_server.cli.profile_options import profile_options
+from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 
 
 @click.command()
@@ -29,6 +30,7 @@ def check(
     fetch: str,
     profile: str,
     upstream_state: bool,
+    documents: Path | None,
 ) -> None:
     """Judge payload files; - reads standard input.
 
@@ -36,11 +38,10 @@ def check(
 
     Example: klingkit check payload.json --world world.json --strict
     """
-    from kling_contracts import Contract
     from kling_mock_server.outgoing.fetch import fetcher
     from kling_mock_server.reports.payload_checker import PayloadChecker
 
-    contract = Contract.load(profile, upstream_state=upstream_state)
+    contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
     checking = PayloadChecker(contract, read_world(world_file), fetcher(fetch, contract.largest_file))
     results = [checking.judge(name, read_file(name)) for name in files]
     click.echo(checking.as_json(results) if form == "json" else checking.as_text(results))

@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -14,6 +15,7 @@ from kling_mock_server.cli.progress_line import progress_line
 
 if TYPE_CHECKING:
     from kling_mock_server.adapters.handle import Handle
+    from kling_mock_server.adapters.options import MockOptions
     from kling_mock_server.failures.scenarios import Scenario
     from kling_mock_server.testing.drill import Drill, DrillVerdict
     from kling_mock_server.testing.drill.clients import Commands, Ended
@@ -76,6 +78,7 @@ def drill(
     form: str,
     profile: str,
     upstream_state: bool,
+    documents: Path | None,
 ) -> None:
     """Run a client through the scenarios, and judge it by what it sent.
 
@@ -96,7 +99,13 @@ def drill(
         chosen = [named(name) for name in dict.fromkeys(names or SCENARIOS)]
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    with Drill(profile=profile, upstream_state=upstream_state, pace=pace) as mock, Commands() as commands:
+    options: MockOptions = {
+        "profile": profile,
+        "upstream_state": upstream_state,
+        "documents": documents,
+        "pace": pace,
+    }
+    with Drill(**options) as mock, Commands() as commands:
         first = _run(mock, commands, plan, NO_FAULT)
         works = first.outcome == "got the video"
         rest = _all(mock, commands, plan, chosen if works else [], jobs)

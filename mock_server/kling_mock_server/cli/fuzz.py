@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from kling_mock_server.cli.input_files import read_world
-from kling_mock_server.cli.profile_options import profile_options
+from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.progress_line import progress_line
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def fuzz(
     reports: tuple[str, ...],
     profile: str = "documented",
     upstream_state: bool = True,
+    documents: Path | None = None,
     **options: Any,
 ) -> None:
     """Attack a server, or a Python payload validator or builder, with valid and precisely broken payloads.
@@ -54,10 +56,8 @@ def fuzz(
     klingkit fuzz test_validator:validate
     klingkit fuzz test_validator:build --report fuzz.xml
     """
-    from kling_contracts import Contract
-
     _check_reports(reports)
-    contract = Contract.load(profile, upstream_state=upstream_state)
+    contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
     try:
         audit = _attack(target, contract, options)
     except ValueError as error:
@@ -128,16 +128,12 @@ def _imported(name: str) -> Callable[..., Any]:
 
 def _check_reports(reports: tuple[str, ...]) -> None:
     """Refuse before the work is done, not after."""
-    from pathlib import Path
-
     for name in reports:
         if Path(name).suffix not in REPORTS:
             raise click.UsageError(f"--report {name}: the ending chooses the form: {', '.join(REPORTS)}")
 
 
 def _write(reports: tuple[str, ...], audit: "Audit") -> None:
-    from pathlib import Path
-
     from kling_mock_server.testing.fuzzing.report import write
 
     for name in reports:

@@ -41,7 +41,7 @@ class Group(click.Group):
             from kling_contracts.errors import DocumentError
 
             if isinstance(error, DocumentError):
-                raise click.ClickException(f"klingkit's documents are wrong: {error}") from error
+                raise click.ClickException(f"the documents are wrong: {error}") from error
             raise
 
 

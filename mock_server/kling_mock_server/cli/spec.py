@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from kling_mock_server.cli.input_files import read_file
-from kling_mock_server.cli.profile_options import profile_options
+from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.report_options import deliver, report_options
 from kling_mock_server.reports.formats import FORMATS
 
@@ -44,6 +44,7 @@ def spec(
     reports: tuple[str, ...],
     profile: str,
     upstream_state: bool,
+    documents: Path | None,
 ) -> None:
     """Print the effective OpenAPI 3.1 document, how much of the vendor's prose it covers, or what a newer one changes.
 
@@ -58,28 +59,32 @@ def spec(
         raise click.UsageError("--patch and --report are for --diff")
     if newer is not None and coverage:
         raise click.UsageError("--coverage and --diff exclude each other")
+    if newer is not None and documents is not None:
+        raise click.UsageError("--diff compares with the installed documents, and takes no --documents")
     if newer is not None:
         _diff(newer, patch, fetch, form or "text", reports)
     elif coverage:
-        _coverage(form, profile, upstream_state)
+        _coverage(form, profile, upstream_state, documents)
     else:
-        _print(form or "yaml", profile, upstream_state)
+        _print(form or "yaml", profile, upstream_state, documents)
 
 
-def _print(form: str, profile: str, upstream_state: bool) -> None:
+def _print(form: str, profile: str, upstream_state: bool, documents: Path | None) -> None:
     from kling_contracts.documents import loading
 
     if form not in DOCUMENT_FORMATS:
         raise click.UsageError(f"--format {form} is for --diff; the document is printed as yaml or json")
-    click.echo(loading.dump(loading.effective(profile, upstream_state=upstream_state), form), nl=False)
+    effective = chosen_contract(profile, upstream_state=upstream_state, documents=documents).document
+    click.echo(loading.dump(dict(effective), form), nl=False)
 
 
-def _coverage(form: str | None, profile: str, upstream_state: bool) -> None:
+def _coverage(form: str | None, profile: str, upstream_state: bool, documents: Path | None) -> None:
     from kling_contracts.documents import loading
     from kling_contracts.documents.prose_coverage import coverage as covered
     from kling_contracts.documents.prose_coverage import coverage_text
 
-    described = covered(loading.vendor(), loading.effective(profile, upstream_state=upstream_state))
+    effective = chosen_contract(profile, upstream_state=upstream_state, documents=documents).document
+    described = covered(loading.vendor(documents), effective)
     click.echo(coverage_text(described))
     sys.exit(1 if any(one.uncovered or one.strays for one in described) else 0)
 

@@ -52,7 +52,7 @@ class _Outcome(NamedTuple):
 class Responder:
     """One mock. It may be shared by threads.
 
-    Raises `DocumentError` for a contract with an operation that the mock cannot carry out.
+    Raises `DocumentError` for a contract that creates tasks and has no rule on how many may run.
     """
 
     def __init__(

@@ -6,6 +6,7 @@ from typing import Final
 from kling_contracts import Contract
 from kling_contracts.errors import DocumentError
 from kling_mock_server.core.exchange import Exchange
+from kling_mock_server.core.operations.by_example import AnswerByExample
 from kling_mock_server.core.operations.creating import Create
 from kling_mock_server.core.operations.identifying import Identify
 from kling_mock_server.core.operations.looking_up import List, Query
@@ -21,20 +22,15 @@ OPERATIONS: Final[Mapping[str, Callable[[Exchange, Resources], Work]]] = {
     IDENTIFY: Identify,
     TTS: Speak,
 }
-"""By the short name of the operation."""
+"""By the short name of the operation; any other one is answered with the document's example."""
 
 
 def check_operations(contract: Contract) -> None:
-    """Raise `DocumentError` where a contract has an operation that is not in `OPERATIONS`, or lacks a limiting rule."""
-    unknown = [name for name in contract.by_name if name not in OPERATIONS]
-    if unknown:
-        raise DocumentError(
-            f"the mock cannot carry out the operation {unknown[0]!r} (x-name); it knows {', '.join(OPERATIONS)}"
-        )
-    if contract.limiting_rule is None:
+    """Raise `DocumentError` where a contract lacks the rule that limits the tasks which the mock is to create."""
+    if CREATE in contract.by_name and contract.limiting_rule is None:
         raise DocumentError("x-account-rules has no rule, and by it the mock refuses a task where too many run")
 
 
 def work_on(exchange: Exchange, resources: Resources) -> Work:
     """Begin the work on the request of an exchange."""
-    return OPERATIONS[exchange.operation](exchange, resources)
+    return OPERATIONS.get(exchange.operation, AnswerByExample)(exchange, resources)
