@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What CI ran with: `make constraints` renews it. The bounds that users get are in pyproject.toml.
+INSTALL := -m pip install --quiet --constraint constraints.txt
 SOURCES := openapi contracts mock_server examples tests conftest.py
 
-.PHONY: help serve test check bench wheel-test matrix matrix-lowest cases docs readings screenshots lint-openapi nightly schemathesis format clean
+.PHONY: help serve test check bench wheel-test matrix matrix-lowest matrix-highest constraints cases docs readings screenshots lint-openapi nightly schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
@@ -42,7 +44,7 @@ wheel-test: $(VENV)/test
 	$(BIN)/python -m build --wheel --outdir build/wheel .
 	$(PYTHON) -m venv --clear build/venv
 	build/venv/bin/python -m pip install --quiet --upgrade pip
-	build/venv/bin/python -m pip install --quiet build/wheel/*.whl --group test
+	build/venv/bin/python $(INSTALL) build/wheel/*.whl --group test
 	KLINGKIT_INSTALLED=1 build/venv/bin/python -m pytest -n auto -o pythonpath=tests $(WHEEL_TESTS)
 
 # A slice of the suite on each Python and on the lowest and the highest version of every dependency.
@@ -52,8 +54,18 @@ matrix: $(VENV)/matrix
 matrix-lowest: $(VENV)/matrix
 	cd tests && ../$(BIN)/python -m matrix --lowest
 
+# What a user gets today, without constraints.
+matrix-highest: $(VENV)/matrix
+	cd tests && ../$(BIN)/python -m matrix --highest
+
+# The versions that CI installs, for every Python from 3.11 on.
+constraints: $(VENV)/matrix
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
+		--custom-compile-command "make constraints" --all-extras $(addprefix --group ,test lint matrix schemathesis) \
+		--output-file constraints.txt pyproject.toml
+
 $(VENV)/matrix: $(VENV)/test
-	$(BIN)/python -m pip install --quiet --group matrix
+	$(BIN)/python $(INSTALL) --group matrix
 	@touch $@
 
 # The catalogue as a file of the wheel; a test holds that it is what the contract says.
@@ -85,7 +97,7 @@ SCHEMATHESIS := build/schemathesis
 schemathesis: $(VENV)/product
 	$(PYTHON) -m venv $(SCHEMATHESIS)
 	$(SCHEMATHESIS)/bin/python -m pip install --quiet --upgrade pip
-	$(SCHEMATHESIS)/bin/python -m pip install --quiet --editable . --group schemathesis
+	$(SCHEMATHESIS)/bin/python $(INSTALL) --editable . --group schemathesis
 	$(SCHEMATHESIS)/bin/python -m pytest tests/schemathesis_runs
 
 format: $(VENV)/test
@@ -100,10 +112,10 @@ $(VENV)/python-is-ready:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@touch $@
 
-$(VENV)/product: $(VENV)/python-is-ready pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+$(VENV)/product: $(VENV)/python-is-ready pyproject.toml constraints.txt
+	$(BIN)/python $(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/test: $(VENV)/product
-	$(BIN)/python -m pip install --quiet --group test --group lint
+	$(BIN)/python $(INSTALL) --group test --group lint
 	@touch $@

@@ -1,6 +1,7 @@
 """`make matrix`: a slice of the suite on every Python here, with the lowest and the highest version of each dependency.
 
-The bounds in pyproject.toml are what this ran with. `--lowest` runs the lowest versions alone, on this Python.
+The bounds in pyproject.toml are what this ran with. `--lowest` runs the lowest versions alone, `--highest` the highest,
+on this Python.
 """
 
 import os
@@ -22,6 +23,8 @@ SLICE = [
     *("tests/test_overlay.py", "tests/test_keywords.py", "tests/test_app.py", "tests/test_cli.py"),
     *("tests/test_router.py", "tests/test_pytest_plugin.py", "tests/test_rendering.py", "tests/examples"),
 ]
+SHORT_SLICE = ["tests/test_keywords.py", "tests/test_app.py", "tests/test_router.py"]
+"""For `--highest` alone: most of the suite has just run on versions that are nearly as new."""
 LEFT_OUT = [
     # Werkzeug's own test client reads the host, and below 3.1.8 raises for these; the server does not.
     "--deselect=tests/test_app.py::test_the_host_does_not_matter",
@@ -122,38 +125,42 @@ def versions_in(python):
     return ", ".join(f"{name} {installed[name]}" for name in SHOWN if name in installed)
 
 
-def slice_on(run, folder, wheel):
+def slice_on(run, folder, wheel, tests):
     """Run the slice; returns whether it passed."""
     began = time.monotonic()
     python = environment(run, folder, wheel)
     print(f"Python {run.version}, {run.resolution}: {versions_in(python)}", flush=True)
     # Old versions warn of what is deprecated since.
     options = ["-q", "-p", "no:cacheprovider", "-o", "pythonpath=tests", "-o", "filterwarnings=default", "--tb=short"]
-    command = [python, "-m", "pytest", "-n", "auto", *options, *LEFT_OUT, *SLICE]
+    command = [python, "-m", "pytest", "-n", "auto", *options, *LEFT_OUT, *tests]
     status, output = call(*command, KLINGKIT_INSTALLED="1")
     print(output if status else re.sub(r".*\n(?=.)", "", output.rstrip()))
     print(f"  {'FAILED' if status else 'passed'} after {time.monotonic() - began:.0f} s", flush=True)
     return status == 0
 
 
-def main(is_lowest_alone):
-    """Run every environment; exits with 1 where one fails."""
+def main(lowest, highest):
+    """Run every environment, or one of them on this Python; exits with 1 where one fails."""
     here = f"3.{sys.version_info.minor}"
-    found = {here: sys.executable} if is_lowest_alone else pythons()
+    is_whole = not (lowest or highest)
+    found = pythons() if is_whole else {here: sys.executable}
     first = next(iter(found))
-    runs = [Run(found[first], first, "lowest-direct")]
-    if not is_lowest_alone:
+    runs = [] if highest else [Run(found[first], first, "lowest-direct")]
+    if not lowest:
         runs += [Run(python, version, "highest") for version, python in found.items()]
     with tempfile.TemporaryDirectory(prefix="klingkit-matrix-") as temporary:
         folder = Path(temporary)
         must(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder, ".")
         (wheel,) = folder.glob("*.whl")
-        passed = [slice_on(run, folder / f"{run.version}-{run.resolution}", wheel) for run in runs]
+        passed = [
+            slice_on(run, folder / f"{run.version}-{run.resolution}", wheel, SHORT_SLICE if highest else SLICE)
+            for run in runs
+        ]
     missing = [f"3.{minor}" for minor in range(OLDEST, NEWEST + 1) if f"3.{minor}" not in found]
-    if missing and not is_lowest_alone:
+    if missing and is_whole:
         print(f"Not run, for want of an interpreter: Python {', '.join(missing)}.")
     sys.exit(0 if all(passed) else 1)
 
 
 if __name__ == "__main__":
-    main("--lowest" in sys.argv[1:])
+    main("--lowest" in sys.argv[1:], "--highest" in sys.argv[1:])

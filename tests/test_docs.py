@@ -1,6 +1,7 @@
 """Documents followed as a reader follows them, in an empty folder with the wheel installed; see `support.documents`."""
 
 import inspect
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 
 import pytest
 
+from kling_contracts import World
 from kling_mock_server.cli.main import cli
 from support import documents
 from support.wheel import installed_wheel  # noqa: F401  (a fixture)
@@ -39,6 +41,11 @@ def test_a_document_that_is_followed_does_what_it_says(name, installed_wheel, tm
 @pytest.mark.parametrize("name", LINKING)
 def test_every_block_says_what_it_is(name):
     assert {block.language for block in documents.blocks_of(text_of(name))} <= LANGUAGES
+
+
+def test_the_world_that_is_shown_is_one():
+    (shown,) = [block.text for block in documents.blocks_of(text_of("docs/world.md")) if block.language == "json"]
+    assert World.from_json(json.loads(shown)).to_json() == json.loads(shown)
 
 
 @pytest.mark.parametrize("name", LINKING)

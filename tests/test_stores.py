@@ -1071,7 +1071,7 @@ def test_without_redis_py_the_extra_is_named(monkeypatch):
     for module in ("state.stores.redis_link", "state.stores.redis_rows", "state.stores.redis"):
         monkeypatch.delitem(sys.modules, f"kling_mock_server.{module}", raising=False)
 
-    assert "pip install 'klingkit[redis]'" in refusal("redis://localhost")
+    assert "pip install redis" in refusal("redis://localhost")
 
 
 NO_SERVER = [

@@ -46,5 +46,5 @@ def _redis(url: str) -> Store:
     except ModuleNotFoundError as error:
         if error.name != "redis":
             raise
-        raise ValueError("a store in Redis needs one more package: pip install 'klingkit[redis]'") from error
+        raise ValueError("a store in Redis needs one more package: pip install redis") from error
     return RedisStore(url)
