@@ -24,6 +24,7 @@ from kling_mock_server.outgoing.webhooks import Targets, post
 from kling_mock_server.state import outbox, tables
 from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.accounts import Accounts
+from kling_mock_server.state.journal import digest_of
 from kling_mock_server.state.pace import PACES
 from kling_mock_server.state.stores.sqlite import SqliteStore
 from kling_mock_server.state.stores.store import MemoryStore, StoreDownError, real_ms
@@ -922,3 +923,34 @@ def test_callbacks_are_json_without_spaces(kling, receiver):
     kling.deliver()
     [one] = receiver.received
     assert one.body == json.dumps(one.json, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class BlockedError(RuntimeError):
+    """What pytest-socket raises where a test opens a socket."""
+
+
+def test_a_callback_that_another_library_forbids_is_journalled_and_logged(monkeypatch, caplog):
+    def forbid(*_, **__):
+        raise BlockedError("A test tried to use socket.socket.")
+
+    responder = new_app().responder
+    sender = responder.resources.callback_worker.sender
+    monkeypatch.setattr(responder.resources.callback_worker, "sender", sender._replace(post=forbid))
+    mock = Mock(responder)
+    mock.post({**payload(), "callback_url": "http://127.0.0.1:9/cb"})
+    handle = Handle(responder, "http://mock", "key")
+    handle.wait_for_callbacks(PATIENCE_S)
+    entries = [entry for entry in handle.journal if entry.operation == "callback"]
+    assert entries[0].answer == "it was not sent: BlockedError: A test tried to use socket.socket."
+    assert "the callback to http://127.0.0.1:9/cb was not sent" in caplog.text
+    responder.close()
+
+
+def test_an_error_of_the_worker_itself_is_logged(monkeypatch, caplog):
+    responder = new_app().responder
+    worker = responder.resources.callback_worker
+    monkeypatch.setattr(worker, "sender", None)
+    Mock(responder).post({**payload(), "callback_url": "http://127.0.0.1:9/cb"})
+    worker.wait_until_idle(digest_of("key"), 1)
+    responder.close()
+    assert "the callbacks of account" in caplog.text

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from kling_contracts.media import video
+from kling_mock_server.assets import rendering
 from kling_mock_server.assets.renderer import MAX_PATIENT, MAX_PLANNED, Renderer
 from support.serving import AUDIO
 from support.workflow import Caller
@@ -18,7 +19,12 @@ NEUTRAL, RENDERED = (1280, 720), (640, 360)
 
 
 def account(key="account", *, shared=False):
-    return SimpleNamespace(key=key, store=SimpleNamespace(shared=shared))
+    return SimpleNamespace(
+        key=key,
+        state=SimpleNamespace(store=SimpleNamespace(shared=shared)),
+        clock=SimpleNamespace(now_ms=lambda: 0),
+        journal=SimpleNamespace(record=lambda entry: None),
+    )
 
 
 class Gather:
@@ -113,6 +119,21 @@ def test_a_plan_that_cannot_be_gathered_is_nobodys_problem(renderer):
     renderer.plan(account(), "2", later)
     renderer.wait_for("account", "2")
     assert later.times == 1
+
+
+def test_what_cannot_be_rendered_is_journalled_and_logged(mock, monkeypatch, caplog):
+    def fail(plan):
+        raise TypeError("an argument that this version does not take")
+
+    monkeypatch.setattr(rendering, "render", fail)
+    task_id = mock.create().data["task_id"]
+    mock.advance(ENDS_MS)
+    (result,) = mock.query(task_id).data["task_result"]["videos"]
+    assert mock.download(result["url"]).status == 200
+    (entry,) = [one for one in mock.journal()["entries"] if one["operation"] == "render"]
+    reason = "cannot be rendered, and a neutral one is served: TypeError: an argument that this version does not take"
+    assert entry["response"]["message"] == f"The video {reason}"
+    assert f"the video of task {task_id} {reason}" in caplog.text
 
 
 def test_after_the_end_nothing_more_is_rendered(renderer):

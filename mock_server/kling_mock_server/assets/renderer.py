@@ -1,5 +1,6 @@
 """Renders the videos of tasks off the request path, where `klingkit[render]` is installed."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -8,7 +9,11 @@ from functools import cache
 from time import sleep
 from typing import TYPE_CHECKING, Final
 
+from kling_contracts import Report
+from kling_mock_server.protocol.envelope import new_request_id
+from kling_mock_server.protocol.names import FILES_PREFIX, RENDER
 from kling_mock_server.state.account import Account
+from kling_mock_server.state.journal import Entry
 from kling_mock_server.state.tables import RESULTS
 
 if TYPE_CHECKING:
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 """Account and task."""
 
+_LOG: Final = logging.getLogger("klingkit")
 MAX_PLANNED: Final = 8
 """Videos that can still be rendered, each with its sound in memory; of an older task a neutral one is served.
 
@@ -129,13 +135,38 @@ def _can_render() -> bool:
     return available()
 
 
-def _render(account: Account, task_id: str, gather: "Gather") -> None:
-    from kling_mock_server.assets.rendering import RenderError, render
+def _journal(account: Account, task_id: str, error: Exception) -> None:
+    """Journal and log that a video cannot be rendered."""
+    reason = f"cannot be rendered, and a neutral one is served: {type(error).__name__}: {error}"
+    _LOG.error("the video of task %s %s", task_id, reason, exc_info=error)
+    account.journal.record(
+        Entry(
+            at_ms=account.clock.now_ms(),
+            method="",
+            path=f"{FILES_PREFIX}/{account.key}/results/{task_id}",
+            token="",
+            body=b"",
+            status=0,
+            code=0,
+            answer=f"The video {reason}",
+            request_id=new_request_id(),
+            report=Report(),
+            operation=RENDER,
+            details={"task_id": task_id},
+        )
+    )
 
-    plan, video = gather(), b""
-    # Where a sound does not decode here, the neutral video has to do.
-    with suppress(RenderError):
+
+def _render(account: Account, task_id: str, gather: "Gather") -> None:
+    from kling_mock_server.assets.rendering import render
+
+    video = b""
+    try:
+        plan = gather()
         video = render(plan) if plan else b""
+    except Exception as error:
+        # A sound that does not decode here, a version of a library that nobody tried.
+        _journal(account, task_id, error)
     # That there is none is for others to know who wait for it.
     if video or account.state.store.shared:
         account.state.transaction(lambda rows: rows.put(RESULTS, task_id, video))

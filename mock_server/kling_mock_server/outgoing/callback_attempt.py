@@ -1,12 +1,14 @@
 """One attempt at one callback: its body and headers, the POST, and the entry in the account's journal."""
 
 import json
+import logging
 from collections.abc import Callable
 from time import perf_counter
 from typing import Final, NamedTuple
 
 from kling_contracts import Report
 from kling_contracts.http import JSON_TYPE
+from kling_contracts.judging.report import printable
 from kling_contracts.rules.price import Price
 from kling_mock_server.outgoing.webhooks import Attempt, Targets, post, signature_headers
 from kling_mock_server.protocol.envelope import new_request_id
@@ -18,6 +20,7 @@ from kling_mock_server.state.journal import Entry, kept
 from kling_mock_server.state.outbox import Due
 from kling_mock_server.state.stores.store import real_ms
 
+_LOG: Final = logging.getLogger("klingkit")
 _WRONG_SECRET: Final = "d3Jvbmc="
 _ALL: Final = 100
 
@@ -43,7 +46,7 @@ class CallbackSender(NamedTuple):
         body, url = _body(account, due, self.price), due.outbox.url
         refusal = self.targets.refusal(url)
         began = perf_counter()
-        attempt = Attempt(0, refusal) if refusal else self.post(url, body, self._headers(due, body))
+        attempt = Attempt(0, refusal) if refusal else self._posted(url, body, due)
         entry = _entry(account, due, body, attempt, round((perf_counter() - began) * 1000, 3))
         # A target that may not be called stays one: another attempt would be refused as well.
         done = attempt.delivered or bool(refusal)
@@ -51,6 +54,14 @@ class CallbackSender(NamedTuple):
             return None
         account.journal.record(entry)
         return entry
+
+    def _posted(self, url: str, body: bytes, due: Due) -> Attempt:
+        try:
+            return self.post(url, body, self._headers(due, body))
+        except Exception as error:
+            # Not of the network: another library of this process forbids sockets, for one.
+            _LOG.exception("the callback to %s was not sent", printable(url))
+            return Attempt(0, f"it was not sent: {type(error).__name__}: {error}")
 
     def _headers(self, due: Due, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": JSON_TYPE}

@@ -1,5 +1,6 @@
 """Sends callbacks, off the request path: what is due, in order, one account's one after the other."""
 
+import logging
 import threading
 from collections.abc import Callable
 from time import monotonic
@@ -11,6 +12,8 @@ from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.state.stores.store import StoreDownError, real_ms
 from kling_mock_server.state.tables import OUTBOXES
+
+_LOG: Final = logging.getLogger("klingkit")
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -124,6 +127,9 @@ class CallbackWorker:
                 pause_s = self._look()
             except StoreDownError:
                 pause_s = STORE_DOWN_S
+            except Exception:
+                _LOG.exception("the callback worker failed, and goes on")
+                pause_s = STORE_DOWN_S
             self._wait_for_change(changes, pause_s)
 
     def _wait_for_change(self, changes: int, pause_s: float) -> None:
@@ -169,6 +175,11 @@ class CallbackWorker:
                     break
         except StoreDownError:
             # What cannot be written may well be read: the account would be due again at once.
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, STORE_DOWN_S)
+        except Exception:
+            # Nobody asks for the result of this job: without a line here the error would be lost.
+            _LOG.exception("the callbacks of account %s failed, and are tried again", key)
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, STORE_DOWN_S)
         finally:
