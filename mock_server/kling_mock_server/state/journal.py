@@ -60,10 +60,9 @@ class Entry(NamedTuple):
         """The body as JSON with audio taken out; None where there was none."""
         return _readable(self.body)
 
-    @property
-    def timelines(self) -> list[list[Bar]]:
-        """The times of each item of face_choose, in ms; empty where none can be drawn."""
-        return list(self.bars) if self.bars or not self.report.facts else self.report.bars(self.payload)
+    def timelines(self, payload: Any) -> list[list[Bar]]:
+        """Return the times of each item of face_choose, in ms; `payload` is this entry's, decoded by the caller."""
+        return self.report.bars(payload) if self.report.facts else list(self.bars)
 
 
 class Journal:
@@ -119,7 +118,7 @@ def journal_table(contract: Contract) -> Table:
 
 def _row(entry: Entry) -> list[Any]:
     # Never the body as it came: a store on disk keeps no audio.
-    payload = json.dumps(entry.payload, ensure_ascii=False) if entry.body else ""
+    payload = entry.payload
     report = entry.report
     found = [
         [one.rule.id, one.pointer, one.message, _stored_value(one), one.remedy, one.because]
@@ -128,7 +127,8 @@ def _row(entry: Entry) -> list[Any]:
     unverified = [[one.rule.id, one.pointer, one.because] for one in report.unverified]
     stored: Any = [found, unverified, report.notes]
     row: Any = entry
-    return list(row._replace(body=payload, report=stored, bars=entry.timelines))
+    body = json.dumps(payload, ensure_ascii=False) if entry.body else ""
+    return list(row._replace(body=body, report=stored, bars=entry.timelines(payload)))
 
 
 def _stored_value(violation: Violation) -> str:
@@ -175,6 +175,7 @@ def digest_of(token: str) -> str:
 
 def entry_json(entry: Entry) -> dict[str, Any]:
     """Return one exchange as `GET /_mock/journal` has it."""
+    payload = entry.payload
     return {
         "at_ms": entry.at_ms,
         "elapsed_ms": entry.elapsed_ms,
@@ -186,7 +187,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
             "query": entry.query,
             "headers": dict(entry.headers),
             "token_sha256": entry.token,
-            "body": entry.payload,
+            "body": payload,
         },
         "response": {
             "status": entry.status,
@@ -196,7 +197,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
             "details": dict(entry.details),
         },
         **_without_values(entry.report),
-        "timelines": [[bar._asdict() for bar in bars] for bars in entry.timelines],
+        "timelines": [[bar._asdict() for bar in bars] for bars in entry.timelines(payload)],
     }
 
 
