@@ -1,5 +1,6 @@
 """What a person does on the inspector page, in a real browser. One browser and one mock serve the whole module."""
 
+import base64
 import itertools
 import json
 import re
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 
+from kling_contracts.media import silent_audio
 from support import axe, serving
 from support.browser import Visitor, browser
 from support.serving import PATH, payload
@@ -594,6 +596,34 @@ def test_a_large_world_and_a_full_journal_do_not_freeze_the_page(visitor, page):
     page.get_by_label("Search: sessions").fill("000999")
     until(page, "document.querySelectorAll('.card.world tbody tr').length === 1")
     assert max(page.evaluate("blocks"), default=0) < LONGEST_BLOCK_MS
+
+
+def test_an_upload_is_judged_as_it_is_pasted_and_shown_without_its_audio(visitor, page):
+    audio = base64.b64encode(silent_audio.make("wav", 5000, 300_000)).decode()
+    uploaded = payload(audio_id="", sound_file=audio, sound_end_time=1999)
+    visitor.visit("playground")
+    page.wait_for_selector(".verdict.good")
+    type_payload(page, json.dumps(uploaded, indent=2))
+    page.wait_for_selector(".verdict.bad")
+    assert "clip-too-short" in page.inner_text(".marks")
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_selector(".answer .pill.bad")
+    visitor.see("exchanges")
+    page.wait_for_selector(".detail .payload .marked")
+    shown = page.inner_text(".detail")
+    assert '"format": "wav"' in shown
+    assert audio[:100] not in shown
+    assert "are not kept" in shown
+
+
+def test_a_clock_that_stands_still_is_told_where_tasks_wait(visitor, page):
+    control(visitor, "PUT", "/world", {**control(visitor, "GET", "/world"), "now_ms": serving.NOW_MS})
+    create(visitor)
+    visitor.visit("tasks")
+    page.wait_for_selector("text=The clock stands still")
+    control(visitor, "POST", "/clock", {"advance_ms": 1000})
+    page.wait_for_selector(".task video")
+    page.wait_for_selector("text=The clock stands still", state="hidden")
 
 
 MARKUP = [

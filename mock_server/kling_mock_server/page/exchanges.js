@@ -4,7 +4,7 @@ import { key } from "./api.js";
 import { announce, copy, fill, h } from "./dom.js";
 import { t, time } from "./i18n.js";
 import { journal } from "./journal.js";
-import { fact, payloadView, pill, remarks, section, violations } from "./parts.js";
+import { fact, isShortened, payloadView, pill, remarks, section, violations } from "./parts.js";
 import { open } from "./playground.js";
 import { curl, urlOf } from "./snippets.js";
 import { timeline } from "./timeline.js";
@@ -130,7 +130,7 @@ function detail(entry, id) {
       entry.fault ? fact(t("scenarioPlayed"), h("code", { class: "fault" }, entry.fault)) : null),
     section(t("why"), entry.violations.length ? violations(entry, request.body) : null),
     entry.timelines.map((bars) => section(t("timeline"), timeline(bars, entry.violations))),
-    section(t("payload"), request.body === null ? h("p", { class: "dim" }, t("noBody")) : payloadView(request.body, entry)),
+    section(t("payload"), request.body === null ? h("p", { class: "dim" }, t("noBody")) : [payloadView(request.body, entry), isShortened(request.body) ? h("p", { class: "dim" }, t("redacted")) : null]),
     remarks(entry),
     section(t("headers"), Object.keys(request.headers).length
       ? h("table", { class: "headers" }, h("tbody", {}, Object.entries(request.headers).map(([name, value]) =>

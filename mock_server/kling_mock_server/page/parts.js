@@ -77,6 +77,9 @@ export function remarks(report) {
   ];
 }
 
+/** Whether the journal has left out long texts of a body. */
+export const isShortened = (body) => /"redacted":"sha256:[0-9a-f]{64}"/.test(JSON.stringify(body));
+
 /** A payload as text, the lines that broken rules speak of marked. */
 export function payloadView(payload, report) {
   const lines = printed(payload);

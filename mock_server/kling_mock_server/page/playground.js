@@ -4,13 +4,15 @@ import { control, key, operations, parsed, send } from "./api.js";
 import { announce, copy, fill, h } from "./dom.js";
 import { t } from "./i18n.js";
 import { linesOf, printed } from "./json.js";
-import { marked, payloadView, pill, remarks, section, violations } from "./parts.js";
+import { isShortened, marked, payloadView, pill, remarks, section, violations } from "./parts.js";
 import { curl, python } from "./snippets.js";
 import { taskCard } from "./tasks.js";
 import { timeline } from "./timeline.js";
 import { filledIn } from "./walk.js";
 
 const JUDGE_AFTER_MS = 150;
+// Audio in Base64 is one line of millions of characters: it is laid out once, in the editor.
+const LONG_LINE = 400;
 const state = { operation: "create", texts: {}, walked: {}, answer: null, task: "" };
 
 const pretty = (value) => printed(value).map((line) => line.text).join("\n");
@@ -21,6 +23,7 @@ export function open(entry) {
   const parameters = Object.fromEntries(new URLSearchParams(entry.request.query));
   state.texts[entry.operation] = pretty(entry.request.body ?? parameters);
   state.answer = null;
+  if (isShortened(entry.request.body)) announce(t("redacted"));
   location.hash = "#playground";
 }
 
@@ -122,8 +125,8 @@ function showReport(page, report) {
 // Behind the text lies the same text, unseen but for the lines that are marked.
 function showMarks(page, marks) {
   fill(page.marks, page.editor.value.split("\n").map((line, number) =>
-    h("span", { class: marks.has(number) ? "line marked" : "line" }, line || " ",
-      marks.has(number) ? h("span", { class: "mark" }, `  ◀ ${[...marks.get(number)].join(", ")}`) : null, "\n")));
+    h("span", { class: marks.has(number) ? "line marked" : "line" }, line.slice(0, LONG_LINE) || " ",
+      marks.has(number) && line.length <= LONG_LINE ? h("span", { class: "mark" }, `  ◀ ${[...marks.get(number)].join(", ")}`) : null, "\n")));
   page.marks.scrollTop = page.editor.scrollTop;
 }
 

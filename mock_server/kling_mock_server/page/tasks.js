@@ -10,15 +10,18 @@ const LISTED = 50;
 
 /** The view of all tasks. */
 export function tasks(root) {
-  const list = h("div", { class: "tasks" });
+  const list = h("div", { class: "tasks" }), hint = h("p", { class: "hint", hidden: true }, t("standing"));
   const cards = new Map();
-  fill(root, h("h1", { class: "hidden" }, t("tasks")), list);
+  fill(root, h("h1", { class: "hidden" }, t("tasks")), hint, list);
   const refresh = async () => {
-    const rows = key() ? await control("GET", `/tasks?limit=${LISTED}`) : [];
+    const [rows, clock] = key() ? await Promise.all([control("GET", `/tasks?limit=${LISTED}`), control("GET", "/clock")]) : [[], {}];
+    hint.hidden = !clock.standing || !rows.some(isRunning);
     show(list, cards, rows);
   };
   return { refresh };
 }
+
+const isRunning = (row) => row.task_status === "submitted" || row.task_status === "processing";
 
 function show(list, cards, rows) {
   const known = new Set(rows.map((row) => row.task_id));
