@@ -1,3 +1,4 @@
+import math
 import time
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from kling_contracts.jsonio import keywords
 from kling_contracts.jsonio.json_pointer import pointer, tokens
 from kling_contracts.jsonio.keywords import MAX_BROKEN, Checker, readable
+from kling_contracts.jsonio.numbers import whole
 from kling_contracts.rules.rule import KEYWORDS
 
 FIELD = "sound_volume"
@@ -321,3 +323,21 @@ def test_the_sentence_on_a_very_long_key_is_not_kept(length, kept):
     payload = {"k" * length: 1}
 
     assert (checker.broken(payload)[0] is checker.broken(payload)[0]) == kept
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (5, 5),
+        (5.0, 5),
+        (-0.0, 0),
+        (2**60, 2**60),
+        (5.5, None),
+        (True, None),
+        ("5", None),
+        (None, None),
+        (math.inf, None),
+    ],
+)
+def test_a_number_without_a_fraction_is_an_integer(value, expected):
+    assert whole(value) == expected

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.case import Case
 from kling_contracts.facts.world import Audio, Face, World
+from kling_contracts.jsonio.numbers import whole
 
 _TEXTS: Final = {
     "session_id": ("session",),
@@ -177,15 +178,11 @@ def quantities_of(case: Case) -> dict[str, Any] | None:
     except (KeyError, TypeError, ValueError):
         return None
     texts = {name: fields.get(name) for name in _TEXTS}
-    numbers = {name: _whole(fields.get(name)) for name in ("sound_start_time", "sound_end_time", "sound_insert_time")}
+    numbers = {name: whole(fields.get(name)) for name in ("sound_start_time", "sound_end_time", "sound_insert_time")}
     volumes = {name: fields.get(name) for name in _VOLUMES}
     if not all(value is None or isinstance(value, str) for value in texts.values()) or None in numbers.values():
         return None
     return {**texts, **numbers, **_volumes(volumes), **_clip(numbers), **_of_world(case.world, texts)}
-
-
-def _whole(value: Any) -> int | None:
-    return int(value) if type(value) in (int, float) and int(value) == value else None
 
 
 def _volumes(volumes: Mapping[str, Any]) -> dict[str, Any]:

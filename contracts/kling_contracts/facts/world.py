@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from kling_contracts.jsonio.numbers import whole
+
 if TYPE_CHECKING:
     from kling_contracts.jsonio.keywords import Checker
 
@@ -91,7 +93,7 @@ class World:
         _refuse(value, "World")
         files, videos = value.get("files"), value.get("videos")
         return cls(
-            now_ms=_whole(value.get("now_ms")),
+            now_ms=whole(value.get("now_ms")),
             sessions={name: _session(entry) for name, entry in value.get("sessions", {}).items()},
             audios={name: _audio(entry) for name, entry in value.get("audios", {}).items()},
             files=None if files is None else {url: _file(entry) for url, entry in files.items()},
@@ -189,7 +191,7 @@ def _session(value: Mapping[str, Any]) -> Session:
     return Session(
         video_ms=int(value["video_ms"]),
         faces=_faces(value),
-        created_ms=_whole(value.get("created_ms")),
+        created_ms=whole(value.get("created_ms")),
         video_id=value.get("video_id", ""),
         video_url=value.get("video_url", ""),
     )
@@ -200,14 +202,14 @@ def _faces(value: Mapping[str, Any]) -> dict[str, Face]:
 
 
 def _audio(value: Mapping[str, Any]) -> Audio:
-    return Audio(int(value["duration_ms"]), _whole(value.get("created_ms")), value.get("flagged", False))
+    return Audio(int(value["duration_ms"]), whole(value.get("created_ms")), value.get("flagged", False))
 
 
 def _file(value: Mapping[str, Any]) -> File:
     return File(
         format=value["format"],
         size_bytes=int(value["size_bytes"]),
-        duration_ms=_whole(value.get("duration_ms")),
+        duration_ms=whole(value.get("duration_ms")),
         decodes=value.get("decodes", True),
         flagged=value.get("flagged", False),
     )
@@ -216,19 +218,14 @@ def _file(value: Mapping[str, Any]) -> File:
 def _video(value: Mapping[str, Any]) -> VideoFile:
     return VideoFile(
         format=value.get("format", "mp4"),
-        size_bytes=_whole(value.get("size_bytes")),
+        size_bytes=whole(value.get("size_bytes")),
         duration_ms=int(value["duration_ms"]),
         width_px=int(value.get("width_px", 1280)),
         height_px=int(value.get("height_px", 720)),
         faces=_faces(value),
-        created_ms=_whole(value.get("created_ms")),
+        created_ms=whole(value.get("created_ms")),
         flagged=value.get("flagged", False),
     )
-
-
-def _whole(number: float | None) -> int | None:
-    # The schema admits 1.0 as an integer.
-    return None if number is None else int(number)
 
 
 def session_json(session: Session) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import RuleError
+from kling_contracts.jsonio.numbers import whole
 from kling_contracts.rules.cel_compiler import Number, compile_number
 from kling_contracts.rules.rule import Rule
 from kling_contracts.unknown import UnknownFactError
@@ -78,7 +79,7 @@ class Timeline(NamedTuple):
         return list(self._bars(value, facts)) if isinstance(value, dict) else []
 
     def _bars(self, value: Mapping[str, Any], facts: Any) -> Iterator[Bar]:
-        numbers = {name: whole for name, given in value.items() if (whole := _whole(given)) is not None}
+        numbers = {name: number for name, given in value.items() if (number := whole(given)) is not None}
         known: dict[str, Bar] = {}
         for interval in self.intervals:
             bar = _bar(interval, numbers, facts, known)
@@ -136,12 +137,6 @@ def _shared(label: str, bars: list[Bar | None]) -> Bar | None:
         return None
     start_ms = max(bar.start_ms for bar in found)
     return Bar(label, start_ms, max(start_ms, min(bar.end_ms for bar in found)))
-
-
-def _whole(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-        return None
-    return int(value)
 
 
 def _drawn(bar: Bar, longest: int) -> str:

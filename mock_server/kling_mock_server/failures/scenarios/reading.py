@@ -81,21 +81,21 @@ def _checker() -> "Checker":
 
 
 def _built(value: Mapping[str, Any]) -> Scenario:
-    return Scenario(**{**_whole(value), "steps": tuple(map(_step, value["steps"]))})
+    return Scenario(**{**_as_integers(value), "steps": tuple(map(_step, value["steps"]))})
 
 
 def _step(value: Mapping[str, Any]) -> Step:
     built: dict[str, Any] = {name: build(value[name]) for name, build in _BUILDERS.items() if name in value}
-    return Step(**{**_whole(value), **built})
+    return Step(**{**_as_integers(value), **built})
 
 
 _BUILDERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "chance": float,
     "numeric": tuple,
     "headers": lambda value: {name: _header(member) for name, member in value.items()},
-    "wire": lambda value: Wire(**_whole(value)),
-    "task": lambda value: Fate(**_whole(value)),
-    "callbacks": lambda value: tuple(Delivery(**_whole(entry)) for entry in value),
+    "wire": lambda value: Wire(**_as_integers(value)),
+    "task": lambda value: Fate(**_as_integers(value)),
+    "callbacks": lambda value: tuple(Delivery(**_as_integers(entry)) for entry in value),
 }
 
 
@@ -103,6 +103,6 @@ def _header(value: str | float | None) -> str | None:
     return value if value is None or isinstance(value, str) else str(int(value))
 
 
-def _whole(value: Mapping[str, Any]) -> dict[str, Any]:
+def _as_integers(value: Mapping[str, Any]) -> dict[str, Any]:
     # The schema admits 1.0 as an integer.
     return {name: int(member) if isinstance(member, float) else member for name, member in value.items()}

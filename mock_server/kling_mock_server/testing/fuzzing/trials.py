@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from kling_contracts import Contract, World
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.requests import TOKEN
+from kling_contracts.jsonio.numbers import whole
 
 MAX_COMBINATIONS: Final = 400
 """How many ways of carrying one case over to a given world are tried."""
@@ -130,7 +131,7 @@ def _text(asked: dict[str, Any], name: str) -> str:
 
 def _times(own: World, world: World, asked: dict[str, Any], names: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the times as they are, then moved along with the ends of audio, video and face."""
-    times = [_whole(asked.get(name)) for name in _TIMES]
+    times = [whole(asked.get(name)) for name in _TIMES]
     start, end, insert = times
     if start is None or end is None or insert is None:
         yield {}
@@ -140,10 +141,6 @@ def _times(own: World, world: World, asked: dict[str, Any], names: dict[str, Any
     inserts = {0, *(after[name] - before[name] for name in ("video", "face_start", "face_end"))}
     for clip, by in product(sorted(clips, key=abs), sorted(inserts, key=abs)):
         yield dict(zip(_TIMES, (start + clip, end + clip, insert + by), strict=True))
-
-
-def _whole(value: Any) -> int | None:
-    return int(value) if type(value) is int or (type(value) is float and value.is_integer()) else None
 
 
 def _ends(world: World, names: dict[str, Any]) -> dict[str, int]:
