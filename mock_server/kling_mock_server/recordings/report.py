@@ -1,0 +1,87 @@
+"""Judged recordings as findings: each difference, what nobody can judge, and the verdict on each rule."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from kling_contracts.judging.report import SOURCES
+from kling_mock_server.recordings.judging import Judgement
+from kling_mock_server.recordings.verdicts import Difference, RuleVerdict
+from kling_mock_server.reports.finding import Finding, FindingReport, RuleText
+
+COMMAND: Final = "judge"
+_TITLES: Final = {
+    "accepted": "Accepted, though a rule refuses it",
+    "refused": "Refused, though no rule refuses it",
+    "status": "Another HTTP status",
+    "code": "Another service code",
+    "text": "Another message",
+    "order": "Another rule decides first",
+    "envelope": "An answer without the envelope",
+    "schema": "An answer of another shape",
+    "course": "A task that goes another way",
+    "callback": "A callback that differs",
+}
+
+
+def recordings_report(names: tuple[str, ...], judgement: Judgement) -> FindingReport:
+    """Return the report on recordings; `names` are those of their files."""
+    findings = (*map(_finding, judgement.differences), *_not_judged(judgement))
+    verdicts = sorted(judgement.verdicts.values(), key=lambda verdict: (-verdict.contradicted, verdict.rule.id))
+    held = tuple(verdict.rule.id for verdict in verdicts if verdict.confirmed and not verdict.contradicted)
+    return FindingReport(
+        command=COMMAND,
+        subject=", ".join(names),
+        findings=findings,
+        summary=_summary(judgement, held),
+        held=held,
+        rules=_rules(judgement.verdicts),
+        sections=(_table(verdicts),) if verdicts else (),
+        data={
+            "calls": judgement.calls,
+            "callbacks": judgement.callbacks,
+            "others": judgement.others,
+            "verdicts": [verdict.to_json() for verdict in verdicts],
+        },
+    )
+
+
+def _finding(difference: Difference) -> Finding:
+    exchange = difference.exchange
+    return Finding(
+        rule=difference.rule or f"recording.{difference.kind}",
+        message=difference.message,
+        place=exchange.place,
+        details=(f"call:   {exchange.method} {exchange.path}", *difference.details),
+        data={"kind": difference.kind, "at_ms": exchange.at_ms, "method": exchange.method, "path": exchange.path},
+    )
+
+
+def _not_judged(judgement: Judgement) -> Iterator[Finding]:
+    counts = Counter((one.rule, one.because) for one in judgement.not_judged)
+    for (rule, because), count in counts.items():
+        calls = "one call" if count == 1 else f"{count} calls"
+        yield Finding(rule or "recording.not-judged", f"{calls}: {because}", "unverified")
+
+
+def _table(verdicts: list[RuleVerdict]) -> str:
+    lines = [f"  {verdict}" for verdict in verdicts]
+    return "\n".join(["What the recordings say of each rule:", *lines])
+
+
+def _rules(verdicts: Mapping[str, RuleVerdict]) -> dict[str, RuleText]:
+    texts = {f"recording.{kind}": RuleText(title) for kind, title in _TITLES.items()}
+    for rule_id, verdict in verdicts.items():
+        rule = verdict.rule
+        quotes = "; ".join(f"{quote.text} ({quote.meaning})" for quote in rule.quotes)
+        texts[rule_id] = RuleText(rule.sentence() or rule.statement, quotes or SOURCES[rule.source])
+    return texts
+
+
+def _summary(judgement: Judgement, held: tuple[str, ...]) -> str:
+    calls = f"{judgement.calls} calls, {judgement.callbacks} callbacks"
+    confirmed = f"{len(held)} rules confirmed"
+    count = len(judgement.differences)
+    if not count:
+        return f"no difference in {calls}; {confirmed}"
+    return f"{count} {'difference' if count == 1 else 'differences'} in {calls}; {confirmed}"
