@@ -90,7 +90,7 @@ lint-openapi: $(VENV)/product
 
 nightly: $(VENV)/test
 	$(BIN)/python -m pytest -n auto --hypothesis-profile nightly tests/test_strategies.py
-	KLINGKIT_NIGHTLY=1 $(BIN)/python -m pytest -n auto tests/test_drift.py
+	KLINGKIT_NIGHTLY=1 $(BIN)/python -m pytest -n auto tests/test_drift.py tests/test_twins.py
 
 SCHEMATHESIS := build/schemathesis
 

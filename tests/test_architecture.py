@@ -45,6 +45,8 @@ LAYERS = {
         {"__init__", "__main__", "pytest_plugin"},
         {"cli"},
         {"testing"},
+        {"proxy"},
+        {"recordings"},
         {"adapters"},
         {"core"},
         {"page"},

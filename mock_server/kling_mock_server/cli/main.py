@@ -16,6 +16,8 @@ class Group(click.Group):
         "docs": "kling_mock_server.cli.docs",
         "drill": "kling_mock_server.cli.drill",
         "fuzz": "kling_mock_server.cli.fuzz",
+        "judge": "kling_mock_server.cli.judge",
+        "proxy": "kling_mock_server.cli.proxy",
         "rules": "kling_mock_server.cli.rules",
         "scenarios": "kling_mock_server.cli.serve",
         "schemathesis": "kling_mock_server.cli.schemathesis",
@@ -58,6 +60,8 @@ def cli() -> None:
     klingkit rules                       every rule, with the vendor's sentence
     klingkit spec --coverage             which sentence is enforced by which rule
     klingkit spec --diff newer.md        what does a newer document change?
+    klingkit proxy --to https://…        judge and record calls of the real service
+    klingkit judge session.har           is the contract still true, by what was recorded?
     klingkit cases --rule clip-too-short   test vectors for any language
     klingkit fuzz http://127.0.0.1:8080  does a server, or a function, keep the rules?
     klingkit schemathesis init           files for a Schemathesis run

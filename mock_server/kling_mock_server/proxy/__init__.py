@@ -1,0 +1,1 @@
+"""The proxy between a client and the service: it judges requests on the way, and records what was answered."""
