@@ -8,7 +8,7 @@ from typing import Any, Final
 from kling_contracts import Contract, Rule
 from kling_contracts.documents import loading, overlay
 from kling_contracts.documents.patches import DOCUMENT_MEMBER, patched
-from kling_contracts.documents.vocabulary import Source
+from kling_contracts.documents.vocabulary import SourceDocument
 from kling_contracts.errors import DocumentError, OverlayError
 from kling_mock_server.recordings.judging import Judgement
 from kling_mock_server.recordings.verdicts import Difference, Margin, RuleVerdict
@@ -41,7 +41,7 @@ def _patch(actions: list[Action]) -> dict[str, Any]:
 def _loads(documents: dict[str, Any], actions: list[Action]) -> bool:
     try:
         fitted = patched(documents, _patch(actions), "the patch", frozenset(documents))
-        sources = [Source(name, b"", fitted[name]) for name in (_MAIN, loading.COMPANIONS)]
+        sources = [SourceDocument(name, b"", fitted[name]) for name in (_MAIN, loading.COMPANIONS)]
         Contract.compile(loading.assemble(loading.vendor(), sources))
     except DocumentError:
         return False
