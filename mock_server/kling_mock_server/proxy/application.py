@@ -11,7 +11,7 @@ from kling_contracts.judging.report import describe, indented, printable
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import VIOLATIONS_HEADER
 from kling_mock_server.proxy.recorder import Recorder
-from kling_mock_server.proxy.upstream import Answer, Sent, Upstream, UpstreamError
+from kling_mock_server.proxy.upstream import UpstreamAnswer, Sent, Upstream, UpstreamError
 from kling_mock_server.recordings.call import api_path
 from kling_mock_server.recordings.har import entry_json
 from kling_mock_server.recordings.recorded_world import RecordedWorld
@@ -63,7 +63,7 @@ class ProxyApp:
         self._world = RecordedWorld()
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
-        """Answer one request."""
+        """UpstreamAnswer one request."""
         request = _request(environ)
         if request.path.startswith(CALLBACKS) and request.method == "POST":
             return self._received(request, environ, start_response)
@@ -156,7 +156,7 @@ class ProxyApp:
 class _Forwarding:
     """The body of an answer on its way to the client: recorded before its last piece is handed over."""
 
-    def __init__(self, app: ProxyApp, sent: Sent, began_ms: float, answer: Answer) -> None:
+    def __init__(self, app: ProxyApp, sent: Sent, began_ms: float, answer: UpstreamAnswer) -> None:
         self._app = app
         self._sent = sent
         self._began_ms = began_ms
@@ -211,7 +211,7 @@ def _refusal(report: Report) -> tuple[int, dict[str, Any], dict[str, str]]:
 
 
 def _own(start_response: Start, status: int, body: dict[str, Any], *rest: Any) -> Iterable[bytes]:
-    """Answer in the upstream's stead; `rest` is further headers, if any, and the word of `PROXY_HEADER`."""
+    """UpstreamAnswer in the upstream's stead; `rest` is further headers, if any, and the word of `PROXY_HEADER`."""
     *extra, word = rest
     content = json.dumps(body, ensure_ascii=False).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content))), (PROXY_HEADER, word)]

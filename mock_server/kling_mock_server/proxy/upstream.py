@@ -32,7 +32,7 @@ class UpstreamError(Exception):
         self.status = status
 
 
-class Answer:
+class UpstreamAnswer:
     """An answer whose body is still to be read."""
 
     def __init__(self, response: "urllib3.BaseHTTPResponse", where: str) -> None:
@@ -92,7 +92,7 @@ class Upstream:
         """Return the URL of a path and query."""
         return f"{self.origin}{self._prefix}{target}"
 
-    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> UpstreamAnswer:
         """Send a request once. Raises `UpstreamError` where no answer begins."""
         import urllib3
         from urllib3 import exceptions
@@ -121,7 +121,7 @@ class Upstream:
             ) from None
         except (exceptions.HTTPError, OSError, ValueError) as error:
             raise UpstreamError(502, f"{self.origin} did not answer in HTTP: {_short(error)}. {MAYBE}") from None
-        return Answer(response, self.origin)
+        return UpstreamAnswer(response, self.origin)
 
     def close(self) -> None:
         """Close the connections that are not in use."""

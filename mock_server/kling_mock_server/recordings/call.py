@@ -29,7 +29,7 @@ class Answered(NamedTuple):
         return 200 <= self.status < 300 and self.code == 0
 
 
-class Call(NamedTuple):
+class RecordedCall(NamedTuple):
     """One exchange that is a call of an operation."""
 
     exchange: RecordedExchange
@@ -43,7 +43,7 @@ class Call(NamedTuple):
     """The audio that was sent as Base64, by the URL that stands for it in the payload."""
 
 
-def call_of(exchange: RecordedExchange, contract: Contract) -> Call | None:
+def call_of(exchange: RecordedExchange, contract: Contract) -> RecordedCall | None:
     """Return an exchange as a call; None where its path is none of the API's, whatever the host and prefix."""
     path = api_path(exchange.path, contract)
     if path is None or exchange.status == 0:
@@ -57,8 +57,8 @@ def call_of(exchange: RecordedExchange, contract: Contract) -> Call | None:
     answered = _answered(exchange)
     payload = _payload(contract, request, routed, unreadable)
     if isinstance(payload, Violation):
-        return Call(exchange, routed.operation, None, payload, answered, files)
-    return Call(exchange, routed.operation, payload, None, answered, files)
+        return RecordedCall(exchange, routed.operation, None, payload, answered, files)
+    return RecordedCall(exchange, routed.operation, payload, None, answered, files)
 
 
 def api_path(path: str, contract: Contract) -> str | None:

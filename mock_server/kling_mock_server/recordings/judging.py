@@ -11,13 +11,13 @@ from kling_contracts.judging.report import Unverified
 from kling_contracts.unknown import Unknown
 from kling_mock_server.protocol.names import CREATE, LIST, QUERY
 from kling_mock_server.recordings.answers import AnswerShapes
-from kling_mock_server.recordings.call import Call, call_of, envelope_of
+from kling_mock_server.recordings.call import RecordedCall, call_of, envelope_of
 from kling_mock_server.recordings.distances import distances, says_something
 from kling_mock_server.recordings.exchange import RecordedExchange
 from kling_mock_server.recordings.prediction import Comparing, Outcome
 from kling_mock_server.recordings.recorded_world import RecordedWorld, ShownFiles
 from kling_mock_server.recordings.task_course import TaskCourses
-from kling_mock_server.recordings.verdicts import Difference, NotJudged, RuleVerdict
+from kling_mock_server.recordings.verdicts import RecordedDifference, NotJudged, RuleVerdict
 
 _NOT_SHOWN: Final = Unknown("the recording does not show the task's creation")
 _NO_TIME: Final = "the recording has no times"
@@ -32,7 +32,7 @@ class Judgement:
     others: int = 0
     """Exchanges that are no calls of the API: downloads, calls of other services."""
     callbacks: int = 0
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[RecordedDifference] = field(default_factory=list)
     not_judged: list[NotJudged] = field(default_factory=list)
     verdicts: dict[str, RuleVerdict] = field(default_factory=dict)
 
@@ -78,7 +78,7 @@ class _Judging:
                 self._judgement.others += 1
         self._judgement.differences += self._courses.differences()
 
-    def _learn(self, exchange: RecordedExchange, call: Call | None) -> None:
+    def _learn(self, exchange: RecordedExchange, call: RecordedCall | None) -> None:
         if call and call.answered.is_accepted:
             self._world.learn_answer(call.operation.name, call.payload, call.answered.data, exchange.at_ms)
         elif exchange.media:
@@ -92,7 +92,7 @@ class _Judging:
         body = envelope_of(exchange.body) if exchange.method == "POST" and exchange.body else None
         return isinstance(body, Mapping) and {"task_id", "task_status"} <= body.keys()
 
-    def _judge(self, call: Call) -> None:
+    def _judge(self, call: RecordedCall) -> None:
         exchange = call.exchange
         sources = self._sources(call)
         report = Report((call.refusal,)) if call.refusal else call.operation.report(call.payload, sources)
@@ -105,20 +105,20 @@ class _Judging:
         if call.answered.is_accepted:
             self._follow(call)
 
-    def _sources(self, call: Call) -> FactSources:
+    def _sources(self, call: RecordedCall) -> FactSources:
         world = self._world.at(call.exchange.account, call.exchange.at_ms)
         if call.files:
             world = replace(world, files=ShownFiles({**self._world.files, **call.files}))
         tasks = {"tasks": lambda name: LISTED if name in self._known_tasks else _NOT_SHOWN}
         return FactSources(world, find=tasks, now_ms=call.exchange.at_ms or 0)
 
-    def _misshapen(self, call: Call) -> Iterator[Difference]:
+    def _misshapen(self, call: RecordedCall) -> Iterator[RecordedDifference]:
         answered, exchange = call.answered, call.exchange
         if not answered.is_readable:
-            yield Difference("envelope", "", f"answered {answered.status} without the envelope", exchange)
+            yield RecordedDifference("envelope", "", f"answered {answered.status} without the envelope", exchange)
         elif answered.envelope is not None:
             if not self._shapes.declares(call.operation, answered.status):
-                yield Difference(
+                yield RecordedDifference(
                     "status",
                     "",
                     f"{call.operation.name} answered {answered.status}, which no document declares",
@@ -126,11 +126,11 @@ class _Judging:
                 )
             faults = self._shapes.faults(call.operation, answered.status, answered.envelope)
             for fault in faults:
-                yield Difference(
+                yield RecordedDifference(
                     "schema", "", f"the answer to {call.operation.name} has another shape: {fault}", exchange
                 )
 
-    def _count(self, call: Call, report: Report, outcome: Outcome, sources: FactSources) -> None:
+    def _count(self, call: RecordedCall, report: Report, outcome: Outcome, sources: FactSources) -> None:
         """Add a call to the verdicts on the rules that it says something about."""
         for difference in outcome.differences:
             rule = self._rule(call, difference.rule)
@@ -148,23 +148,23 @@ class _Judging:
                 if rule.id not in unverified and says_something(rule, call.payload):
                     self._confirm(call, rule, sources, is_accepted=True)
 
-    def _confirm(self, call: Call, rule: Rule, sources: FactSources, *, is_accepted: bool) -> None:
+    def _confirm(self, call: RecordedCall, rule: Rule, sources: FactSources, *, is_accepted: bool) -> None:
         verdict = self._judgement.of(rule)
         verdict.confirmed += 1
         self._measure(call, rule, sources, verdict, is_accepted=is_accepted)
 
     def _measure(
-        self, call: Call, rule: Rule, sources: FactSources, verdict: RuleVerdict, *, is_accepted: bool
+        self, call: RecordedCall, rule: Rule, sources: FactSources, verdict: RuleVerdict, *, is_accepted: bool
     ) -> None:
         if call.refusal is None:
             found = distances(call.operation, rule, call.payload, sources)
             verdict.add(found, is_accepted=is_accepted, message=call.answered.message)
 
-    def _rule(self, call: Call, rule_id: str) -> Rule | None:
+    def _rule(self, call: RecordedCall, rule_id: str) -> Rule | None:
         own = next((rule for rule in call.operation.rules if rule.id == rule_id), None)
         return own or self._contract.every_rule.get(rule_id)
 
-    def _follow(self, call: Call) -> None:
+    def _follow(self, call: RecordedCall) -> None:
         """Take a call that was carried out into the world and the courses of tasks."""
         name, data, exchange = call.operation.name, call.answered.data, call.exchange
         if name == CREATE:
@@ -185,12 +185,12 @@ class _Judging:
         body = envelope_of(exchange.body)
         for fault in self._shapes.callback_faults(body):
             self._judgement.differences.append(
-                Difference("callback", "", f"a callback has another shape: {fault}", exchange)
+                RecordedDifference("callback", "", f"a callback has another shape: {fault}", exchange)
             )
         self._courses.see(exchange, body, is_callback=True)
 
 
-def _without_ages(report: Report, call: Call) -> Report:
+def _without_ages(report: Report, call: RecordedCall) -> Report:
     """Return a report in which nothing is said of ages: the recording has no times."""
     aged = [
         rule
@@ -204,22 +204,22 @@ def _without_ages(report: Report, call: Call) -> Report:
     )
 
 
-def _of_another(call: Call) -> Iterator[Difference]:
+def _of_another(call: RecordedCall) -> Iterator[RecordedDifference]:
     asked, data = call.payload.get("task_id"), call.answered.data
     if not isinstance(data, Mapping):
         return
     info = data.get("task_info")
     names = {data.get("task_id"), info.get("external_task_id") if isinstance(info, Mapping) else None}
     if asked not in names:
-        yield Difference("course", "", f"asked for task {asked}, told of {data.get('task_id')}", call.exchange)
+        yield RecordedDifference("course", "", f"asked for task {asked}, told of {data.get('task_id')}", call.exchange)
 
 
-def _out_of_order(call: Call, data: list[Any]) -> Iterator[Difference]:
+def _out_of_order(call: RecordedCall, data: list[Any]) -> Iterator[RecordedDifference]:
     created = [one.get("created_at") for one in data if isinstance(one, Mapping)]
     times = [time for time in created if isinstance(time, int)]
     if times != sorted(times, reverse=True):
-        yield Difference("course", "", "a list does not begin with the newest task", call.exchange)
+        yield RecordedDifference("course", "", "a list does not begin with the newest task", call.exchange)
     parameter = call.operation.parameters.get("pageSize")
     size = call.payload.get("pageSize", parameter.default if parameter else None)
     if isinstance(size, int) and len(data) > size:
-        yield Difference("course", "", f"a page of {size} has {len(data)} tasks", call.exchange)
+        yield RecordedDifference("course", "", f"a page of {size} has {len(data)} tasks", call.exchange)

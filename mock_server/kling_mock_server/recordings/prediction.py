@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from kling_contracts import Contract, Operation, Report, Rule, Violation
 from kling_contracts.facts.lookup import Lookup
-from kling_mock_server.recordings.call import Call
-from kling_mock_server.recordings.verdicts import Difference, NotJudged
+from kling_mock_server.recordings.call import RecordedCall
+from kling_mock_server.recordings.verdicts import RecordedDifference, NotJudged
 
 LIKE: Final = 0.6
 """How alike two messages are from which on one is taken for the other, reworded."""
@@ -17,7 +17,7 @@ _SERVICE_FAILED: Final = 500
 class Outcome(NamedTuple):
     """What comes of one comparison; all empty: the call is as predicted."""
 
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[RecordedDifference, ...] = ()
     not_judged: tuple[NotJudged, ...] = ()
     refused_by: Rule | None = None
     """The rule that both the contract and the answer refuse by."""
@@ -29,7 +29,7 @@ class Comparing:
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
 
-    def compare(self, call: Call, report: Report) -> Outcome:
+    def compare(self, call: RecordedCall, report: Report) -> Outcome:
         """Compare one call; `report` is what the contract says of its payload in the recorded world."""
         if call.answered.is_accepted:
             return self._accepted(call, report)
@@ -37,7 +37,7 @@ class Comparing:
             return Outcome()
         return self._refused(call, report)
 
-    def _accepted(self, call: Call, report: Report) -> Outcome:
+    def _accepted(self, call: RecordedCall, report: Report) -> Outcome:
         exchange = call.exchange
         differences, not_judged = [], []
         for violation in report.violations:
@@ -46,10 +46,10 @@ class Comparing:
                 not_judged.append(NotJudged(rule.id, "the recording does not show the key", exchange))
                 continue
             message = f"accepted, though {rule.id} refuses it: {violation.message}"
-            differences.append(Difference("accepted", rule.id, message, exchange, tuple(_explained(violation))))
+            differences.append(RecordedDifference("accepted", rule.id, message, exchange, tuple(_explained(violation))))
         return Outcome(tuple(differences), tuple(not_judged))
 
-    def _refused(self, call: Call, report: Report) -> Outcome:
+    def _refused(self, call: RecordedCall, report: Report) -> Outcome:
         answered = call.answered
         if self._is_beyond_the_request(call, report):
             because = f"{answered.status} / {answered.code} is about the account or the service"
@@ -66,7 +66,7 @@ class Comparing:
             )
         return Outcome(tuple(self._other_answer(call, report)))
 
-    def _is_beyond_the_request(self, call: Call, report: Report) -> bool:
+    def _is_beyond_the_request(self, call: RecordedCall, report: Report) -> bool:
         """Return whether a refusal says nothing of the request: the account may not, or the service cannot."""
         answered = call.answered
         keyless = answered.status == 401 and not call.exchange.account
@@ -79,14 +79,14 @@ class Comparing:
     def _is_about_tokens(self, rule: Rule) -> bool:
         return rule.kind == "request" and rule.status == 401
 
-    def _matches(self, call: Call, rule: Rule, message: str) -> bool:
+    def _matches(self, call: RecordedCall, rule: Rule, message: str) -> bool:
         answered = call.answered
         if (answered.status, answered.code) != (rule.status, rule.code):
             return False
         # A request rule may say more than its message: where the JSON is wrong.
         return answered.message == message or (rule.kind == "request" and answered.message.startswith(rule.message))
 
-    def _uncertain(self, call: Call, report: Report) -> Iterator[Rule]:
+    def _uncertain(self, call: RecordedCall, report: Report) -> Iterator[Rule]:
         """Yield the rules that explain a refusal and cannot be judged from a recording."""
         unverified = {one.rule.id for one in report.unverified}
         for rule in call.operation.rules:
@@ -104,11 +104,13 @@ class Comparing:
         fact = operation.facts.by_name.get(name)
         return fact is not None and isinstance(fact.provider, Lookup) and fact.provider.table in _TABLES_OF_IDS
 
-    def _other_order(self, call: Call, first: Violation, said: Violation) -> Difference:
+    def _other_order(self, call: RecordedCall, first: Violation, said: Violation) -> RecordedDifference:
         message = f"{said.rule.id} decides, though {first.rule.id} comes before it"
-        return Difference("order", first.rule.id, message, call.exchange, (f"answered: {call.answered.message}",))
+        return RecordedDifference(
+            "order", first.rule.id, message, call.exchange, (f"answered: {call.answered.message}",)
+        )
 
-    def _other_answer(self, call: Call, report: Report) -> Iterator[Difference]:
+    def _other_answer(self, call: RecordedCall, report: Report) -> Iterator[RecordedDifference]:
         answered = call.answered
         unverified = [one.rule for one in report.unverified]
         rule, predicted = self._meant(call, report, unverified)
@@ -116,7 +118,9 @@ class Comparing:
         if rule is None or (not report.violations and not self._is_one(rule, unverified)):
             nearest = f"; the nearest rule is {rule.id}" if rule else ""
             message = f"refused, though no rule refuses it{nearest}: {answered.message or answered.status}"
-            yield Difference("refused", rule.id if rule else "", message, call.exchange, details, answered.message)
+            yield RecordedDifference(
+                "refused", rule.id if rule else "", message, call.exchange, details, answered.message
+            )
             return
         details = (*details, f"predicted: {rule.status} / {rule.code} {predicted}")
         parts = (
@@ -127,9 +131,9 @@ class Comparing:
         for kind, observed, wanted in parts:
             if observed != wanted and answered.is_readable:
                 message = f"{rule.id} is refused with another {kind}: {observed} instead of {wanted}"
-                yield Difference(kind, rule.id, message, call.exchange, details, observed)
+                yield RecordedDifference(kind, rule.id, message, call.exchange, details, observed)
 
-    def _meant(self, call: Call, report: Report, unverified: list[Rule]) -> tuple[Rule | None, str]:
+    def _meant(self, call: RecordedCall, report: Report, unverified: list[Rule]) -> tuple[Rule | None, str]:
         """Return the rule that a refusal is by, and what it would say: the one whose message is nearest."""
         if report.violations:
             nearest = max(report.violations, key=lambda one: _likeness(one.message, call.answered.message))

@@ -11,7 +11,7 @@ from kling_contracts.documents.patches import DOCUMENT_MEMBER, patched
 from kling_contracts.documents.vocabulary import SourceDocument
 from kling_contracts.errors import DocumentError, OverlayError
 from kling_mock_server.recordings.judging import Judgement
-from kling_mock_server.recordings.verdicts import Difference, Margin, RuleVerdict
+from kling_mock_server.recordings.verdicts import RecordedDifference, Margin, RuleVerdict
 
 TITLE: Final = "What recordings of the service show"
 _MAIN: Final = loading.PROFILES["documented"][0]
@@ -57,7 +57,7 @@ def _actions(judgement: Judgement) -> Iterator[Action]:
             yield from _of_words(verdict.rule, differences)
 
 
-def _of_limit(verdict: RuleVerdict, differences: list[Difference]) -> Iterator[Action]:
+def _of_limit(verdict: RuleVerdict, differences: list[RecordedDifference]) -> Iterator[Action]:
     moving = [one for one in differences if one.kind in ("accepted", "refused")]
     if not moving:
         return
@@ -98,7 +98,7 @@ def _named_shift(margins: list[Margin]) -> int | None:
     return None
 
 
-def _shifted(rule: Rule, margin: Margin, shift: int | float, moving: list[Difference]) -> Iterator[Action]:
+def _shifted(rule: Rule, margin: Margin, shift: int | float, moving: list[RecordedDifference]) -> Iterator[Action]:
     limit = margin.distance.limit
     seen = f"{len(moving)} calls that {'were accepted' if shift < 0 else 'were refused'}"
     if limit is None:
@@ -115,7 +115,7 @@ def _shifted(rule: Rule, margin: Margin, shift: int | float, moving: list[Differ
 
 
 def _with_slack(
-    rule: Rule, margin: Margin, shift: int | float, moving: list[Difference], seen: str
+    rule: Rule, margin: Margin, shift: int | float, moving: list[RecordedDifference], seen: str
 ) -> Iterator[Action]:
     condition = rule.expression.conditions[margin.distance.condition] if rule.expression else None
     match = re.fullmatch(r"\s*(\S.*?)\s*(<=|>=|<|>)\s*(\S.*?)\s*", rule.statement)
@@ -131,7 +131,7 @@ def _with_slack(
     yield _rule_action(rule, {"rule": text, "evidence": _evidence(moving, seen)}, f"{rule.id}: a slack of {shift}")
 
 
-def _of_null(verdict: RuleVerdict, differences: list[Difference]) -> Iterator[Action]:
+def _of_null(verdict: RuleVerdict, differences: list[RecordedDifference]) -> Iterator[Action]:
     """Null was taken where our type refuses it: it stands for an absent field."""
     rule = verdict.rule
     nulls = [
@@ -148,7 +148,7 @@ def _of_null(verdict: RuleVerdict, differences: list[Difference]) -> Iterator[Ac
     yield {"target": "$.actions", "description": why, "update": kept}
 
 
-def _of_words(rule: Rule, differences: list[Difference]) -> Iterator[Action]:
+def _of_words(rule: Rule, differences: list[RecordedDifference]) -> Iterator[Action]:
     for kind, member in (("text", "message"), ("code", "code")):
         found = [one for one in differences if one.kind == kind]
         observed = {one.observed for one in found}
@@ -162,7 +162,7 @@ def _of_words(rule: Rule, differences: list[Difference]) -> Iterator[Action]:
                 yield _rule_action(rule, {member: literal, **evidence}, f"{rule.id}: another {kind}")
 
 
-def _evidence(found: list[Difference], seen: str) -> dict[str, Any]:
+def _evidence(found: list[RecordedDifference], seen: str) -> dict[str, Any]:
     times = [one.exchange.at_ms for one in found if one.exchange.at_ms]
     month = datetime.fromtimestamp(max(times) / 1000, UTC).strftime("%Y-%m") if times else ""
     return {"grade": "observed", "reports": 1, **({"latest": month} if month else {}), "seen": seen}

@@ -6,7 +6,7 @@ from typing import Final
 
 from kling_contracts.judging.report import SOURCES
 from kling_mock_server.recordings.judging import Judgement
-from kling_mock_server.recordings.verdicts import Difference, RuleVerdict
+from kling_mock_server.recordings.verdicts import RecordedDifference, RuleVerdict
 from kling_mock_server.reports.finding import Finding, FindingReport, RuleText
 
 COMMAND: Final = "judge"
@@ -46,7 +46,7 @@ def recordings_report(names: tuple[str, ...], judgement: Judgement) -> FindingRe
     )
 
 
-def _finding(difference: Difference) -> Finding:
+def _finding(difference: RecordedDifference) -> Finding:
     exchange = difference.exchange
     return Finding(
         rule=difference.rule or f"recording.{difference.kind}",

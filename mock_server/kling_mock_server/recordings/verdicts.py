@@ -9,7 +9,7 @@ from kling_mock_server.recordings.distances import Distance
 from kling_mock_server.recordings.exchange import RecordedExchange
 
 
-class Difference(NamedTuple):
+class RecordedDifference(NamedTuple):
     """One thing that a recording shows otherwise than the contract predicts it."""
 
     kind: str
