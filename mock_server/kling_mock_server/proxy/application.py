@@ -11,7 +11,7 @@ from kling_contracts.judging.report import describe, indented, printable
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import VIOLATIONS_HEADER
 from kling_mock_server.proxy.recorder import Recorder
-from kling_mock_server.proxy.upstream import UpstreamAnswer, Sent, Upstream, UpstreamError
+from kling_mock_server.proxy.upstream import Sent, Upstream, UpstreamAnswer, UpstreamError
 from kling_mock_server.recordings.call import api_path
 from kling_mock_server.recordings.har import entry_json
 from kling_mock_server.recordings.recorded_world import RecordedWorld

@@ -17,7 +17,7 @@ from kling_mock_server.recordings.exchange import RecordedExchange
 from kling_mock_server.recordings.prediction import Comparing, Outcome
 from kling_mock_server.recordings.recorded_world import RecordedWorld, ShownFiles
 from kling_mock_server.recordings.task_course import TaskCourses
-from kling_mock_server.recordings.verdicts import RecordedDifference, NotJudged, RuleVerdict
+from kling_mock_server.recordings.verdicts import NotJudged, RecordedDifference, RuleVerdict
 
 _NOT_SHOWN: Final = Unknown("the recording does not show the task's creation")
 _NO_TIME: Final = "the recording has no times"

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from kling_contracts import Contract, Operation, Report, Rule, Violation
 from kling_contracts.facts.lookup import Lookup
 from kling_mock_server.recordings.call import RecordedCall
-from kling_mock_server.recordings.verdicts import RecordedDifference, NotJudged
+from kling_mock_server.recordings.verdicts import NotJudged, RecordedDifference
 
 LIKE: Final = 0.6
 """How alike two messages are from which on one is taken for the other, reworded."""

@@ -11,7 +11,7 @@ from kling_contracts.documents.patches import DOCUMENT_MEMBER, patched
 from kling_contracts.documents.vocabulary import SourceDocument
 from kling_contracts.errors import DocumentError, OverlayError
 from kling_mock_server.recordings.judging import Judgement
-from kling_mock_server.recordings.verdicts import RecordedDifference, Margin, RuleVerdict
+from kling_mock_server.recordings.verdicts import Margin, RecordedDifference, RuleVerdict
 
 TITLE: Final = "What recordings of the service show"
 _MAIN: Final = loading.PROFILES["documented"][0]
