@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kling_mock_server.cli.input_files import read_file
-from kling_mock_server.cli.profile_options import profile_options
+from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.report_options import deliver, report_options
 
 if TYPE_CHECKING:
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 @report_options()
 @profile_options
 def judge(
-    files: tuple[str, ...], patch: str | None, form: str, reports: tuple[str, ...], profile: str, upstream_state: bool
+    files: tuple[str, ...],
+    patch: str | None,
+    form: str,
+    reports: tuple[str, ...],
+    profile: str,
+    upstream_state: bool,
+    documents: Path | None,
 ) -> None:
     """Hold recorded traffic against the contract, and name every difference.
 
@@ -31,12 +37,14 @@ def judge(
     Example: klingkit judge session.har
     klingkit judge tests/cassettes/*.yaml --patch observed.patch.yaml
     """
-    from kling_contracts import Contract
     from kling_mock_server.recordings.judging import judge as judged
     from kling_mock_server.recordings.report import recordings_report
 
+    if patch and documents:
+        raise click.UsageError("--patch is for the installed documents, and takes no --documents")
     recordings = [_exchanges(name) for name in files]
-    judgement = judged(Contract.load(profile, upstream_state=upstream_state), recordings)
+    contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
+    judgement = judged(contract, recordings)
     report = recordings_report(files, judgement)
     deliver(report, form, reports)
     if patch:

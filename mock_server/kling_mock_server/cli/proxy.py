@@ -1,10 +1,11 @@
 """`klingkit proxy`: between a client and the service."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kling_mock_server.cli.profile_options import profile_options
+from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 
 if TYPE_CHECKING:
     from kling_contracts import Contract
@@ -31,6 +32,7 @@ def proxy(
     file: str | None,
     profile: str,
     upstream_state: bool,
+    documents: Path | None,
 ) -> None:
     """Forward to the service, judge each request on the way, and record what was answered.
 
@@ -40,9 +42,7 @@ def proxy(
     Example: klingkit proxy --to https://api.example.com --record session.har
     klingkit proxy --to https://api.example.com --block --allow clip-too-short
     """
-    from kling_contracts import Contract
-
-    contract = Contract.load(profile, upstream_state=upstream_state)
+    contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
     _refuse_unknown(allowed, block, contract)
     target = _upstream(upstream)
     _serve(contract, target, host, port, block, frozenset(allowed), file)
