@@ -242,11 +242,18 @@ class _Evaluation:
 
     def _judge_all(self, rules: tuple[Rule, ...], value: Any, path: str, facts: Any, refused: frozenset[str]) -> None:
         """`refused`: the fields that broke a keyword, as JSON Pointers from `value`."""
+        partly: Any = None
         for rule in rules:
             expression = rule.expression
             assert expression is not None
-            read = refused_among(refused, expression.fields) if refused else ()
-            self._judge(rule, expression, value, with_unknowns(value, read, path) if read else value, path, facts)
+            read = refused_among(refused, expression.fields) if refused else _ALL_SOUND
+            if not read:
+                self._judge(rule, expression, value, value, path, facts)
+            elif not expression.absorbs:
+                self.unverified.append(Unverified(rule, path, f"{path}{min(read)} is itself refused"))
+            else:
+                partly = with_unknowns(value, refused, path) if partly is None else partly
+                self._judge(rule, expression, value, partly, path, facts)
 
     def _judge(self, rule: Rule, expression: Expression, given: Any, judged: Any, path: str, facts: Any) -> None:
         """`judged`: the value that was given, with what broke a keyword unknown."""

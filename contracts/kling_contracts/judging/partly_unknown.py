@@ -1,6 +1,6 @@
 """A value some of whose fields broke a keyword: to a rule that reads them they are unknown."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from kling_contracts.unknown import Unknown, UnknownFactError
@@ -30,24 +30,31 @@ class PartlyUnknown(dict[str, Any]):
         return super().__contains__(name)
 
 
-def refused_among(refused: frozenset[str], fields: tuple[str, ...]) -> tuple[str, ...]:
+def refused_among(refused: frozenset[str], fields: tuple[str, ...]) -> frozenset[str]:
     """Return the refused fields that a rule reads, or reads something within, as JSON Pointers."""
-    return tuple([one for one in refused if any(f == one or f.startswith(f"{one}/") for f in fields)])
+    if "" in refused and fields:
+        return refused
+    deep = [field for field in fields if "/" in field[1:]]
+    within = [one for one in refused if any(field.startswith(f"{one}/") for field in deep)] if deep else ()
+    return refused.intersection(fields).union(within)
 
 
-def with_unknowns(value: Any, refused: tuple[str, ...], path: str) -> Any:
-    """Return a value in which the refused fields are unknown."""
-    if "" in refused or not isinstance(value, dict):
+def with_unknowns(value: Any, refused: Collection[str], path: str) -> Any:
+    """Return a value in which the refused fields are unknown; `refused` are JSON Pointers from the value."""
+    if "" in refused:
         return Unknown(f"{path} is itself refused")
+    if not isinstance(value, dict):
+        return value
     below: dict[str, list[str]] = {}
     for one in refused:
         name, _, rest = one[1:].partition("/")
         below.setdefault(name, []).append(f"/{rest}" if rest else "")
     unknown, changed = {}, {}
     for name, pointers in below.items():
-        inner = with_unknowns(value.get(name), tuple(pointers), f"{path}/{name}")
+        inner = with_unknowns(value.get(name), pointers, f"{path}/{name}")
         if isinstance(inner, Unknown):
             unknown[name] = inner
         else:
             changed[name] = inner
-    return PartlyUnknown({**value, **changed}, unknown)
+    known = {name: inner for name, inner in changed.items() if name in value}
+    return PartlyUnknown({**value, **known}, unknown)

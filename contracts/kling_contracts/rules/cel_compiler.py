@@ -56,6 +56,8 @@ class Expression(NamedTuple):
     fields: tuple[str, ...]
     """The fields that it reads, as JSON Pointers from `self`; an empty one is `self`."""
     roots: Roots
+    absorbs: bool = False
+    """Whether it can be settled though a part of it is unknown."""
 
     def code(self, *field: str) -> ast.expr:
         """Return the expression as Python; with `field`, for a `self` that is this field of an object."""
@@ -76,7 +78,8 @@ def compile_rule(source: str, self_schema: Mapping[str, Any], facts_schema: Mapp
     term = parse(source, roots)
     parts = list(_conjuncts(term))
     fields = tuple(sorted(_pointer(name) for name in term.reads if name.partition(".")[0] == "self"))
-    return Expression(source, _Verdict(term), tuple(_condition(part) for part in parts), fields, roots)
+    conditions = tuple(_condition(part) for part in parts)
+    return Expression(source, _Verdict(term), conditions, fields, roots, term.absorbs)
 
 
 def compile_number(source: str, self_schema: Mapping[str, Any], facts_schema: Mapping[str, Any]) -> "Number":

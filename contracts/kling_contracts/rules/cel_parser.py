@@ -43,15 +43,12 @@ class Term(NamedTuple):
     unguarded: frozenset[str] = frozenset()
     """Optional fields that are read though nothing says that they are there."""
 
-    @property
-    def absorbs(self) -> bool:
-        """Whether a part can settle it though another one is unknown: it holds `&&` or `||`."""
-        return self.operator in ("&&", "||") or any(part.absorbs for part in self.parts)
-
     if_true: frozenset[str] = frozenset()
     """Fields that are there when it holds."""
     if_false: frozenset[str] = frozenset()
     """Fields that are there when it does not."""
+    absorbs: bool = False
+    """Whether a part can settle it though another one is unknown: it holds `&&` or `||`."""
 
 
 _TOKEN = re.compile(
@@ -251,7 +248,8 @@ def _join(code: ast.expr, kind: str, parts: list[Term], operator: str = "") -> T
     reads = frozenset[str]().union(*(part.reads for part in parts))
     literals = tuple(literal for part in parts for literal in part.literals)
     unguarded = frozenset[str]().union(*(part.unguarded for part in parts))
-    return Term(code, kind, reads, literals, tuple(parts), operator, unguarded)
+    absorbs = operator in ("&&", "||") or any(part.absorbs for part in parts)
+    return Term(code, kind, reads, literals, tuple(parts), operator, unguarded, absorbs=absorbs)
 
 
 def _guards(joined: Term, terms: list[Term], sign: str) -> Term:
