@@ -57,7 +57,7 @@ TABLE = {
         ("pageSize.minimum", 400, 1201),
         ("pageSize.maximum", 400, 1201),
     ],
-    "query": [("task_id.type", 400, 1201), ("task-unknown", 404, 1203)],
+    "query": [("task_id.type", 400, 1201), ("task-unknown", 400, 1201)],
     "identify": [
         ("body.type", 400, 1201),
         ("video-source-missing", 400, 1201),
@@ -732,7 +732,7 @@ def test_a_folder_without_companions_has_the_vendors_operation_alone(folder):
     [
         ("facts.video.faces >= 1", "facts.video.heads >= 1"),
         ("x-facts: IdentifyFacts", "x-facts: NoFacts"),
-        ("code: 1203", "code: 9999"),
+        ("code: 1301", "code: 9999"),
         ("operationId: identifyFace", "operationid: identifyFace"),
         ("id: video-too-short", "id: video-too-long"),
         (

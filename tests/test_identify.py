@@ -418,3 +418,18 @@ def test_a_large_video_is_measured_like_a_small_one(mock):
     with file_server(film + box(b"free", SMALL_VIDEO)) as port:
         session_id = mock.identify(f"http://127.0.0.1:{port}/a.mp4").data["session_id"]
     assert mock.control("GET", "/world")["sessions"][session_id]["video_ms"] == 5000
+
+
+# Ids that were sent by mistake.
+
+
+def test_the_id_of_a_task_is_no_video_as_observed_upstream(mock):
+    task_id = mock.create().data["task_id"]
+    answer = mock.identify(video_id=task_id)
+    assert (answer.status, answer.code, answer.broken) == (400, 1201, ["video-id-unknown"])
+    assert answer.message == f"From video not found by id: {task_id}"
+
+
+def test_an_id_that_the_world_does_not_list_is_named(mock):
+    mock.put_world(videos={})
+    assert mock.identify(video_id="12345").message == "From video not found by id: 12345"

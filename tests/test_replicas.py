@@ -233,7 +233,7 @@ def test_accounts_do_not_meet(mock, key):
     mock.control("PUT", "/scenario", {"name": "rate-limited"}, other)
 
     assert mock.create(key).broken == ["audio-id-unknown"]
-    assert (mock.query(task_id, key).status, mock.query("order", key).status) == (404, 404)
+    assert (mock.query(task_id, key).status, mock.query("order", key).status) == (400, 400)
     assert mock.list(key).data == []
     assert mock.control("GET", "/clock", token=key)["now_ms"] == NOW_MS
     assert mock.control("GET", "/limits", token=key) == {"concurrency": None, "running": 0}
@@ -402,7 +402,7 @@ def test_a_reset_goes_back_to_the_beginning(mock, key):
 
     after = mock.control("POST", "/reset", token=key)
     assert {**after, "now_ms": 0} == {**before, "now_ms": 0}
-    assert (mock.query(task_id, key).status, mock.query("order", key).status) == (404, 404)
+    assert (mock.query(task_id, key).status, mock.query("order", key).status) == (400, 400)
     assert mock.control("GET", "/limits", token=key)["concurrency"] is None
     assert mock.control("GET", "/scenario", token=key)["scenario"] is None
     assert [entry["operation"] for entry in mock.journal(key)["entries"]] == ["query", "query"]
@@ -1007,7 +1007,7 @@ def test_every_table_is_bounded_and_keeps_the_newest(few, url, mock_on, key):
         mock.ask("POST", f"/_mock/inbox/{key}", {"number": number}, token="")
 
     assert [task["task_id"] for task in mock.list(key).data] == task_ids[: -few - 1 : -1]
-    assert mock.query("order-0", key).status == 404
+    assert mock.query("order-0", key).status == 400
     assert mock.create(key, "order-0").status == 200
     assert [post["body"]["number"] for post in mock.control("GET", f"/inbox/{key}")] == list(numbers[-few:])
     assert len(mock.journal(key)["entries"]) == few
@@ -1035,7 +1035,7 @@ def test_of_many_accounts_a_store_that_lasts_keeps_all_and_memory_the_last(monke
     mock = mock_on(url)
     task_ids = [mock.create(f"{key}-{number}").data["task_id"] for number in range(6)]
     found = [mock.query(task_id, f"{key}-{number}").status for number, task_id in reversed([*enumerate(task_ids)])]
-    assert found == ([200] * 3 + [404] * 3 if url == "" else [200] * 6)
+    assert found == ([200] * 3 + [400] * 3 if url == "" else [200] * 6)
 
 
 def test_all_that_redis_holds_of_an_account_ends(redis, mock_on, key):

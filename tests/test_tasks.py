@@ -232,30 +232,30 @@ def test_an_id_that_looks_like_anothers_external_id_wins(mock):
 
 
 @pytest.mark.parametrize("name", ["1", "0", "-1", "task", "9" * 18, "9" * 5000, "{task_id}", "\0", "null", " "])
-def test_an_unknown_task_is_a_404(mock, name):
+def test_an_unknown_task_is_answered_as_observed_upstream(mock, name):
     created(mock)
     answer = mock.query(name)
-    assert (answer.status, answer.code, answer.broken) == (404, 1203, ["task-unknown"])
+    assert (answer.status, answer.code, answer.broken) == (400, 1201, ["task-unknown"])
 
 
 def test_the_id_of_a_result_is_no_task(mock):
-    assert mock.query(str(int(created(mock)) + 1)).status == 404
+    assert mock.query(str(int(created(mock)) + 1)).status == 400
 
 
 def test_a_task_is_the_accounts_own(mock):
     task_id = created(mock, "a", external_task_id="mine")
-    assert [mock.query(name, "b").status for name in (task_id, "mine")] == [404, 404]
+    assert [mock.query(name, "b").status for name in (task_id, "mine")] == [400, 400]
 
 
 def test_an_external_id_that_only_the_world_knows_is_no_task(mock):
     mock.put_world(external_task_ids=["theirs"])
-    assert mock.query("theirs").status == 404
+    assert mock.query("theirs").status == 400
 
 
 def test_a_world_that_is_put_forgets_tasks(mock):
     task_id = created(mock, external_task_id="mine")
     mock.put_world()
-    assert [mock.query(name).status for name in (task_id, "mine")] == [404, 404]
+    assert [mock.query(name).status for name in (task_id, "mine")] == [400, 400]
     assert mock.list().data == []
 
 
@@ -368,7 +368,7 @@ def test_a_task_that_never_ends_keeps_its_slot(mock):
 def test_other_calls_take_no_slot(mock):
     limited(mock, 0)
     assert [mock.identify().status, mock.speak().status, mock.list().status] == [200, 200, 200]
-    assert mock.query("1").status == 404
+    assert mock.query("1").status == 400
 
 
 def test_a_limit_counts_the_tasks_that_run_already(mock):
@@ -486,7 +486,7 @@ def test_an_account_keeps_so_many_tasks_and_forgets_the_oldest_with_all_that_han
     first = created(mock, external_task_id="first", callback_url="http://127.0.0.1:9/")
     for _ in range(3):
         created(mock)
-    assert mock.query(first).status == 404
+    assert mock.query(first).status == 400
     assert mock.create(external_task_id="first").status == 200
     assert len(mock.list().data) == 3
     # Its callback is gone, too: nobody stumbles over it.
@@ -664,3 +664,14 @@ def test_an_operation_that_the_mock_cannot_carry_out_is_refused_at_load(tmp_path
     changed(folder, "companions.openapi.yaml", "x-name: tts", "x-name: sing")
     with pytest.raises(DocumentError, match=r"cannot carry out the operation 'sing' \(x-name\); it knows create"):
         new_app(contract=Contract.load(folder=folder))
+
+
+def test_messages_name_the_id_as_observed_upstream(mock):
+    assert mock.query("order-7").message == "Task not found by id/external id: order-7"
+    mock.create(external_task_id="order-8")
+    answer = mock.create(external_task_id="order-8")
+    assert (answer.status, answer.code, answer.message) == (400, 1201, "External_task_id order-8 already exists")
+
+
+def test_a_message_repeats_an_id_of_any_kind_cut(mock):
+    assert mock.query("{limit}" * 100).message == f"Task not found by id/external id: {('{limit}' * 100)[:256]}"

@@ -279,7 +279,7 @@ def _violation(rule: Rule, expression: Expression, given: Any, judged: Any, path
     remedy = remedy_of(expression, failed, Subject(judged, name, facts), number)
     shown = shown_value(number) if not name or name in given else ""
     because = found_facts(failed.reads, facts)
-    return Violation(rule, f"{path}/{name}" if name else path, rule.sentence(failed), shown, remedy, because)
+    return Violation(rule, f"{path}/{name}" if name else path, rule.sentence(failed, number), shown, remedy, because)
 
 
 def _blamed(rule: Rule, value: Any) -> str:

@@ -36,6 +36,12 @@ Schema = Mapping[str, Any]
 OURS: Final = Evidence("ours")
 
 
+SOME_ID: Final = "<id>"
+"""What a message names where it is shown without a payload."""
+MAX_ID_LENGTH: Final = 256
+"""Characters of an id that a message repeats."""
+
+
 class Quote(NamedTuple):
     """The vendor's own words: to the letter, what they mean, and the field whose description holds them."""
 
@@ -83,13 +89,16 @@ class Rule:
     message_evidence: Evidence = OURS
     """What its message rests on."""
 
-    def sentence(self, condition: Condition | None = None) -> str:
-        """Return the message with the literals of `condition`, by default of the rule's first one."""
+    def sentence(self, condition: Condition | None = None, given: object = SOME_ID) -> str:
+        """Return the message with the literals of `condition`, by default of the rule's first one.
+
+        `given` is what stands in the field to blame: some messages name the id.
+        """
         if self.expression is None:
             return self.message
         chosen = condition or self.expression.conditions[0]
         limit = Quantity(chosen.limits[0]) if chosen.limits else ""
-        return self.message.format(limit=limit, choices=_either(chosen.choices))
+        return self.message.format(limit=limit, choices=_either(chosen.choices), id=str(given)[:MAX_ID_LENGTH])
 
 
 class Quantity(int):
@@ -215,7 +224,7 @@ class Compiler(NamedTuple):
         try:
             rule.sentence()
         except (LookupError, ValueError) as error:
-            raise RuleError(f"the message names {error}; it may name limit and choices") from None
+            raise RuleError(f"the message names {error}; it may name limit, choices and id") from None
         return rule
 
     def _status(self, code: int, rule_id: str) -> int:

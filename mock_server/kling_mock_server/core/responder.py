@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from kling_contracts import Contract, Operation, Report, Request, Response, Violation
 from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.judging.report import printable
-from kling_contracts.rules.rule import Rule
+from kling_contracts.rules.rule import SOME_ID, Rule
 from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoint
 from kling_mock_server.core.exchange import Caller, Exchange
 from kling_mock_server.core.operations import check_operations, work_on
@@ -177,7 +177,8 @@ class Responder:
             return _Outcome(report)
         done = work.carry_out(payload, measured)
         if isinstance(done, RefusedTask):
-            return _Outcome(self._by_rule(self._refusing(operation, done)), is_stale=bool(done.fact))
+            report = self._by_rule(self._refusing(operation, done), payload)
+            return _Outcome(report, is_stale=bool(done.fact))
         return _Outcome(report, done)
 
     def _refusing(self, operation: Operation, refused: RefusedTask) -> Rule:
@@ -189,8 +190,9 @@ class Responder:
         rule = self.contract.mock_rules[STORE_DOWN]
         return refusal(rule, f"{rule.message}: {error}")
 
-    def _by_rule(self, rule: Rule) -> Report:
-        return Report((Violation(rule, "", rule.sentence()),))
+    def _by_rule(self, rule: Rule, payload: Any = None) -> Report:
+        given = payload.get(rule.node, SOME_ID) if isinstance(payload, dict) else SOME_ID
+        return Report((Violation(rule, "", rule.sentence(given=given)),))
 
     def _accepted(self, exchange: Exchange, report: Report, data: Any) -> Response:
         good = answer(200, 0, SUCCEED, exchange.request_id, data, _unverified(report))

@@ -67,6 +67,9 @@ class Identify(Work):
         sessions, task = self._account.world.sessions, self._account.tasks.making(video_id)
         if task is None:
             source = sessions.get(video_id)
+            if source is None and self._account.tasks.find(video_id):
+                # The id of the task in place of that of its video, `task_result.videos[0].id`.
+                return NO_SUCH_ID
             return _like(made_up, source) if source else made_up
         if task.status(self._now_ms) != "succeed":
             return NO_SUCH_ID
