@@ -538,6 +538,10 @@ def test_everything_is_reached_by_keyboard(visitor, page):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     until(page, "document.querySelector('.detail .pill').innerText === '200'")
+    assert page.evaluate("document.activeElement.matches('.rows a[aria-current]')")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('.detail .pill').innerText.startsWith('400')")
     focus(page, 'nav a[href="#playground"]', "Shift+Tab")
     page.keyboard.press("Enter")
     page.wait_for_selector(".verdict.good")
@@ -614,6 +618,34 @@ def test_an_upload_is_judged_as_it_is_pasted_and_shown_without_its_audio(visitor
     assert '"format": "wav"' in shown
     assert audio[:100] not in shown
     assert "are not kept" in shown
+
+
+def test_a_file_is_attached_as_base64(visitor, page, tmp_path):
+    audio = silent_audio.make("mp3", 5000)
+    (tmp_path / "voice.mp3").write_bytes(audio)
+    visitor.visit("playground")
+    page.wait_for_selector(".verdict.good")
+    page.set_input_files("input[type=file]", tmp_path / "voice.mp3")
+    until(page, f"document.querySelector('textarea').value.length > {len(audio)}")
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_selector(".answer .pill.good")
+    (entry,) = entries(visitor)
+    sent = base64.b64encode(audio)
+    assert entry["request"]["body"]["face_choose"][0]["sound_file"]["length"] == len(sent)
+    assert entry["request"]["body"]["face_choose"][0]["audio_id"] == ""
+
+
+def test_choosing_an_exchange_leaves_the_list_where_it_is(visitor, page):
+    with client(visitor) as session:
+        for _ in range(30):
+            session.post(visitor.url + PATH, json=payload(), timeout=10)
+    visitor.visit()
+    page.wait_for_selector(".rows li >> nth=29")
+    page.eval_on_selector(".rows", "list => { list.scrollTop = 700; }")
+    before = page.evaluate("document.querySelector('.rows').scrollTop")
+    page.evaluate("document.querySelectorAll('.rows a')[18].click()")
+    until(page, "document.querySelectorAll('.rows a')[18].getAttribute('aria-current') === 'true'")
+    assert page.evaluate("document.querySelector('.rows').scrollTop") == before > 0
 
 
 def test_a_clock_that_stands_still_is_told_where_tasks_wait(visitor, page):

@@ -16,7 +16,7 @@ const THEME = "klingkit.theme";
 const THEMES = ["auto", "light", "dark"];
 const VIEWS = { exchanges, tasks, playground, account, rules };
 const place = (id) => document.getElementById(id);
-let view = {};
+let view = {}, viewed = "";
 
 function theme() {
   const stored = localStorage.getItem(THEME);
@@ -30,8 +30,11 @@ function shown() {
   return name in VIEWS ? [name, id] : ["exchanges", ""];
 }
 
-function show() {
+/** Show what the address says; what is shown already stays, unless everything is to be written `anew`. */
+function show({ anew = true } = {}) {
   const [name, id] = shown();
+  if (!anew && name === viewed && view.select) return void view.select(id);
+  viewed = name;
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   document.documentElement.dataset.theme = theme();
   document.title = `${t(name)} · klingkit`;
@@ -127,6 +130,6 @@ place("theme").addEventListener("click", () => {
   renderHead(shown()[0]);
   announce(t(`theme.${theme()}`));
 });
-addEventListener("hashchange", show);
+addEventListener("hashchange", () => show({ anew: false }));
 document.addEventListener("visibilitychange", poll);
 loadRules().catch(failed).finally(() => { show(); poll(); });

@@ -54,7 +54,15 @@ export function exchanges(root, id) {
     renderDetail(detail, looked, id);
   }
   render();
-  return { render };
+  return {
+    render,
+    /** Look at another exchange; the list stays as it is, with its focus and where it was scrolled to. */
+    select(other) {
+      id = other;
+      render();
+      if (detail.getBoundingClientRect().top < 0) detail.scrollIntoView();
+    },
+  };
 }
 
 const isCall = (entry) => !["callback", "download"].includes(entry.operation);

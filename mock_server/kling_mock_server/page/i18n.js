@@ -104,6 +104,8 @@ const TEXTS = {
   walk2: ["2 · Make a voice", "2 · 合成语音"],
   walk3: ["3 · Create the task", "3 · 创建任务"],
   editor: ["Payload, judged as you type", "请求体（边输入边检查）"],
+  attach: ["Attach audio", "附加音频"],
+  notJson: ["The text is not a JSON object", "文本不是 JSON 对象"],
   send: ["Send", "发送"],
   format: ["Format", "格式化"],
   valid: ["Valid: the vendor would accept it", "有效：官方会接受"],

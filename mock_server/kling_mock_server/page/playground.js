@@ -8,7 +8,7 @@ import { isShortened, marked, payloadView, pill, remarks, section, violations } 
 import { curl, python } from "./snippets.js";
 import { taskCard } from "./tasks.js";
 import { timeline } from "./timeline.js";
-import { filledIn } from "./walk.js";
+import { filledIn, withAudio } from "./walk.js";
 
 const JUDGE_AFTER_MS = 150;
 // Audio in Base64 is one line of millions of characters: it is laid out once, in the editor.
@@ -37,6 +37,7 @@ export function playground(root) {
     report: h("div", { class: "report" }),
     answer: h("div", { class: "answer" }),
     code: h("pre", { class: "code", tabindex: 0, "aria-label": t("asCode") }),
+    file: h("input", { type: "file", accept: "audio/*", hidden: true, "aria-label": t("attach"), onchange: () => attach(page) }),
     card: null,
   };
   const button = (name, onclick, properties = {}) => h("button", { type: "button", onclick, ...properties }, t(name));
@@ -45,9 +46,9 @@ export function playground(root) {
       button("walk1", () => walk(page, "identify")), button("walk2", () => walk(page, "tts")), button("walk3", () => walk(page, "create"))),
     h("div", { class: "split even" },
       h("div", { class: "side" },
-        h("div", { class: "actions" }, page.select,
+        h("div", { class: "actions" }, page.select, button("send", () => sendIt(page), { class: "primary", id: "send" }),
           button("example", () => restore(page), { id: "example" }), button("format", () => format(page)),
-          button("send", () => sendIt(page), { class: "primary", id: "send" })),
+          button("attach", () => page.file.click(), { id: "attach" }), page.file),
         h("div", { class: "editor" }, page.marks, page.editor),
         h("div", { class: "actions" },
           button("copyCurl", () => copied(page, curl)), button("copyPython", () => copied(page, python))),
@@ -73,6 +74,7 @@ function choose(page, name) {
   state.operation = name;
   page.select.value = name;
   page.editor.value = state.texts[name] ?? pretty(page.operations[name].example);
+  document.getElementById("attach").hidden = name !== "create";
   document.getElementById("example").textContent = t(name === "create" ? "example" : "exampleOf");
   edited(page);
 }
@@ -87,6 +89,20 @@ function format(page) {
   const value = parsed(page.editor.value);
   if (value !== undefined) page.editor.value = pretty(value);
   edited(page);
+}
+
+async function attach(page) {
+  const [file] = page.file.files, payload = parsed(page.editor.value);
+  page.file.value = "";
+  if (!file) return;
+  if (payload === null || typeof payload !== "object") return void announce(t("notJson"));
+  const reader = new FileReader();
+  reader.onload = () => {
+    page.editor.value = pretty(withAudio(payload, reader.result.split(",")[1] ?? ""));
+    edited(page);
+  };
+  reader.onerror = () => announce(String(reader.error));
+  reader.readAsDataURL(file);
 }
 
 function edited(page) {

@@ -2,6 +2,12 @@
 
 const longest = (faces) => faces.reduce((one, other) => (other.end_time - other.start_time > one.end_time - one.start_time ? other : one));
 
+/** Return a payload whose audio is a file, in Base64. */
+export function withAudio(payload, base64) {
+  const item = { ...payload.face_choose?.[0], audio_id: "", sound_file: base64 };
+  return { ...payload, face_choose: [item, ...(payload.face_choose ?? []).slice(1)] };
+}
+
 /** Return an example with the ids and times of earlier answers (`data` by operation) in place of its own. */
 export function filledIn(operation, example, { identify, tts }) {
   if (operation !== "create") return example;
