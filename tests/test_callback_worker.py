@@ -734,7 +734,7 @@ def test_a_worker_waits_while_an_attempt_is_made(kling, monkeypatch):
         kling.create(receiver.url)
         store = kling.responder.accounts.store
         assert store.due(real_ms()) == []
-        assert store.next_wake_ms() > real_ms() + outbox.LEASE_MS // 2
+        assert store.next_scheduled_ms() > real_ms() + outbox.LEASE_MS // 2
 
 
 class _Flaky(MemoryStore):

@@ -29,22 +29,22 @@ def create(account, after_ms):
     account.tasks.create(task, Outbox(task.id, "http://127.0.0.1:9/", (message,), 0, message.at_ms))
 
 
-def test_a_callback_wakes_the_worker_when_it_is_due(account):
+def test_a_callback_schedules_the_worker_for_when_it_is_due(account):
     create(account, AFTER_MS)
-    woken_ms = account.state.store.next_wake_ms()
-    assert 0 <= woken_ms - real_ms() <= AFTER_MS
+    scheduled_ms = account.state.store.next_scheduled_ms()
+    assert 0 <= scheduled_ms - real_ms() <= AFTER_MS
 
 
-def test_a_clock_that_is_advanced_wakes_it_earlier_by_as_much(account):
+def test_a_clock_that_is_advanced_schedules_it_earlier_by_as_much(account):
     create(account, AFTER_MS)
-    woken_ms = account.state.store.next_wake_ms()
+    scheduled_ms = account.state.store.next_scheduled_ms()
     account.clock.advance(2000)
-    assert account.state.store.next_wake_ms() == woken_ms - 2000
+    assert account.state.store.next_scheduled_ms() == scheduled_ms - 2000
 
 
-def test_nothing_wakes_before_1970(account):
+def test_nothing_is_scheduled_before_1970(account):
     # A store counts milliseconds from there.
     create(account, AFTER_MS)
     account.clock.advance(MAX_TIME_MS)
-    assert account.state.store.next_wake_ms() == 0
+    assert account.state.store.next_scheduled_ms() == 0
     assert account.state.transaction(outbox.take).message.id == "msg_1"

@@ -1052,7 +1052,7 @@ def test_all_that_redis_holds_of_an_account_ends(redis, mock_on, key):
     assert mock.responder.resources.callback_worker.wait_until_idle(account_key(key), PATIENCE_S)
     with Redis.from_url(url) as client:
         endless = [name for name in client.keys("*") if client.ttl(name) < 0]
-    assert sorted(endless) in ([b"klingkit:format"], [b"klingkit:format", b"klingkit:wake"])
+    assert sorted(endless) in ([b"klingkit:format"], [b"klingkit:format", b"klingkit:schedule"])
 
 
 class _Shared(MemoryStore):

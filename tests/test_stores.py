@@ -131,7 +131,7 @@ def keys(store, table, account="account"):
     return [key for key, _ in items(store, table, account)]
 
 
-def wake(store, at_ms, account="account"):
+def schedule(store, at_ms, account="account"):
     store.transaction(account, lambda rows: rows.schedule(at_ms))
 
 
@@ -242,7 +242,7 @@ ODD_NAMES = ["", " ", "}", "{x}", "a}b", "*", "a:rows:many", "名前", "\x00", "
 def test_any_text_is_the_name_of_an_account(store):
     for number, name in enumerate(ODD_NAMES):
         put(store, MANY, f"key {number}", account=name)
-        wake(store, number, account=name)
+        schedule(store, number, account=name)
 
     assert [keys(store, MANY, name) for name in ODD_NAMES] == [[f"key {number}"] for number in range(len(ODD_NAMES))]
     assert set(store.due(len(ODD_NAMES))) == set(ODD_NAMES)
@@ -364,7 +364,7 @@ def test_work_that_raises_before_it_writes_changes_nothing(store):
 def test_work_that_raises_after_it_wrote_changes_nothing_where_rows_last(lasting):
     store = lasting.open()
     put(store, FEW, "a", "b", "c")
-    wake(store, 5)
+    schedule(store, 5)
 
     def work(rows):
         rows.put(FEW, "d", Row(3))
@@ -377,7 +377,7 @@ def test_work_that_raises_after_it_wrote_changes_nothing_where_rows_last(lasting
         store.transaction("account", work)
     assert keys(store, FEW) == ["a", "b", "c"]
     assert store.dropped("account", FEW) == 0
-    assert store.next_wake_ms() == 5
+    assert store.next_scheduled_ms() == 5
 
 
 def test_a_change_shows_to_others_once_it_is_done(lasting):
@@ -424,11 +424,11 @@ def test_a_view_is_always_as_the_table_is(store):
     assert (len(view), list(view), "a" in view) == (0, [], False)
 
 
-def test_looking_makes_no_account_and_wakes_none(store):
+def test_looking_makes_no_account_and_schedules_none(store):
     assert "a" not in store.view("nobody", MANY)
     assert store.newest("nobody", MANY, 0, 10) == []
     assert store.dropped("nobody", MANY) == 0
-    assert store.next_wake_ms() is None
+    assert store.next_scheduled_ms() is None
 
 
 def test_a_view_can_be_walked_through_while_the_table_changes(store):
@@ -471,7 +471,7 @@ def test_the_newest_rows_come_first_and_in_pages(store):
 
 
 def test_an_account_is_due_from_the_time_on_that_it_named(store):
-    wake(store, NOW_MS)
+    schedule(store, NOW_MS)
 
     assert store.due(NOW_MS - 1) == []
     assert store.due(NOW_MS) == ["account"]
@@ -480,32 +480,32 @@ def test_an_account_is_due_from_the_time_on_that_it_named(store):
 
 def test_the_earliest_time_is_the_next(store):
     for account, at_ms in (("b", NOW_MS + 5), ("a", NOW_MS), ("c", NOW_MS + 9)):
-        wake(store, at_ms, account)
+        schedule(store, at_ms, account)
 
-    assert store.next_wake_ms() == NOW_MS
+    assert store.next_scheduled_ms() == NOW_MS
     assert sorted(store.due(NOW_MS + 5)) == ["a", "b"]
 
 
 def test_an_account_can_name_another_time_or_none(store):
-    wake(store, NOW_MS)
-    wake(store, NOW_MS + 5)
-    assert (store.next_wake_ms(), store.due(NOW_MS)) == (NOW_MS + 5, [])
+    schedule(store, NOW_MS)
+    schedule(store, NOW_MS + 5)
+    assert (store.next_scheduled_ms(), store.due(NOW_MS)) == (NOW_MS + 5, [])
 
-    wake(store, None)
-    assert (store.next_wake_ms(), store.due(NOW_MS + 9)) == (None, [])
+    schedule(store, None)
+    assert (store.next_scheduled_ms(), store.due(NOW_MS + 9)) == (None, [])
 
 
 def test_a_change_that_says_nothing_leaves_the_time_as_it_is(store):
-    wake(store, NOW_MS)
+    schedule(store, NOW_MS)
 
     put(store, MANY, "a")
 
-    assert store.next_wake_ms() == NOW_MS
+    assert store.next_scheduled_ms() == NOW_MS
 
 
 @pytest.mark.parametrize("at_ms", [0, -5, 2**70])
 def test_any_time_will_do(store, at_ms):
-    wake(store, at_ms)
+    schedule(store, at_ms)
 
     assert store.due(2**71) == ["account"]
     assert store.due(at_ms - 1) == [] or at_ms > 2**60
@@ -534,12 +534,12 @@ def test_two_stores_at_one_place_behave_as_one(lasting):
     put(one, FEW, "a", "b")
     assert put(two, FEW, "c", "d") == [Row(0)]
 
-    wake(one, NOW_MS)
-    wake(two, None)
+    schedule(one, NOW_MS)
+    schedule(two, None)
 
     assert keys(one, FEW) == ["b", "c", "d"]
     assert one.dropped("account", FEW) == 1
-    assert (one.next_wake_ms(), two.next_wake_ms()) == (None, None)
+    assert (one.next_scheduled_ms(), two.next_scheduled_ms()) == (None, None)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
@@ -592,7 +592,7 @@ def test_everything_is_there_when_the_place_is_opened_again(lasting):
     store = lasting.open()
     put(store, FEW, *"cabd")
     put(store, MANY, "x")
-    wake(store, NOW_MS)
+    schedule(store, NOW_MS)
     lasting.close()
 
     store = lasting.open()
@@ -600,7 +600,7 @@ def test_everything_is_there_when_the_place_is_opened_again(lasting):
     assert items(store, FEW) == [("a", Row(1)), ("b", Row(2)), ("d", Row(3))]
     assert keys(store, MANY) == ["x"]
     assert store.dropped("account", FEW) == 1
-    assert (store.next_wake_ms(), store.due(NOW_MS)) == (NOW_MS, ["account"])
+    assert (store.next_scheduled_ms(), store.due(NOW_MS)) == (NOW_MS, ["account"])
     assert put(store, FEW, "e") == [Row(1)]
 
 
@@ -627,7 +627,7 @@ def test_a_process_that_is_killed_in_a_change_leaves_nothing_of_it_and_stops_nob
     store = lasting.open()
     store.transaction("account", store_child.increment)
     assert keys(store, NUMBERS) == ["n"]
-    assert store.next_wake_ms() is None
+    assert store.next_scheduled_ms() is None
 
 
 def test_a_store_that_lasts_forgets_nobody_on_demand(lasting):
@@ -643,11 +643,11 @@ def test_memory_forgets_an_account_on_demand():
     store = open_store("")
     view = store.view("account", MANY)
     put(store, MANY, "a")
-    wake(store, 5)
+    schedule(store, 5)
 
     store.forget("account")
 
-    assert (len(view), store.next_wake_ms()) == (0, None)
+    assert (len(view), store.next_scheduled_ms()) == (0, None)
 
 
 # SQLite alone
@@ -665,7 +665,7 @@ def test_an_account_that_nobody_used_for_35_days_is_forgotten(path):
     with at(0) as store:
         # More rows than are deleted at a time.
         put(store, NUMBERS_AS_ROWS, *map(str, range(12_000)), account="idle")
-        wake(store, 5, account="idle")
+        schedule(store, 5, account="idle")
         put(store, MANY, "a", account="busy")
     with at(20) as store:
         put(store, MANY, "b", account="busy")
@@ -673,7 +673,7 @@ def test_an_account_that_nobody_used_for_35_days_is_forgotten(path):
         assert len(store.view("idle", NUMBERS_AS_ROWS)) == 12_000
 
     with at(36) as store:
-        assert (len(store.view("idle", NUMBERS_AS_ROWS)), store.next_wake_ms()) == (0, None)
+        assert (len(store.view("idle", NUMBERS_AS_ROWS)), store.next_scheduled_ms()) == (0, None)
         put(store, NUMBERS_AS_ROWS, "x", account="idle")
     with at(37) as store:
         assert keys(store, NUMBERS_AS_ROWS, "idle") == ["x"]
@@ -896,7 +896,7 @@ def test_a_server_that_is_gone_is_down_and_found_again():
             lambda: put(store, MANY, "b"),
             lambda: store.view("account", MANY).get("a"),
             lambda: store.newest("account", MANY, 0, 1),
-            store.next_wake_ms,
+            store.next_scheduled_ms,
             lambda: store.due(0),
         ):
             with pytest.raises(StoreDownError) as caught:
@@ -922,7 +922,7 @@ def test_all_of_an_account_ends_35_days_after_it_was_used(replicas, redis, monke
     real_ms = redis_rows.real_ms
     put(store, MANY, "a", "b")
     put(store, OTHERS, "a")
-    wake(store, NOW_MS)
+    schedule(store, NOW_MS)
     left = ends_ms(redis)
     assert len(left) == 5
     assert all(34 * DAY_MS < one <= 35 * DAY_MS for one in left.values())
@@ -956,12 +956,12 @@ def test_a_table_that_was_emptied_and_filled_again_ends_with_its_account(replica
 
 def test_an_account_that_ended_is_woken_no_longer_once_it_says_so(replicas, redis):
     store, _ = replicas
-    wake(store, 5)
+    schedule(store, 5)
     for key in redis.ask("KEYS", "klingkit:{account}:*"):
         redis.ask("DEL", key)
     assert store.due(5) == ["account"]
 
-    wake(store, None)
+    schedule(store, None)
 
     assert store.due(5) == []
 
@@ -979,7 +979,7 @@ def test_options_of_the_url_do_no_harm(redis, option):
     redis.ask("FLUSHALL")
     with closing(open_store(f"{redis.url}?{option}")) as store:
         put(store, FEW, *"abcd")
-        wake(store, 5)
+        schedule(store, 5)
 
         assert (keys(store, FEW), store.due(5)) == (["b", "c", "d"], ["account"])
 
@@ -1199,7 +1199,7 @@ def seen(store):
         [store.newest(*at, 1, 2) for at in tables],
         [store.dropped(*at) for at in tables],
         [sorted(store.due(now_ms)) for now_ms in (0, 2, 5)],
-        store.next_wake_ms(),
+        store.next_scheduled_ms(),
     )
 
 

@@ -55,7 +55,7 @@ class CallbackWorker:
         self._pool: ThreadPoolExecutor | None = None
         self._closed = False
         self._replies = threading.BoundedSemaphore(MAX_WAITING)
-        if self._store.shared or self._store.next_wake_ms() is not None:
+        if self._store.shared or self._store.next_scheduled_ms() is not None:
             self.nudge()
 
     def nudge(self) -> None:
@@ -139,15 +139,15 @@ class CallbackWorker:
     def _look(self) -> float:
         """Begin what is due; return in how many seconds to look again, if nothing changes before."""
         # Not under the lock: a create call would wait for a slow store.
-        due, wake_ms = self._store.due(real_ms()), self._store.next_wake_ms()
+        due, scheduled_ms = self._store.due(real_ms()), self._store.next_scheduled_ms()
         with self._changed:
             for key in due:
                 if key not in self._busy and not self._closed:
                     self._begin(key)
         # What is due is busy by now, and announces its end.
         pauses = [LOOK_AGAIN_S if due or self._store.shared else _HOUR_S]
-        if wake_ms is not None and not due:
-            pauses.append(max(wake_ms - real_ms(), 1) / 1000)
+        if scheduled_ms is not None and not due:
+            pauses.append(max(scheduled_ms - real_ms(), 1) / 1000)
         return min(pauses)
 
     def _begin(self, key: str) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from kling_mock_server.state.stores.redis_keys import WAKE_KEY, Keys, keys_of
+from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, Keys, keys_of
 from kling_mock_server.state.stores.redis_link import ConnectionLostError, Link
 from kling_mock_server.state.stores.redis_rows import RedisTransaction, WriteConflictError, pairs
 from kling_mock_server.state.stores.store import StoreBusyError, StoreDownError, Table, Transaction
@@ -75,12 +75,12 @@ class RedisStore:
 
     def due(self, now_ms: int) -> list[str]:
         """Return the accounts whose time has come, the longest overdue first."""
-        (names,) = self._link.ask(("ZRANGEBYSCORE", WAKE_KEY, "-inf", now_ms))
+        (names,) = self._link.ask(("ZRANGEBYSCORE", SCHEDULE_KEY, "-inf", now_ms))
         return [name_of(name) for name in names]
 
-    def next_wake_ms(self) -> int | None:
+    def next_scheduled_ms(self) -> int | None:
         """Return the earliest time asked for."""
-        (found,) = self._link.ask(("ZRANGE", WAKE_KEY, 0, 0, "WITHSCORES"))
+        (found,) = self._link.ask(("ZRANGE", SCHEDULE_KEY, 0, 0, "WITHSCORES"))
         return int(float(found[1])) if found else None
 
     def forget(self, account: str) -> None:

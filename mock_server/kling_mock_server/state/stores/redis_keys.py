@@ -9,8 +9,8 @@ from kling_mock_server.state.stores.text import bytes_of
 
 FORMAT_KEY: Final = "klingkit:format"
 """Which version of klingkit writes here."""
-WAKE_KEY: Final = "klingkit:wake"
-"""A sorted set of accounts, by the time at which they want to be woken."""
+SCHEDULE_KEY: Final = "klingkit:schedule"
+"""A sorted set of accounts, by the time at which they are scheduled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
 
-from kling_mock_server.state.stores.redis_keys import FORMAT_KEY, WAKE_KEY
+from kling_mock_server.state.stores.redis_keys import FORMAT_KEY, SCHEDULE_KEY
 from kling_mock_server.state.stores.store import StoreDownError
 from kling_mock_server.state.stores.text import FORMAT
 
@@ -107,7 +107,7 @@ def _pool(url: str) -> ConnectionPool:
 def _format_of(talk: Talk) -> Any:
     # One transaction over keys that a cluster would spread: better refused here than at the first change.
     *_, (_, found, _) = talk(
-        ("MULTI",), ("SET", FORMAT_KEY, FORMAT, "NX"), ("GET", FORMAT_KEY), ("ZCARD", WAKE_KEY), ("EXEC",)
+        ("MULTI",), ("SET", FORMAT_KEY, FORMAT, "NX"), ("GET", FORMAT_KEY), ("ZCARD", SCHEDULE_KEY), ("EXEC",)
     )
     return found
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
 
-from kling_mock_server.state.stores.redis_keys import WAKE_KEY, Keys
+from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, Keys
 from kling_mock_server.state.stores.redis_link import Command, ConnectionLostError, Talk
 from kling_mock_server.state.stores.store import StoreDownError, Table, real_ms
 from kling_mock_server.state.stores.text import DAY_MS, FAR, KEPT_MS, bytes_of, name_of, row_of, text_of
@@ -14,7 +14,7 @@ LOCK_MS: Final = 5000
 """So long one change may take: whoever died in the middle of one holds the others up for as long."""
 
 _UNKNOWN: Final = -FAR
-"""When an account wants to be woken that is new, or was forgotten while it still wanted to."""
+"""When an account is scheduled that is new, or was forgotten while it still wanted to."""
 
 
 class WriteConflictError(Exception):
@@ -59,8 +59,8 @@ class RedisTransaction:
             raise WriteConflictError
         self._meta = {name.decode(): int(number) for name, number in pairs(meta).items()}
         self._seq = self._meta.get("seq", 0)
-        self._woken_ms = self._meta.get("wake") if "until" in self._meta else _UNKNOWN
-        self._wake_ms = self._woken_ms
+        self._was_scheduled_ms = self._meta.get("scheduled") if "until" in self._meta else _UNKNOWN
+        self._scheduled_ms = self._was_scheduled_ms
         self._drafts: dict[str, _Draft] = {}
 
     def get(self, table: Table, key: str) -> Any:
@@ -96,8 +96,8 @@ class RedisTransaction:
         return [(name_of(key), row_of(table, text)) for key, text in self._texts(table)]
 
     def schedule(self, at_ms: int | None) -> None:
-        """Ask to be woken from `at_ms` (real time, Unix ms) on; None: no longer."""
-        self._wake_ms = None if at_ms is None else min(at_ms, FAR)
+        """Schedule the account from `at_ms` (real time, Unix ms) on; None: no longer."""
+        self._scheduled_ms = None if at_ms is None else min(at_ms, FAR)
 
     def commit(self) -> None:
         """Write everything and let the next one in. Raises `WriteConflictError` if the time was up."""
@@ -175,21 +175,21 @@ class RedisTransaction:
                 numbers |= {f"held:{name}": draft.held, f"dropped:{name}": draft.dropped}
         numbers["seq"] = self._seq
         numbers = {name: number for name, number in numbers.items() if number != self._meta.get(name, 0)}
-        if self._wake_ms != self._woken_ms:
-            yield from self._wake_writes(numbers)
+        if self._scheduled_ms != self._was_scheduled_ms:
+            yield from self._schedule_writes(numbers)
         # Made before, for the time they agree on; sent after, for they do nothing to a key that is not there yet.
         expiries = list(self._expiries(numbers)) if numbers or self._meta else []
         if numbers:
             yield ("HSET", self._keys.meta, *_flat(numbers.items()))
         yield from expiries
 
-    def _wake_writes(self, numbers: dict[str, int]) -> Iterator[Command]:
-        if self._wake_ms is None:
-            yield ("HDEL", self._keys.meta, "wake")
-            yield ("ZREM", WAKE_KEY, self._keys.account)
+    def _schedule_writes(self, numbers: dict[str, int]) -> Iterator[Command]:
+        if self._scheduled_ms is None:
+            yield ("HDEL", self._keys.meta, "scheduled")
+            yield ("ZREM", SCHEDULE_KEY, self._keys.account)
         else:
-            numbers["wake"] = self._wake_ms
-            yield ("ZADD", WAKE_KEY, self._wake_ms, self._keys.account)
+            numbers["scheduled"] = self._scheduled_ms
+            yield ("ZADD", SCHEDULE_KEY, self._scheduled_ms, self._keys.account)
 
     def _expiries(self, numbers: dict[str, int]) -> Iterator[Command]:
         """Let everything end together, and that be put off once a day."""

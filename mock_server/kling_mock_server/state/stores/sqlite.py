@@ -69,13 +69,15 @@ class SqliteStore:
 
     def due(self, now_ms: int) -> list[str]:
         """Return the accounts whose time has come, the longest overdue first."""
-        found = self._read("SELECT name FROM accounts WHERE wake_ms <= ? ORDER BY wake_ms", (min(now_ms, FAR),))
+        found = self._read(
+            "SELECT name FROM accounts WHERE scheduled_ms <= ? ORDER BY scheduled_ms", (min(now_ms, FAR),)
+        )
         return [name_of(name) for (name,) in found]
 
-    def next_wake_ms(self) -> int | None:
+    def next_scheduled_ms(self) -> int | None:
         """Return the earliest time asked for."""
-        ((wake_ms,),) = self._read("SELECT min(wake_ms) FROM accounts WHERE wake_ms IS NOT NULL", ())
-        return None if wake_ms is None else int(wake_ms)
+        ((scheduled_ms,),) = self._read("SELECT min(scheduled_ms) FROM accounts WHERE scheduled_ms IS NOT NULL", ())
+        return None if scheduled_ms is None else int(scheduled_ms)
 
     def forget(self, account: str) -> None:
         """Keep the account: what is in a file is meant to last."""
@@ -130,7 +132,7 @@ class _SqliteTransaction:
         self._connection = connection
         self._execute = connection.execute
         self._counts: dict[str, _Count] = {}
-        self._account, self._wake_ms = _used(connection, bytes_of(account), now_ms)
+        self._account, self._scheduled_ms = _used(connection, bytes_of(account), now_ms)
 
     def get(self, table: Table, key: str) -> Any:
         found = self._execute(
@@ -165,10 +167,10 @@ class _SqliteTransaction:
         return [(name_of(key), row_of(table, text)) for key, text in found]
 
     def schedule(self, at_ms: int | None) -> None:
-        wake_ms = None if at_ms is None else min(at_ms, FAR)
-        if wake_ms != self._wake_ms:
-            self._wake_ms = wake_ms
-            self._execute("UPDATE accounts SET wake_ms = ? WHERE id = ?", (wake_ms, self._account))
+        scheduled_ms = None if at_ms is None else min(at_ms, FAR)
+        if scheduled_ms != self._scheduled_ms:
+            self._scheduled_ms = scheduled_ms
+            self._execute("UPDATE accounts SET scheduled_ms = ? WHERE id = ?", (scheduled_ms, self._account))
 
     def write_counts(self) -> None:
         """Write how many rows there are by now."""
@@ -203,20 +205,20 @@ class _Count:
 
 
 def _used(connection: sqlite3.Connection, name: bytes, now_ms: int) -> tuple[int, int | None]:
-    """Return the id of an account, made now if need be, and when it wants to be woken."""
-    found = connection.execute("SELECT id, wake_ms, used_ms FROM accounts WHERE name = ?", (name,)).fetchone()
+    """Return the id of an account, made now if need be, and when it is scheduled."""
+    found = connection.execute("SELECT id, scheduled_ms, used_ms FROM accounts WHERE name = ?", (name,)).fetchone()
     if found is None:
         added = connection.execute("INSERT INTO accounts (name, used_ms) VALUES (?, ?)", (name, now_ms))
         return int(added.lastrowid or 0), None
-    account, wake_ms, used_ms = found
+    account, scheduled_ms, used_ms = found
     if now_ms - used_ms > DAY_MS:
         connection.execute("UPDATE accounts SET used_ms = ? WHERE id = ?", (now_ms, account))
-    return account, wake_ms
+    return account, scheduled_ms
 
 
 def _forget_unused(connection: sqlite3.Connection, before_ms: int) -> None:
     # They lose their name at once and their rows bit by bit: whoever comes back finds a fresh account.
-    connection.execute("UPDATE accounts SET name = NULL, wake_ms = NULL WHERE used_ms < ?", (before_ms,))
+    connection.execute("UPDATE accounts SET name = NULL, scheduled_ms = NULL WHERE used_ms < ?", (before_ms,))
     some = f"SELECT seq FROM rows WHERE account IN {_NAMELESS} LIMIT {_SWEPT_ROWS}"
     connection.execute(f"DELETE FROM rows WHERE seq IN ({some})")
     connection.execute(f"DELETE FROM kinds WHERE account IN {_NAMELESS}")

@@ -20,8 +20,8 @@ _APPLICATION: Final = 0x6B6C696E
 # through to know whether a table is full. An account without a name is waiting for its rows to be deleted.
 _SCHEMA: Final = (
     """CREATE TABLE accounts (
-        id INTEGER PRIMARY KEY, name BLOB UNIQUE, used_ms INTEGER NOT NULL, wake_ms INTEGER)""",
-    "CREATE INDEX accounts_by_wake ON accounts (wake_ms) WHERE wake_ms IS NOT NULL",
+        id INTEGER PRIMARY KEY, name BLOB UNIQUE, used_ms INTEGER NOT NULL, scheduled_ms INTEGER)""",
+    "CREATE INDEX accounts_by_schedule ON accounts (scheduled_ms) WHERE scheduled_ms IS NOT NULL",
     """CREATE TABLE kinds (
         account INTEGER, kind TEXT, held INTEGER NOT NULL, dropped INTEGER NOT NULL,
         PRIMARY KEY (account, kind)) WITHOUT ROWID""",

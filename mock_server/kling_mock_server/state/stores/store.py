@@ -76,10 +76,10 @@ class Store(Protocol):
         """Return how many rows have made room since the table was last cleared."""
 
     def due(self, now_ms: int) -> list[str]:
-        """Return the accounts that asked to be woken by now (real time, Unix ms)."""
+        """Return the accounts that is scheduled by now (real time, Unix ms)."""
 
-    def next_wake_ms(self) -> int | None:
-        """Return the earliest time at which an account asked to be woken, None where none did."""
+    def next_scheduled_ms(self) -> int | None:
+        """Return the earliest time at which an account is scheduled, None where none did."""
 
     def forget(self, account: str) -> None:
         """Drop an account that was not used for longest, where this store cannot keep every one."""
@@ -122,11 +122,17 @@ class MemoryStore:
 
     def due(self, now_ms: int) -> list[str]:
         """Return the accounts whose time has come."""
-        return [name for name, shelf in self._awake() if shelf.wake_ms is not None and shelf.wake_ms <= now_ms]
+        return [
+            name
+            for name, shelf in self._all_shelves()
+            if shelf.scheduled_ms is not None and shelf.scheduled_ms <= now_ms
+        ]
 
-    def next_wake_ms(self) -> int | None:
+    def next_scheduled_ms(self) -> int | None:
         """Return the earliest time asked for."""
-        return min((shelf.wake_ms for _, shelf in self._awake() if shelf.wake_ms is not None), default=None)
+        return min(
+            (shelf.scheduled_ms for _, shelf in self._all_shelves() if shelf.scheduled_ms is not None), default=None
+        )
 
     def forget(self, account: str) -> None:
         """Drop the account."""
@@ -136,7 +142,7 @@ class MemoryStore:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _awake(self) -> list[tuple[str, "_Shelf"]]:
+    def _all_shelves(self) -> list[tuple[str, "_Shelf"]]:
         with self._lock:
             return list(self._shelves.items())
 
@@ -197,7 +203,7 @@ class _Shelf:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.dropped: dict[str, int] = {}
-        self.wake_ms: int | None = None
+        self.scheduled_ms: int | None = None
         self.tables: dict[str, OrderedDict[str, Any]] = {}
 
     def rows(self, table: Table) -> OrderedDict[str, Any]:
@@ -230,7 +236,7 @@ class _Shelf:
         return list(self.rows(table).items())
 
     def schedule(self, at_ms: int | None) -> None:
-        self.wake_ms = at_ms
+        self.scheduled_ms = at_ms
 
 
 def real_ms() -> int:
