@@ -2,6 +2,8 @@
 
 import gc
 import json
+import logging
+import select
 import shlex
 import signal
 import sys
@@ -15,10 +17,10 @@ from waitress.task import ErrorTask
 
 from kling_contracts import Contract, Request, __version__
 from kling_contracts.judging.report import printable
+from kling_mock_server.adapters.connections import connections_at_once, install
 from kling_mock_server.adapters.flask_app import MockApp
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
-from kling_mock_server.failures.wire.detach_connection import install
 from kling_mock_server.protocol.explanation import explain
 from kling_mock_server.protocol.names import CREATE
 from kling_mock_server.state.journal import Entry
@@ -62,6 +64,9 @@ def listen(app: MockApp, host: str, port: int, sender: BackgroundSender | None =
         port=port,
         threads=THREADS,
         max_request_body_size=BODY_BACKSTOP,
+        connection_limit=connections_at_once(),
+        # `select` knows no descriptor beyond 1023; Windows has no `poll`.
+        asyncore_use_poll=hasattr(select, "poll"),
         ident=f"klingkit/{__version__}",
     )
     install(listening.values(), sender or BackgroundSender(), partial(_EnvelopeTask, app.responder))
@@ -72,6 +77,8 @@ def run(server: Any, app: MockApp, host: str, profile: str, token: str = "") -> 
     """Serve until SIGINT or SIGTERM; what is in flight then is finished. `token` is let in; empty: any is."""
     app.responder.watch = _log
     app.responder.resources.callback_worker.watch = _log_callback
+    # A line for every request that waits for a thread, a thousand times a second, helps nobody.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, _stop)
     # What was made up to here is never garbage; looking through it again and again would cost every request.
     gc.freeze()

@@ -82,6 +82,7 @@ def serve(host: str, port: int, profile: str, **options: Any) -> None:
     Example: klingkit serve --port 0 --pace manual --store sqlite:///mock.db
     """
     from kling_contracts.errors import DocumentError
+    from kling_mock_server.adapters.connections import raise_open_files
     from kling_mock_server.adapters.flask_app import create_app
     from kling_mock_server.adapters.waitress_server import listen, run
 
@@ -91,6 +92,7 @@ def serve(host: str, port: int, profile: str, **options: Any) -> None:
         raise
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    raise_open_files()
     try:
         server = listen(app, host, port)
     except (OSError, ValueError) as error:

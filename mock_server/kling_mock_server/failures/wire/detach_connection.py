@@ -2,27 +2,15 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 from waitress.channel import HTTPChannel
-from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import build_http_date
 
 from kling_mock_server.failures.wire import DETACH, WiredResponse, script
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
-
-
-def install(servers: Iterable[Any], sender: BackgroundSender, error_task: Callable[..., ErrorTask]) -> None:
-    """Let the servers among these dispatchers of waitress detach connections; none may be running yet.
-
-    `error_task` makes the task (of channel and request) that answers what never becomes a request.
-    """
-    for server in servers:
-        if isinstance(server, BaseWSGIServer):
-            server.channel_class = partial(_Channel, sender, error_task)
 
 
 class _Task(WSGITask):  # type: ignore[misc]
@@ -42,7 +30,7 @@ class _Task(WSGITask):  # type: ignore[misc]
             super().finish()
 
 
-class _Channel(HTTPChannel):  # type: ignore[misc]
+class DetachableChannel(HTTPChannel):  # type: ignore[misc]
     """A connection that goes to the background sender instead of being closed, where its last answer is wired."""
 
     task_class = _Task
@@ -56,11 +44,13 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         super().__init__(*args, **options)
 
     def detach(self, response: WiredResponse, method: str) -> None:
+        """Send this response from elsewhere once the connection is closed here."""
         # Here in a thread that may wait; the loop, which closes, serves everyone.
         self._sender.open()
         self.parting = (response, method)
 
     def handle_close(self) -> None:
+        """Close the connection, or hand it over."""
         # Waitress first sends what it owes to a client that pipelines, unless that client is gone.
         if self.parting and self.socket and not self.total_outbufs_len:
             response, method = self.parting

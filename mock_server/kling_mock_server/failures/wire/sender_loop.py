@@ -12,10 +12,7 @@ from typing import Final
 from kling_mock_server.failures.wire import Piece
 
 LIMIT: Final = 500
-"""Connections at once; one more ends the oldest.
-
-With the 100 that waitress takes, all descriptors stay below 1024: its `select` knows no higher ones.
-"""
+"""Connections at once; one more ends the oldest."""
 SILENCE_S: Final = 600.0
 """How long a connection may hang, or its client take no byte."""
 LINGER_S: Final = 2.0

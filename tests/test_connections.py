@@ -1,0 +1,120 @@
+"""Connections: how many the server holds, which one makes room, and that none of them stops the others."""
+
+import json
+import resource
+import time
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from kling_mock_server.adapters import connections, waitress_server
+from kling_mock_server.adapters.live_server import live
+from support.serving import PATH, connect, exchange, payload, raw_request, received, running
+
+BODY = json.dumps(payload()).encode()
+JSON = (b"Content-Type: application/json",)
+HALF_SENT = raw_request(b"{", headers=JSON, length=1000)
+KEPT_ALIVE = b"GET /_mock/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+@contextmanager
+def neighbours(port, number, sent):
+    """Hold so many connections on which only that much was sent."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(connect(port)) for _ in range(number)]
+        for connection in held:
+            connection.sendall(sent)
+        yield held
+
+
+def kept_alive_answer(connection):
+    answer = b""
+    while not answer.endswith(b"}}"):
+        answer += connection.recv(65536)
+    return answer
+
+
+def is_answered(port):
+    return exchange(port, raw_request(BODY, headers=JSON)).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running() as served:
+        yield served
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST ", HALF_SENT, KEPT_ALIVE], ids=["idle", "head", "body", "kept alive"])
+def test_hundreds_of_neighbours_that_say_nothing_more_delay_nobody(sent, server):
+    with neighbours(server.port, 300, sent):
+        began = time.monotonic()
+        assert is_answered(server.port)
+        assert time.monotonic() - began < 5
+
+
+def test_where_there_are_too_many_the_one_longest_silent_makes_room(monkeypatch):
+    monkeypatch.setattr(waitress_server, "connections_at_once", lambda: 30)
+    with live() as mock:
+        port = int(mock.url.rpartition(":")[2])
+        with neighbours(port, 20, b"") as held:
+            # The first asks: the second is the one longest silent now.
+            held[0].sendall(KEPT_ALIVE)
+            kept_alive_answer(held[0])
+            assert is_answered(port)
+            assert received(held[1]) == b""
+            held[0].sendall(KEPT_ALIVE)
+            assert kept_alive_answer(held[0]).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("soft", "held"),
+    [(256, 100), (1024, 108), (7000, 2100), (1_000_000, 10_000), (resource.RLIM_INFINITY, 10_000)],
+)
+def test_the_limit_of_open_files_decides_how_many_are_held(monkeypatch, soft, held):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, resource.RLIM_INFINITY))
+    assert connections.connections_at_once() == held
+
+
+def limits_set(monkeypatch, soft, hard, granted):
+    done = []
+
+    def setrlimit(_, limits):
+        if not 0 <= limits[0] <= granted:
+            raise ValueError
+        done.append(limits)
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", setrlimit)
+    connections.raise_open_files()
+    return done
+
+
+def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one(monkeypatch):
+    assert limits_set(monkeypatch, 1024, 4096, granted=4096) == [(4096, 4096)]
+
+
+def test_a_system_that_grants_less_than_its_hard_limit_is_asked_for_less(monkeypatch):
+    endless = resource.RLIM_INFINITY
+    assert limits_set(monkeypatch, 256, endless, granted=10_240) == [(10_240, endless)]
+
+
+def test_a_limit_that_is_high_enough_is_left_alone(monkeypatch):
+    assert limits_set(monkeypatch, 4096, 4096, granted=4096) == []
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 0\r\n"])
+def test_a_request_without_a_body_that_expects_100_continue_is_answered(length):
+    request = b"GET /_mock/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nExpect: 100-continue\r\n"
+    with live() as mock:
+        answer = exchange(int(mock.url.rpartition(":")[2]), request + length + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_request_with_a_body_is_told_to_continue():
+    head, _, body = raw_request(BODY, headers=(*JSON, b"Expect: 100-continue")).partition(b"\r\n\r\n")
+    assert PATH.encode() in head
+    with live() as mock, connect(int(mock.url.rpartition(":")[2])) as connection:
+        connection.sendall(head + b"\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
