@@ -1,5 +1,6 @@
 """An audit finds what a validator or builder gets wrong, names the rule, and says nothing where it is right."""
 
+import asyncio
 import json
 from collections import Counter
 from datetime import timedelta
@@ -8,6 +9,7 @@ import pytest
 
 from kling_contracts import World
 from kling_contracts.audits import Kind, audit, audit_builder, is_builder
+from kling_contracts.audits.validators import judgement
 from support.serving import documented
 
 
@@ -117,12 +119,14 @@ def test_a_validator_that_ends_the_process_does_not_end_the_audit():
     assert {kind for _, kind in found(audited(leave))} == {Kind.CRASHED}
 
 
-def test_an_asynchronous_validator_is_told_how_to_be_called():
-    async def validate(payload):
-        return []
+def test_an_asynchronous_validator_is_awaited_within_a_running_loop_too():
+    async def refuse(payload):
+        raise ValueError("nothing is right")
 
-    with pytest.raises(TypeError, match=r"asyncio\.run"):
-        audited(validate)
+    async def suite():
+        return judgement(refuse, {}), judgement(refuse, {})
+
+    assert [verdict.accepted for verdict in asyncio.run(suite())] == [False, False]
 
 
 def test_what_needs_a_world_is_not_judged_without_one():

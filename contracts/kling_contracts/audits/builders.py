@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from kling_contracts.audits.audit import Audit, Kind
+from kling_contracts.audits.awaiting import finished
 from kling_contracts.audits.builder_arguments import BuilderArguments
 from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
 from kling_contracts.audits.validators import (
@@ -109,7 +110,7 @@ class _Auditing:
 
     def _build(self, arguments: inspect.BoundArguments) -> tuple[Any, CallVerdict | None]:
         try:
-            built = self.builder(*arguments.args, **arguments.kwargs)
+            built = finished(self.builder(*arguments.args, **arguments.kwargs))
         except (Exception, SystemExit) as error:
             return None, CallVerdict(False if is_refusal(error) else None, told(error))
         try:

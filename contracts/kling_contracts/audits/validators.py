@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any, Final
 
 from kling_contracts.audits.audit import Audit, Kind
+from kling_contracts.audits.awaiting import finished
 from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue
@@ -30,7 +31,8 @@ def audit(
 ) -> Audit:
     """Hold a payload validator against the boundary catalogue and `n` generated cases.
 
-    It is called with a decoded payload, and with the world as JSON where its signature takes a second argument.
+    It is called, and awaited where it is asynchronous, with a decoded payload, and with the world as JSON where its
+    signature takes a second argument.
     How its answer is read:
 
     - It raises: the payload is refused. Python's own exceptions (`KeyError`, `TypeError`) are crashes, except
@@ -85,7 +87,7 @@ def _about_payloads(contract: Contract, cases: Iterable[Case]) -> Iterator[Case]
 def judgement(validator: Validator, payload: Any, *others: Any) -> CallVerdict:
     """Return what a validator makes of one payload."""
     try:
-        returned = validator(payload, *others)
+        returned = finished(validator(payload, *others))
     except (Exception, SystemExit) as error:
         return CallVerdict(False if is_refusal(error) else None, told(error))
     return _read(returned, payload)
@@ -138,9 +140,6 @@ def name_of(target: object) -> str:
 
 
 def _read(returned: Any, payload: Any) -> CallVerdict:
-    if inspect.iscoroutine(returned):
-        returned.close()
-        raise TypeError("the validator is asynchronous; wrap it: lambda payload: asyncio.run(validate(payload))")
     if isinstance(returned, tuple) and returned and isinstance(returned[0], bool):
         return CallVerdict(returned[0], _shown(returned))
     if isinstance(returned, bool):

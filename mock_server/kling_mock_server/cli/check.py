@@ -34,7 +34,7 @@ def check(
 ) -> None:
     """Judge payload files; - reads standard input.
 
-    Exit status: 0 all valid, 1 violations, 2 misuse.
+    Exit status: 0 all valid, 1 violations, 2 misuse: a file that cannot be read, though the others are judged.
 
     Example: klingkit check payload.json --world world.json --strict
     """
@@ -43,7 +43,16 @@ def check(
 
     contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
     checking = PayloadChecker(contract, read_world(world_file), fetcher(fetch, contract.largest_file))
-    results = [checking.judge(name, read_file(name)) for name in files]
+    results, misused = [], False
+    for name in files:
+        try:
+            results.append(checking.judge(name, read_file(name)))
+        except click.UsageError as error:
+            # The other files are judged all the same.
+            misused = True
+            click.echo(f"Error: {error.format_message()}", err=True)
+    if not results:
+        sys.exit(2)
     click.echo(checking.as_json(results) if form == "json" else checking.as_text(results))
     failed = any(result.report.violations or (strict and result.report.unverified) for result in results)
-    sys.exit(1 if failed else 0)
+    sys.exit(2 if misused else 1 if failed else 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED
 from kling_mock_server.cli.input_files import read_world
 from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.progress_line import progress_line
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from kling_contracts import Contract
     from kling_contracts.audits import Audit
 
+INTERRUPTED: Final = "interrupted"
+"""Why a run ended early that Ctrl-C has ended."""
 REPORTS = (".txt", ".json", ".xml", ".md")
 
 
@@ -48,7 +51,7 @@ def fuzz(
     """Attack a server, or a Python payload validator or builder, with valid and precisely broken payloads.
 
     The same catalogue of boundaries goes first, then generated cases. Exit status: 0 no finding, 1 findings,
-    2 misuse.
+    2 misuse, 130 interrupted (what was found so far is shown).
 
     \b
     Example: klingkit fuzz http://127.0.0.1:8080
@@ -123,7 +126,25 @@ def _imported(name: str) -> Callable[..., Any]:
         raise click.UsageError(f"cannot load {name}: {error}") from None
     if not callable(found):
         raise click.UsageError(f"{name} is not callable")
+    _refuse_nonsense(name, found)
     return found  # type: ignore[no-any-return]
+
+
+def _refuse_nonsense(name: str, found: Callable[..., Any]) -> None:
+    """Refuse what no payload can be handed to."""
+    import inspect
+
+    if inspect.isclass(found):
+        raise click.UsageError(f"{name} is a class; name a function, or a method of an instance")
+    try:
+        parameters = list(inspect.signature(found).parameters)
+    except (TypeError, ValueError):
+        return
+    if not parameters:
+        raise click.UsageError(f"{name} takes no parameter, so nothing can be handed to it")
+    if inspect.isfunction(found) and parameters[0] == "self":
+        hint = "name a method of an instance, module:object.method"
+        raise click.UsageError(f"{name} is a method without its instance; {hint}")
 
 
 def _check_reports(reports: tuple[str, ...]) -> None:
@@ -131,6 +152,9 @@ def _check_reports(reports: tuple[str, ...]) -> None:
     for name in reports:
         if Path(name).suffix not in REPORTS:
             raise click.UsageError(f"--report {name}: the ending chooses the form: {', '.join(REPORTS)}")
+        folder = Path(name).parent
+        if not folder.is_dir():
+            raise click.UsageError(f"--report {name}: there is no folder {folder}")
 
 
 def _write(reports: tuple[str, ...], audit: "Audit") -> None:
@@ -144,6 +168,8 @@ def _write(reports: tuple[str, ...], audit: "Audit") -> None:
 
 
 def _status(audit: "Audit") -> int:
+    if audit.stopped == INTERRUPTED:
+        return STATUS_INTERRUPTED
     if audit.findings:
         return 1
     return 0 if audit.judged else 2

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import click
 
+from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED
+
 
 class Group(click.Group):
     """Imports the larger commands when they are asked for; shows a mistake in our documents as one line."""
@@ -39,6 +41,9 @@ class Group(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(STATUS_INTERRUPTED)
         except ValueError as error:
             from kling_contracts.errors import DocumentError
 
