@@ -3,13 +3,15 @@
 import copy
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from kling_contracts import Contract, DocumentError, World
+from kling_contracts import Contract, DocumentError, World, audit, catalogue, generate
 from kling_mock_server import create_app
+from kling_mock_server.adapters.live_server import LiveServer
 from kling_mock_server.cli.main import cli
 
 FOLDER = Path(__file__).parents[1] / "examples" / "own_document" / "documents"
@@ -146,6 +148,74 @@ def test_the_mock_refuses_by_the_rules_of_the_page():
     answer = asked({**EXAMPLE, "loudness": 11})
     assert (answer.status_code, answer.json["code"]) == (400, 400)
     assert answer.headers["X-Contract-Violations"] == "loudness.maximum"
+
+
+# Cases, and who is fuzzed with them.
+
+
+@cache
+def rows_of_the_catalogue():
+    return tuple(catalogue(CONTRACT))
+
+
+def test_the_labels_of_its_cases_are_the_judges_verdicts():
+    cases = [*rows_of_the_catalogue(), *generate(0, 200, CONTRACT)]
+    wrong = [case.why for case in cases if set(CONTRACT.report(case.request, case.world).broken) != case.breaks]
+    assert wrong == []
+
+
+def test_every_rule_on_a_payload_is_broken_by_some_case():
+    broken_by_some = frozenset().union(*(case.breaks for case in rows_of_the_catalogue()))
+    assert {rule.id for rule in CONTRACT.operation.rules} <= broken_by_some
+
+
+def test_cases_prints_rows_of_the_page():
+    rows = [
+        json.loads(line) for line in klingkit("cases", "-n", "5", "--rule", "voice-past-clip-end").output.splitlines()
+    ]
+    assert len(rows) == 5
+    assert {row["request"]["path"] for row in rows} == {"/v2/narrations"}
+
+
+def validator(contract):
+    """A validator that judges as a contract does."""
+
+    def accepts(payload, world):
+        return not contract.collect_violations(payload, World.from_json(world))
+
+    return accepts
+
+
+def test_a_right_validator_has_no_finding():
+    assert audit(validator(CONTRACT), n=200, contract=CONTRACT).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "rule"),
+    [
+        (
+            "facts.voice.duration_ms <= facts.clip.duration_ms",
+            "facts.voice.duration_ms < facts.clip.duration_ms",
+            "voice-past-clip-end",
+        ),
+        ("facts.voice.duration_ms >= 1000", "facts.voice.duration_ms >= 999", "voice-too-short"),
+        ("self == '' || has(facts.uploaded)", "self == '' || self != ''", "recording-unknown"),
+    ],
+)
+def test_a_validator_that_is_off_by_one_is_found(folder, right, wrong, rule):
+    path = folder / OVERLAY
+    text = path.read_text(encoding="utf-8")
+    assert right in text
+    path.write_text(text.replace(right, wrong), encoding="utf-8")
+    findings = audit(validator(Contract.load(folder=folder)), n=200, contract=CONTRACT).findings
+    assert rule in {finding.rule for finding in findings}
+
+
+def test_fuzz_finds_nothing_in_the_mock_of_the_same_documents():
+    with LiveServer(documents=FOLDER) as server:
+        result = klingkit("fuzz", server.url, "-n", "0")
+    assert result.exit_code == 0, result.output
+    assert "no finding" in result.output
 
 
 # A changed folder.
