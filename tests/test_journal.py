@@ -481,3 +481,19 @@ def test_whoever_watches_can_explain_every_refusal(mock, method, path, body):
     assert answer.status >= 400
     (text,) = explained
     assert all(rule in text for rule in answer.broken)
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("pageNum=1&pageSize=30", "pageNum=1&pageSize=30"),
+        (f"api_key={TOKEN}&pageNum=1", "api_key=redacted&pageNum=1"),
+        (f"pageNum=1&Access-Token={TOKEN}", "pageNum=1&Access-Token=redacted"),
+        ("token", "token"),
+        ("a=token", "a=token"),
+        ("", ""),
+    ],
+)
+def test_no_query_shows_a_secret(mock, query, kept):
+    mock.ask("GET", f"{PATH}?{query}")
+    assert mock.journal()["entries"][-1]["request"]["query"] == kept

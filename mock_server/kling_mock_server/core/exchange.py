@@ -10,7 +10,7 @@ from kling_mock_server.protocol.answer_summary import NO_DETAILS
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.journal import Entry, kept
-from kling_mock_server.state.kept_headers import kept_headers
+from kling_mock_server.state.request_redaction import kept_headers, kept_query
 from kling_mock_server.state.tables import State
 
 
@@ -90,7 +90,7 @@ class Exchange(NamedTuple):
             operation=self.operation,
             fault=self.played.scenario if self.played else "",
             details=details,
-            query=request.query,
+            query=kept_query(request.query),
             headers=kept_headers(request.headers),
             elapsed_ms=round((perf_counter() - self.began_s) * 1000, 3),
         )

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from kling_contracts.facts.file_content import URL, base64_bytes, measured_audio, measured_video
 from kling_contracts.facts.world import File
 from kling_contracts.jsonio import strict_json
-from kling_mock_server.state.kept_headers import kept_headers
+from kling_mock_server.state.request_redaction import kept_headers
 
 MAX_TEXT_LENGTH: Final = 2048
 """Characters of a text that are kept; a longer one is redacted like audio."""

@@ -1,4 +1,4 @@
-"""The headers of a request as the journal keeps them: secrets are named and never shown."""
+"""Headers and query of a request as the journal keeps them: secrets are named and never shown."""
 
 import re
 from collections.abc import Mapping
@@ -25,6 +25,14 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
         name: value if name in _HARMLESS and len(value) <= MAX_HEADER_LENGTH else _kept(name, value)
         for name, value in pairs
     }
+
+
+def kept_query(query: str) -> str:
+    """Return a query with the values of parameters that may be secrets taken out."""
+    return _SECRET_PARAMETER.sub(r"\1=redacted", query) if query else query
+
+
+_SECRET_PARAMETER: Final = re.compile(rf"(?<![^&])([^&=]*(?:{_SECRET.pattern})[^&=]*)=[^&]*", re.IGNORECASE)
 
 
 _HARMLESS: Final[set[str]] = set()
