@@ -50,7 +50,7 @@ _LATE = {
     "catalogue": "cases.catalogue",
     "generate": "cases.generator",
 }
-"""What only those need who make cases, and the module that has it."""
+"""Names that only makers of cases need, and the module of each."""
 
 
 def __getattr__(name: str) -> object:

@@ -44,9 +44,9 @@ class Contract:
     """The effective document: OpenAPI 3.1, all rules included."""
     operations: tuple[Operation, ...]
     gate: RequestRules
-    """What is judged before there is a payload."""
+    """The request rules, judged before there is a payload."""
     account_rules: Mapping[str, Rule]
-    """What an account refuses though the request is right, by id: too many tasks at once."""
+    """Rules by which an account refuses a valid request, by id: too many tasks at once."""
 
     @classmethod
     def load(
@@ -96,10 +96,7 @@ class Contract:
 
     @cached_property
     def mock_rules(self) -> Mapping[str, Rule]:
-        """What the mock refuses beside the API, by id: its files, its control surface, what goes wrong in itself.
-
-        A document of one's own need not say it: then it is what the installed documents say.
-        """
+        """Rules of the mock's own refusals, by id: its files, its control surface, its own failures."""
         if "x-mock-rules" not in self.document:
             return Contract.load().mock_rules
         compiler = Compiler({}, 0, self.operation.statuses)
@@ -133,7 +130,7 @@ class Contract:
 
     @cached_property
     def prices(self) -> Mapping[str, Price]:
-        """What a call costs, by the short name of the operation; one whose price is not known is left out."""
+        """The price of a call, by the short name of the operation; an operation of unknown price is left out."""
         bodies = (body for item in self.document["paths"].values() for body in item.values() if "x-price" in body)
         return MappingProxyType({body["x-name"]: Price.from_json(body["x-price"]) for body in bodies})
 

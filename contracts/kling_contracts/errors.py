@@ -1,4 +1,4 @@
-"""What is raised when one of *our* documents is wrong, and when a payload is.
+"""Exceptions for a mistake in one of *our* documents, and for a wrong payload.
 
     DocumentError (ValueError)          our documents are wrong; raised while a contract is loaded
     ├── OverlayError                    an overlay is malformed, or one of its actions selects nothing

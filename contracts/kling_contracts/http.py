@@ -16,7 +16,7 @@ class Request:
     body: bytes = b""
     query: str = ""
     origin: str = ""
-    """What stands before the path in its URL: scheme, host, and a prefix if there is one; empty where unknown."""
+    """The part of its URL before the path: scheme, host, and a prefix if there is one; empty where unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class Reading(NamedTuple):
     point: str
     reading: str
     switch: str = ""
-    """What makes it otherwise, where anything does; Markdown."""
+    """The switch that changes it, where there is one; Markdown."""
     about: str = ""
     """`companions`, where it is about the operations around the vendor's; else empty."""
     evidence: Evidence = Evidence("ours")

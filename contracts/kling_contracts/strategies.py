@@ -45,7 +45,7 @@ def broken(
 ) -> st.SearchStrategy[Case]:
     """Return a strategy for cases that break a rule, by default any that `Contract.report` judges.
 
-    What breaking that rule implies is broken as well; `Case.breaks` names all of it. `http=False` leaves out what
+    Rules that the broken one implies are broken as well; `Case.breaks` names all. `http=False` leaves out what
     is wrong with the request itself: every body is then a payload.
 
     Raises `ValueError` where the operation has no such rule, and as `valid` does.

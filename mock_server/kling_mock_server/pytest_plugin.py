@@ -24,7 +24,7 @@ RECORDER = pytest.StashKey["ViolationRecorder"]()
 COVERAGE = pytest.StashKey["RuleCoverage"]()
 """On the configuration, where rule coverage was asked for."""
 WORKER_OUTPUT = "kling_coverage"
-"""Where a worker of pytest-xdist leaves its counts for the session that started it."""
+"""The key under which a worker of pytest-xdist leaves its counts for the session that started it."""
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def kling_options() -> "MockOptions":
 
 @pytest.fixture(scope="session")
 def kling_base_url() -> str:
-    """Where `kling_respx` and `kling_mock` answer, by default the vendor's own server. Override it to choose."""
+    """The base URL of `kling_respx` and `kling_mock`, by default the vendor's own server. Override it to choose."""
     from kling_mock_server.adapters.options import new_responder
 
     url: str = new_responder().contract.document["servers"][0]["url"]
@@ -119,7 +119,7 @@ def _recorded(
     responder.watch = watch
     yield
     responder.watch = None
-    # What the test did itself is judged with the test; this is what other fixtures sent on their way out.
+    # The test's own calls are judged with the test; these were sent by other fixtures at their end.
     _fail_with(recorder.unexpected(_announced(request.node)), recorder)
 
 

@@ -3,4 +3,4 @@
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-"""Where the documents lie; data only, nothing here computes."""
+"""The folder of the documents; data only, nothing here computes."""

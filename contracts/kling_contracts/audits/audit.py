@@ -1,4 +1,4 @@
-"""What an audit found: one row a rule, one finding a rule and kind, and the text for people."""
+"""The result of an audit: one row per rule, one finding per rule and kind, and the text for people."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from kling_contracts.judging.report import printable
 
 
 class Kind(StrEnum):
-    """What can be wrong with a judgement."""
+    """The ways in which a judgement can be wrong."""
 
     ACCEPTED = "accepted"
     """It broke the rule and was let through: a wasted paid call."""
@@ -40,7 +40,7 @@ class AuditFinding(NamedTuple):
     case: Case
     """The smallest one."""
     detail: str
-    """What happened to that one."""
+    """The outcome of that case."""
 
     @property
     def title(self) -> str:
@@ -78,11 +78,11 @@ class Audit:
     """The result; `str()` is the text for people, and `check` turns it into a test."""
 
     target: str
-    """What was audited."""
+    """The name of the validator, builder or server."""
     judged: int
     """How many cases were."""
     kinds: tuple[Kind, ...]
-    """What was looked for."""
+    """The kinds of finding that were looked for."""
     rows: tuple[Row, ...]
     """In document order; the cases that break nothing come first."""
     findings: tuple[AuditFinding, ...]
@@ -134,7 +134,7 @@ class Audit:
 
     @property
     def verdict(self) -> str:
-        """What came out, in one line."""
+        """The result in one line."""
         if not self.judged:
             return f"{self.target}: nothing could be judged"
         found = len(self.findings)

@@ -55,7 +55,7 @@ Convert = Callable[[Any], Any]
 
 
 class Meaning(NamedTuple):
-    """What one parameter means: a quantity of the intent, and how it is written."""
+    """The meaning of one parameter: a quantity of the intent, and how it is written."""
 
     quantity: str
     write: Convert
@@ -115,7 +115,7 @@ class BuilderArguments(NamedTuple):
 
 _VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _ALWAYS: Final = frozenset([*_TIMES, *_PAIRS, *_VOLUMES, "session_id", "face_id"])
-"""What every intent has that can be carried out."""
+"""Quantities that every feasible intent has."""
 
 
 def meaning_of(parameter: inspect.Parameter) -> Meaning | None:

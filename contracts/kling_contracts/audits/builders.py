@@ -55,7 +55,7 @@ def audit_builder(
     generated = auditing.sayable(generated_payloads(contract, _TRIED * n, seed))
     for case, arguments in chain(auditing.sayable(payload_rows(contract)), islice(generated, n)):
         auditing.drive(case, arguments)
-    # What was asked for and built says it all; the payload of the case is only where the intent came from.
+    # The arguments and the built payload say it all; the payload of the case is only the source of the intent.
     return replace(auditing.tally.audit(name_of(builder), _KINDS, auditing.because), ways=lambda case: ())
 
 

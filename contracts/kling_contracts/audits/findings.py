@@ -11,7 +11,7 @@ from kling_contracts.contract import Contract
 
 
 class CallVerdict(NamedTuple):
-    """What was made of one case: accepted, refused, or neither (None: a crash)."""
+    """The verdict on one case: accepted, refused, or neither (None: a crash)."""
 
     accepted: bool | None
     detail: str = ""

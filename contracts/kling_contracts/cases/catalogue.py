@@ -45,7 +45,7 @@ class _Candidate(NamedTuple):
 
     case: Case
     features: Mapping[Any, int]
-    """What it shows, and what that is worth."""
+    """The features that it shows, and their value."""
 
 
 class _Fixed:
@@ -128,7 +128,7 @@ def _broken(factory: CaseFactory, goal: Goal) -> Iterator[_Candidate]:
 
 
 def _features(goal: Goal, step: int, place: int) -> list[object]:
-    """What a broken row shows: its conjunct or bound just past the limit is worth more than a wrong type."""
+    """The features of a broken row: a conjunct or bound just past its limit is worth more than a wrong type."""
     way = (goal.rule, goal.says)
     if step or place or goal.more:
         return [(*way, step, place)]

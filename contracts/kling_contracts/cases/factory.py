@@ -74,7 +74,7 @@ class Mixes(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What one draw decided."""
+    """The decisions of one draw."""
 
     goal: Goal
     mix: Mix

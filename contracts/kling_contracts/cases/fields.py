@@ -53,9 +53,9 @@ class Choice(NamedTuple):
     breaks: frozenset[str] = frozenset()
     """Ids of the keywords that it breaks."""
     way: Way | None = None
-    """What the world holds for it; None for a value of a wrong type."""
+    """The entry that the world holds for it; None for a value of a wrong type."""
     rows: tuple[Inequality, ...] = ()
-    """What holds of its numbers whatever the rules say."""
+    """Inequalities that its numbers satisfy, whatever the rules say."""
 
     @property
     def sound(self) -> bool:
@@ -89,7 +89,7 @@ class Field(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """What the reader of fields has to know of rules and facts."""
+    """Rules and facts as the reader of fields needs them."""
 
     literals: Mapping[str, tuple[str, ...]]
     """By node, the texts that rules compare it with."""

@@ -13,7 +13,7 @@ from kling_contracts.jsonio.keywords import readable
 
 
 class Goal(NamedTuple):
-    """What a case is for."""
+    """The purpose of a case."""
 
     rule: str
     """The rule that is meant to fall; empty: none."""
@@ -24,7 +24,7 @@ class Goal(NamedTuple):
     limit: KeywordLimit | None = None
     """The bound of a keyword that is passed."""
     fixed: Mapping[str, tuple[Choice, ...]] = {}
-    """What stands in some nodes."""
+    """The values of some nodes."""
     more: int = 0
     """How many rules more than need be fall with it."""
 

@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     first: int
     """The least distance past the limit, 0 where there is none."""
     step: int
-    """What each unit of `BEYOND` adds to it."""
+    """The amount that each unit of `BEYOND` adds to it."""
     rows: tuple[Inequality, ...]
 
 

@@ -23,7 +23,7 @@ _encode: Final = json.JSONEncoder(check_circular=False).encode
 
 
 class RequestGoal(NamedTuple):
-    """What is done to a request that is right."""
+    """One change to a valid request."""
 
     rule: str
     """The rule that falls; of what breaks none, the one that it comes near."""

@@ -159,7 +159,7 @@ def _compile(files: DocumentFiles, sources: dict[str, bytes]) -> Document:
     ours = dict(parsed)
     for name, patch in patches.items():
         ours = patched(ours, patch, name, files.own)
-    # What was patched has other lines than its file.
+    # A patched document has other lines than its file.
     texts = {name: sources[name] if ours[name] is parsed[name] else b"" for name in ours}
     return assemble(vendor, [SourceDocument(name, texts[name], content) for name, content in ours.items()])
 

@@ -21,7 +21,7 @@ def patched(
 ) -> dict[str, Document]:
     """Return documents, by the names of their files, with a patch applied; nothing that is given is changed.
 
-    What the patch says of a document in `known` that is not among them is left out: another profile has it. Raises
+    Actions on a document in `known` that is not among them are left out: another profile has it. Raises
     `OverlayError`, naming `name`, where the patch is malformed, its document is not known, or a target selects
     nothing.
     """

@@ -1,4 +1,4 @@
-"""What a newer document is compared with: the vendor's document, and our documents that quote it."""
+"""The baseline of a comparison: the vendor's document, and our documents that quote it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

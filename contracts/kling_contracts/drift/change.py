@@ -88,9 +88,9 @@ class Change(NamedTuple):
     limits: tuple[Limit, ...] = ()
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    """What a list gained and lost; fields that became and ceased to be required."""
+    """The items that a list gained and lost; fields that became and ceased to be required."""
     old_pointer: str = ""
-    """Where it was in the older document."""
+    """Its place in the older document."""
     is_gone: bool = False
     """Whether `pointer` leads into the older document."""
 

@@ -21,7 +21,7 @@ _MESSAGES: Final = {
 
 
 class Drift(NamedTuple):
-    """What a newer document says otherwise."""
+    """The changes in a newer document."""
 
     changes: tuple[Change, ...]
     unchanged: int

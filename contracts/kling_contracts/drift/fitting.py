@@ -29,7 +29,7 @@ class Proposal(NamedTuple):
     patch: Document
     """Empty where nothing has to change."""
     lost: tuple[str, ...]
-    """What was taken out because it has nothing left to stand on: rules by id, parts of overlays by target."""
+    """Parts that were removed because their source is gone: rules by id, parts of overlays by target."""
     described: tuple[Described, ...]
     """The prose coverage of the newer document under the patch; empty where it does not load."""
     problem: str
@@ -163,7 +163,7 @@ def _coverage(newer: Document, documents: Mapping[str, Document], edits: list[Ed
     main, companions = (SourceDocument(name, b"", fitted[name]) for name in (MAIN, loading.COMPANIONS))
     effective = loading.assemble(newer, [main, companions])
     for name in OVERLAYS[1:]:
-        # What the first overlay makes is the same for all: the others come on top of it.
+        # The result of the first overlay is the same for all: the others are applied on top of it.
         Contract.compile(overlay.apply(effective, fitted[name], name))
     Contract.compile(effective)
     return coverage(newer, effective)

@@ -1,4 +1,4 @@
-"""Where our own documents quote the vendor's sentences: what a patch has to change."""
+"""The places at which our own documents quote the vendor's sentences, and a patch has to change."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple

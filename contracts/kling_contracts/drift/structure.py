@@ -31,7 +31,7 @@ class DescriptionPair(NamedTuple):
 
 
 class StructureComparison(NamedTuple):
-    """What differs between two documents beside their prose, and which descriptions belong together."""
+    """The differences between two documents beside their prose, and which descriptions belong together."""
 
     changes: tuple[Change, ...]
     described: tuple[DescriptionPair, ...]
@@ -40,7 +40,7 @@ class StructureComparison(NamedTuple):
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> StructureComparison:
-    """Compare two OpenAPI documents. What a vendor's tool adds for itself (`x-`) makes no difference."""
+    """Compare two OpenAPI documents. Extensions of the vendor's tool (`x-`) make no difference."""
     walk = _Walk(old, new)
     walk.node(old, new, "", "", 0)
     return StructureComparison(tuple(walk.changes), tuple(walk.described), walk.renamed)
@@ -159,7 +159,7 @@ class _Walk:
             near, key, other = max(
                 (self._nearness(what, one, two, old, new), one, two) for one in gone for two in added
             )
-            # Where one path or method has gone and one has come, there is no other that it could have become.
+            # If one path or method has gone and one has come, the first became the second.
             if near < MIN_NEAR and not (what != "field" and len(gone) == len(added) == 1):
                 break
             pairs[key] = other

@@ -1,4 +1,4 @@
-"""What kind of change one sentence went through: its numbers, its lists, its negations, its words."""
+"""The kind of change that one sentence went through: numbers, lists, negations, words."""
 
 import re
 import unicodedata
@@ -78,7 +78,7 @@ class Wording(NamedTuple):
     """The numbers that changed, old and new."""
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    """What the list gained and lost."""
+    """The items that the list gained and lost."""
 
 
 def compared(old: str, new: str) -> Wording:

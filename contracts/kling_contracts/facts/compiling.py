@@ -17,7 +17,7 @@ LimitOn = Callable[[str], int | None]
 
 
 class MeasuringPlan(NamedTuple):
-    """What measures the facts of one operation."""
+    """The measuring functions of one operation's facts."""
 
     of_payload: Callable[[Mapping[str, Any], FactSources], tuple[Any, tuple[Entry, ...]]]
     """Takes the payload and the sources; returns the record of all facts, and the entries that they are about."""
@@ -40,7 +40,7 @@ _NAMES: Final = {
     "NO_SUCH_ID": NO_SUCH_ID,
     "NO_WORLD": NO_WORLD,
 }
-"""What the code may name, beside what is bound for it."""
+"""Names that the generated code may use, beside those bound for it."""
 
 
 def compiled_plan(facts: tuple[Fact, ...], limit_on: LimitOn) -> MeasuringPlan:

@@ -15,7 +15,7 @@ from kling_contracts.facts.world import NESTED_TABLES, TABLES, File, VideoFile
 
 Schema = Mapping[str, Any]
 Provider = Lookup | SameEntry | Media | Either | Flagged
-"""What finds out a fact."""
+"""The source of a fact."""
 _RECORDS: Final[Mapping[str, type]] = {"audio": File, "video": VideoFile}
 _MEMBER_TYPES: Final = ("integer", "string", "boolean")
 
@@ -29,7 +29,7 @@ class Fact(NamedTuple):
     array: str
     """The array whose items have a fact each; empty for a fact of the payload."""
     record: type | None
-    """What the entry is that it is about: a record of the world, a text; None for an id alone."""
+    """The type of its entry: a record of the world, a text; None for an id alone."""
 
 
 def declared_facts(schema: Schema, payload_schema: Schema) -> tuple[Fact, ...]:

@@ -28,7 +28,7 @@ class Source(NamedTuple):
 
 
 class Either(NamedTuple):
-    """What the one given source tells; unknown where none is given, several are, or one is of a wrong type."""
+    """The entry of the one source given; unknown where none is given, several are, or one is of a wrong type."""
 
     sources: tuple[Source, ...]
 

@@ -1,4 +1,4 @@
-"""What the text of a media field holds: a URL, Base64, and the audio or video in its bytes."""
+"""The content of a media field: a URL, Base64, and the audio or video in its bytes."""
 
 import binascii
 import re
@@ -25,7 +25,7 @@ _NAMED: Final = {
 
 
 class MeasuredVideo(NamedTuple):
-    """What the bytes of a video file tell; None where they were not measured, and for what no bytes tell."""
+    """Measurements of a video file's bytes; None where they were not measured, and for what no bytes tell."""
 
     format: str
     size_bytes: int
@@ -104,4 +104,4 @@ def measured_video(data: bytes) -> MeasuredVideo:
 VIDEOS: Final = ("mp4", "mov")
 """Formats of videos whose duration and picture can be measured."""
 MEASURED: Final[Mapping[str, Callable[[bytes], Any]]] = {"audio": measured_audio, "video": measured_video}
-"""What measures the bytes of a Base64 text, by what the field holds."""
+"""The functions that measure the bytes of a Base64 text, by what the field holds."""

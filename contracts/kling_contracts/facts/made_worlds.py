@@ -1,4 +1,4 @@
-"""What stands in the tables of a made world: how an entry is filled, and the neighbours that decide otherwise.
+"""The tables of a made world: how an entry is filled, and the neighbours that decide otherwise.
 
 Neighbours make sure that a server is found which takes any entry, the first one, or one whose id only looks alike.
 """

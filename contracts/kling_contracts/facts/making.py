@@ -29,7 +29,7 @@ from kling_contracts.facts.world import NESTED_TABLES, World
 
 
 class Nothing:
-    """What a rule reads and does not find: `UNKNOWN` or `ABSENT`."""
+    """A value that a rule reads and does not find: `UNKNOWN` or `ABSENT`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -57,7 +57,7 @@ class OwnText(NamedTuple):
     kind: str = "id"
     """`id`, `url`, `base64`, `flagged`: how it is written."""
     detail: str = ""
-    """Of Base64, the format of the file and whether it decodes."""
+    """For Base64: the format of the file and whether it decodes."""
 
 
 Entry = Mapping[str, Any]
@@ -80,9 +80,9 @@ class Way(NamedTuple):
     """Completes "the field …": is known, leads to a wav file."""
     text: str | OwnText
     entries: Mapping[str, Entry | Nothing]
-    """What each fact on that field finds."""
+    """The result of each fact on that field."""
     bounds: tuple[Bound, ...] = ()
-    """What holds of its numbers whatever the rules say."""
+    """Inequalities that its numbers satisfy, whatever the rules say."""
 
 
 class Needs(NamedTuple):
@@ -161,7 +161,7 @@ class FactMaker:
         entries = {name: self._unnamed(name, text) for name in self.fields().get(field, ())}
         return Way(f"is {text!r}", text, entries)
 
-    # What a fact is.
+    # The kinds of fact.
 
     def entry(self, name: str, ways: Mapping[str, Way | None]) -> Entry | Nothing:
         """Return the entry behind a fact; `ways` has None for a field of a wrong type and none for one left out."""
@@ -204,7 +204,7 @@ class FactMaker:
             return UNKNOWN, members
         return self.entry(given[0].fact, ways), given[0].members(members)
 
-    # What rules need of an entry.
+    # The members of an entry that rules need.
 
     def _needs_of(self, base: str, reads: frozenset[str], literals: Mapping[str, tuple[str, ...]]) -> Needs:
         numbers: dict[str, None] = {}
@@ -245,7 +245,7 @@ class FactMaker:
         provider = self.declared[name].provider
         return name == base or (isinstance(provider, SameEntry) and self._same(provider.fact, base))
 
-    # What a provider makes.
+    # The values that a provider makes.
 
     def _states(self, name: str, field: str, text: str | OwnText) -> Iterator[Way]:
         provider = self.declared[name].provider
@@ -365,7 +365,7 @@ def _said(key: Any, value: Any) -> str:
 
 
 MADE_FORMATS: Final[Mapping[str, tuple[int, int | None]]] = {"m4a": (720, None), "mp3": (420, 8000), "wav": (60, 8000)}
-"""What `silent_audio` makes: how many bytes more than milliseconds suffice, and the most ms for a small payload."""
+"""Limits of `silent_audio`: bytes beyond one per ms that suffice, and the most ms for a small payload."""
 MAX_OF: Final[Mapping[str, int]] = {"created_ms": 10**12, **dict.fromkeys(NESTED_TABLES, 20)}
 """By attribute, the most that a made entry has: an age in ms that keeps its time above 0, a number of entries."""
 CUT_OFF_BYTES: Final[Mapping[str, int]] = {"m4a": 40, "mp3": 180, "wav": 20}

@@ -15,7 +15,7 @@ _NO_FIELDS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class CompiledFacts:
-    """The facts of one operation. What measures them is compiled at first use; it may be shared by threads."""
+    """The facts of one operation. The measuring functions are compiled at first use; they may be shared by threads."""
 
     def __init__(self, declared: tuple[Fact, ...], limit_on: Callable[[str], int | None]) -> None:
         """`limit_on` returns the most that a rule allows a fact: a larger file is not looked into."""
@@ -44,12 +44,12 @@ class CompiledFacts:
 
     @cached_property
     def plan(self) -> "MeasuringPlan":
-        """What measures, compiled."""
+        """The compiled measuring functions."""
         return compiled_plan(self.declared, self._limit_on)
 
 
 class Measurement:
-    """What the sources say about one payload."""
+    """The values that the sources give for one payload."""
 
     __slots__ = ("_entries", "_fields", "_plan", "_positions", "_sources", "arrays", "facts")
 

@@ -24,7 +24,7 @@ PROVIDED: Final[Mapping[str, str]] = {
 
 
 class Held(NamedTuple):
-    """What a field holds: its kind (`url`, `base64`, `data_url`, `other`), and the file, as far as it is known."""
+    """The content of a field: its kind (`url`, `base64`, `data_url`, `other`), and the file, as far as it is known."""
 
     kind: str
     reachable: bool | Unknown

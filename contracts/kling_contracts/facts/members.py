@@ -87,7 +87,7 @@ class Constant(NamedTuple):
 
 
 class Provided(NamedTuple):
-    """What the provider itself finds out: whether a URL answers, whether a text is flagged."""
+    """Members that the provider itself finds out: whether a URL answers, whether a text is flagged."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""What every provider of facts shares: the place of its field, and what it writes the code with that measures."""
+"""The common part of all providers: the place of the field, and the tools to write the measuring code."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -51,7 +51,7 @@ class FieldPath(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """What a provider needs to write the code that measures one fact.
+    """The tools with which a provider writes the code that measures one fact.
 
     The code sets two variables, the entry that the fact is about and the fact. `world`, `sources` and the entries of
     the facts before are variables, too; any other object is bound to a name. Nothing of a document is written into

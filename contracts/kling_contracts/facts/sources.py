@@ -1,4 +1,4 @@
-"""What facts are measured from: a world, whoever resolves what it leaves out, and a clock."""
+"""The sources of facts: a world, a resolver of what it leaves out, and a clock."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ def unfetched(url: str) -> Unknown:
 
 
 class FactSources(NamedTuple):
-    """What the facts of a payload are measured from."""
+    """The sources from which the facts of a payload are measured."""
 
     world: World | None = None
     find: Mapping[str, Resolve] = _NOBODY

@@ -20,7 +20,7 @@ class Face(NamedTuple):
 
 
 class Session(NamedTuple):
-    """What identify-face issued: a video of `video_ms` and its faces by id.
+    """A session that identify-face issued: a video of `video_ms` and its faces by id.
 
     `created_ms` None means new, and ageing only as a clock is advanced. `video_id` and `video_url` are what the
     video was given as; empty where nobody said.
@@ -34,7 +34,7 @@ class Session(NamedTuple):
 
 
 class Audio(NamedTuple):
-    """What the preview call issued. `created_ms` as in `Session`; `flagged`: moderation refuses it."""
+    """An audio that the preview call issued. `created_ms` as in `Session`; `flagged`: moderation refuses it."""
 
     duration_ms: int
     created_ms: int | None = None
@@ -42,7 +42,7 @@ class Audio(NamedTuple):
 
 
 class File(NamedTuple):
-    """What a URL or the bytes of a Base64 text hold; None where it was not measured."""
+    """The file behind a URL or in a Base64 text; None where it was not measured."""
 
     format: str
     size_bytes: int
@@ -52,7 +52,7 @@ class File(NamedTuple):
 
 
 class VideoFile(NamedTuple):
-    """What a video's id or URL leads to; None where it was not measured.
+    """The video behind an id or a URL; None where it was not measured.
 
     `created_ms` as in `Session`, `flagged` as in `Audio`.
     """

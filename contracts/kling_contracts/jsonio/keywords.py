@@ -24,7 +24,7 @@ Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
 """Keys and indexes from the root of a value."""
 Place = tuple[str, ...]
-"""Where a keyword stands in a schema, as the schema's own path; a `required` keyword ends in the missing name."""
+"""The place of a keyword in a schema, as the schema's own path; a `required` keyword ends in the missing name."""
 
 
 class BrokenKeyword(NamedTuple):

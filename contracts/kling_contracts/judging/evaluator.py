@@ -53,7 +53,7 @@ class Node(NamedTuple):
     inner: tuple[tuple[str, "Node"], ...]
     """The children that hold rules or fields; the others need no visit."""
     deeper: tuple[tuple[str, "Node"], ...]
-    """Of these, the ones that are objects or arrays themselves."""
+    """Those children that are objects or arrays themselves."""
     all_hold: Judge
     """Answers at once for the rules of an object and of its scalar fields."""
 

@@ -24,7 +24,7 @@ class Parameter(NamedTuple):
     place: str
     type: str
     default: Any
-    """What it is where it is not given; None where the document says nothing."""
+    """Its value where it is not given; None where the document says nothing."""
 
 
 class Operation(NamedTuple):
@@ -37,9 +37,9 @@ class Operation(NamedTuple):
     paths: tuple[str, ...]
     """The documented path first, then the others that it also answers at."""
     media_types: tuple[str, ...]
-    """Of its body; empty where it has none."""
+    """The media types of its body; empty where it has none."""
     parameters: Mapping[str, Parameter]
-    """What an operation without a body takes instead, by name: together they are its payload."""
+    """The parameters of an operation without a body, by name: together they are its payload."""
     secured: bool
     """Whether it needs a bearer token."""
     example: Any

@@ -13,7 +13,7 @@ _BOUNDS: Final = {">=": (True, 0), ">": (True, 1), "<=": (False, 0), "<": (False
 
 
 class Subject(NamedTuple):
-    """What a rule was judged on, and the name of the field to blame; empty: the value itself."""
+    """The value that a rule was judged on, and the name of the field to blame; empty: the value itself."""
 
     value: Any
     blamed: str

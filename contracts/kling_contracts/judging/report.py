@@ -18,15 +18,15 @@ class Violation:
     """JSON Pointer of the field to blame; empty for the payload or the request itself."""
     message: str
     value: str = ""
-    """What stands there, as JSON, cut short; empty where nothing stands."""
+    """The value at that place, as JSON, cut short; empty where there is none."""
     remedy: str = ""
-    """What would be right there, where that can be computed: `at least 2000`."""
+    """A value that would be right there, where that can be computed: `at least 2000`."""
     because: str = ""
-    """What was found out beside the value: `a line break at character 77`, `audio.duration_ms is 1999`."""
+    """Findings beside the value: `a line break at character 77`, `audio.duration_ms is 1999`."""
 
     @property
     def found(self) -> str:
-        """What stands there and what was found out, as reports show it."""
+        """The value and the findings beside it, as reports show them."""
         return ": ".join(filter(None, (self.value, self.because)))
 
     @property

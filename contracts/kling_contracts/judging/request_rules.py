@@ -1,4 +1,4 @@
-"""What is judged before there is a payload: path, method, bearer token, content type, JSON."""
+"""Rules that are judged before there is a payload: path, method, bearer token, content type, JSON."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ class Routes:
 
 
 class RequestRules(NamedTuple):
-    """The request rules of a contract. Where one is broken, its violation is returned in place of the result."""
+    """The request rules of a contract. The violation of a broken rule is returned in place of the result."""
 
     rules: Mapping[str, Rule]
     routes: Routes
@@ -147,7 +147,7 @@ def _parameters(query: str, declared: Mapping[str, Parameter]) -> dict[str, Any]
 
 
 def _read(text: str, parameter: Parameter | None) -> Any:
-    """What is no number stays text, and breaks the rule on its type."""
+    """Read a parameter; a text that is no number stays text, and breaks the rule on its type."""
     if parameter and parameter.type == "integer" and _INTEGER.fullmatch(text):
         return int(text)
     return text

@@ -66,9 +66,9 @@ class Timeline(NamedTuple):
         return values if isinstance(values, list | tuple) else ()
 
     def drawing(self, value: Any, facts: Any) -> str:
-        """Return the drawing of one value, one line a bar; empty where no time can be drawn.
+        """Return the drawing of one value, one line per bar; empty where no time can be drawn.
 
-        What is not known (no world, an unfetched URL) is left out.
+        Unknown times (no world, an unfetched URL) are left out.
         """
         bars = self.bars(value, facts)
         longest = max((bar.end_ms for bar in bars), default=0) or 1

@@ -8,7 +8,7 @@ from typing import Final
 
 _MAX_BOXES: Final = 30_000
 _MAX_TABLE_BYTES: Final = 8 * 1024 * 1024
-"""Of all sample tables that are read: hours of video, and a fraction of a second of work."""
+"""The limit for all sample tables that are read: hours of video, and a fraction of a second of work."""
 
 _CONTAINERS = frozenset((b"moov", b"trak", b"edts", b"mdia", b"minf", b"stbl", b"mvex", b"moof", b"traf"))
 _TRACK_BOXES = frozenset((b"tkhd", b"elst", b"mdhd", b"hdlr", b"stsd", b"stts", b"ctts", b"stsz"))

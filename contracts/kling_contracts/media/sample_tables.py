@@ -13,7 +13,7 @@ from kling_contracts.media.iso_media import IsoMediaError, Movie, Track, name_of
 
 _MAX_EDITS: Final = 4_096
 _MAX_REORDERED: Final = 17
-"""Of so many pictures stored in a row, one is the first to be shown, and one the last: no codec looks further ahead."""
+"""Among this many pictures stored in a row, one is shown first, and one last: no codec looks further ahead."""
 
 _PAIR = struct.Struct(">II")
 # An edit, short and long: its duration in units of the movie, and its start in units of the media.

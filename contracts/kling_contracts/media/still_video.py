@@ -54,7 +54,7 @@ _PRINT_RESOLUTION: Final = 72 << 16
 
 
 class _Film(NamedTuple):
-    """What the tables of the file describe; `sizes` are those of its pictures in bytes."""
+    """The contents that the tables of the file describe; `sizes` are those of its pictures in bytes."""
 
     duration_ms: int
     width: int
@@ -98,7 +98,7 @@ def _unsigned(value: int) -> str:
 def _unit(kind: int, bits: str) -> bytes:
     """Return a unit of the bitstream, ended by a 1 and zeros up to a whole byte.
 
-    What looks like the start of a unit would have to be escaped; within the bounds of `mp4`, nothing does.
+    Bytes that look like the start of a unit would have to be escaped; within the bounds of `mp4`, none do.
     """
     bits = f"{kind:08b}{bits}1"
     whole = bits.ljust(-(-len(bits) // 8) * 8, "0")

@@ -46,7 +46,7 @@ class Number(NamedTuple):
 class Expression(NamedTuple):
     """A compiled rule: `holds` answers for all conditions at once, as CEL does.
 
-    What cannot be known is an error to CEL: `false && unknown` is false and `true || unknown` true in any order,
+    An unknown is an error to CEL: `false && unknown` is false and `true || unknown` true in any order,
     everything else that meets an unknown raises `UnknownFactError`.
     """
 
@@ -94,7 +94,7 @@ def compile_number(source: str, self_schema: Mapping[str, Any], facts_schema: Ma
 def all_hold(own: Iterable[Expression], of_fields: Mapping[str, Iterable[Expression]]) -> Judge:
     """Return one closure for the rules of an object and those of its fields, where they are given.
 
-    A valid payload is then judged by one call an object instead of one call a rule.
+    A valid payload is then judged by one call per object instead of one call per rule.
     """
     codes = [expression.code() for expression in own]
     for name, expressions in of_fields.items():

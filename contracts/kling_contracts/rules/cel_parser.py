@@ -253,7 +253,7 @@ def _join(code: ast.expr, kind: str, parts: list[Term], operator: str = "") -> T
 
 
 def _guards(joined: Term, terms: list[Term], sign: str) -> Term:
-    """What the operands of a chain prove to those after them, and the whole chain to what follows it."""
+    """The conditions that operands of a chain prove to those after them, and the whole chain to what follows it."""
     conjunction = sign == "&&"
     there, unguarded = frozenset[str](), frozenset[str]()
     for term in terms:

@@ -24,7 +24,7 @@ class Evidence(NamedTuple):
     latest: str = ""
     """Month of the latest report, `2026-09`; empty: not known."""
     seen: str = ""
-    """What was seen, where that is more than the document says, or something else."""
+    """The observation, where it is more than the document says, or something else."""
 
     @classmethod
     def from_json(cls, value: str | Mapping[str, Any]) -> "Evidence":
@@ -43,6 +43,6 @@ class Evidence(NamedTuple):
     def __str__(self) -> str:
         counted = f"{self.reports} independent report{'s' if self.reports != 1 else ''}" if self.reports else ""
         details = ", ".join(filter(None, [counted, f"latest {self.latest}" if self.latest else ""]))
-        # What was seen need not be what is documented.
+        # An observation need not agree with the document.
         grade = f"{self.grade}; seen" if self.seen and self.grade != "observed" else self.grade
         return "".join([grade, f" ({details})" if details else "", f": {self.seen}" if self.seen else ""])

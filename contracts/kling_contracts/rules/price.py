@@ -1,4 +1,4 @@
-"""What a call of an operation costs, as the document says: `x-price`."""
+"""The price of a call of an operation, as the document says: `x-price`."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

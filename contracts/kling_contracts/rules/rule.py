@@ -37,7 +37,7 @@ OURS: Final = Evidence("ours")
 
 
 SOME_ID: Final = "<id>"
-"""What a message names where it is shown without a payload."""
+"""The words of a message that is shown without a payload."""
 MAX_ID_LENGTH: Final = 256
 """Characters of an id that a message repeats."""
 
@@ -63,7 +63,7 @@ class Rule:
     kind: str
     """`request` (judged before there is a payload), `keyword` (of the schema) or `cel`."""
     statement: str
-    """What holds: the CEL expression, or the keyword and its value."""
+    """The condition: the CEL expression, or the keyword and its value."""
     message: str
     """Template of the sentence that a refusal says; see `sentence`."""
     code: int
@@ -81,13 +81,13 @@ class Rule:
     keyword: str = ""
     """The schema keyword, `maximum`; empty where the rule is not one."""
     value: Any = None
-    """What the keyword says, as in the schema: 2. Of `required`, the name of the one field."""
+    """The value of the keyword, as in the schema: 2. For `required`, the name of the one field."""
     path: tuple[str, ...] = ()
     """Steps from the payload to `node`: names of fields, and `[]` for the item of an array."""
     evidence: Evidence = OURS
-    """What the rule rests on."""
+    """The evidence for the rule."""
     message_evidence: Evidence = OURS
-    """What its message rests on."""
+    """The evidence for its message."""
 
     def sentence(self, condition: Condition | None = None, given: object = SOME_ID) -> str:
         """Return the message with the literals of `condition`, by default of the rule's first one.
@@ -130,7 +130,7 @@ class Compiler(NamedTuple):
     default_code: int
     statuses: Statuses
     source: str = "schema"
-    """Where a keyword without a quote comes from, as in `Rule.source`."""
+    """The source of a keyword without a quote, as in `Rule.source`."""
 
     def request_rules(self, entries: list[Mapping[str, Any]]) -> Iterator[Rule]:
         """Yield the rules that are judged before there is a payload."""

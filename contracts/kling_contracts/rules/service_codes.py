@@ -15,17 +15,17 @@ class ServiceCode(NamedTuple):
     status: int
     """HTTP status."""
     meaning: str
-    """What the vendor's table says of it."""
+    """The meaning in the vendor's table."""
     message: str
-    """What a refusal says in `message` where no broken rule says more."""
+    """The `message` of a refusal where no broken rule says more."""
     retry: str
     """Whether the same request can pass: `never`, `later`, `unknown` (nobody knows how far it came)."""
     concerns: str
     """`account`, where any request of the operation would be refused alike, else `request`."""
     evidence: Evidence
-    """What code, status and meaning rest on."""
+    """The evidence for code, status and meaning."""
     message_evidence: Evidence
-    """What the message rests on."""
+    """The evidence for the message."""
 
 
 class Statuses(NamedTuple):

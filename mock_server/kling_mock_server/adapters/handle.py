@@ -33,7 +33,7 @@ class Handle:
 
     @property
     def contract(self) -> Contract:
-        """What the mock enforces."""
+        """The contract that the mock enforces."""
         return self.responder.contract
 
     @property
@@ -43,7 +43,7 @@ class Handle:
 
     @property
     def journal(self) -> tuple[Entry, ...]:
-        """What was asked and answered, oldest first."""
+        """The exchanges, oldest first."""
         return self._account.journal.entries
 
     @property
@@ -112,16 +112,16 @@ class WorldHandle:
         return self._account.world_json()
 
     def put(self, world: World | Mapping[str, Any]) -> None:
-        """Replace the world; tasks and external ids are forgotten. Raises `ValueError`, a line a mistake."""
+        """Replace the world; tasks and external ids are forgotten. Raises `ValueError`, one line per mistake."""
         if isinstance(world, World):
             self._account.state.put_world(world)
         else:
             self._account.put_world_json(world)
 
     def put_session(self, session_id: str, session: Mapping[str, Any]) -> None:
-        """Add or replace one entry of `sessions`. Raises `ValueError`, a line a mistake."""
+        """Add or replace one entry of `sessions`. Raises `ValueError`, one line per mistake."""
         self._account.put_session(session_id, session_from_json(session))
 
     def put_audio(self, audio_id: str, audio: Mapping[str, Any]) -> None:
-        """Add or replace one entry of `audios`. Raises `ValueError`, a line a mistake."""
+        """Add or replace one entry of `audios`. Raises `ValueError`, one line per mistake."""
         self._account.put_audio(audio_id, audio_from_json(audio))

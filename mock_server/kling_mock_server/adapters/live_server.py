@@ -72,7 +72,7 @@ class _Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        # What is being answered is finished first. The sockets are the loop's: its own thread closes them.
+        # Running answers are finished first. The sockets are the loop's: its own thread closes them.
         self._server.task_dispatcher.shutdown()
         self._server.trigger.pull_trigger(self._hang_up)
         self._thread.join()

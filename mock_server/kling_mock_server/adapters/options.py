@@ -17,7 +17,7 @@ from kling_mock_server.state.stores.store import MemoryStore, Store
 
 
 class MockOptions(TypedDict, total=False):
-    """What may be chosen about a mock; see `create_app`."""
+    """The options of a mock; see `create_app`."""
 
     profile: str
     upstream_state: bool

@@ -80,7 +80,7 @@ def run(server: Any, app: MockApp, host: str, profile: str, token: str = "") -> 
     # A line for every request that waits for a thread, a thousand times a second, helps nobody.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, _stop)
-    # What was made up to here is never garbage; looking through it again and again would cost every request.
+    # Objects made up to here are never garbage; collecting among them again and again would cost every request.
     gc.freeze()
     _print(_welcome(app.responder, f"http://{_host(host)}:{_port(server)}", profile, token))
     try:
@@ -144,6 +144,6 @@ def _log_callback(entry: Entry) -> None:
 
 
 def _print(text: str) -> None:
-    # Whoever read the output may be gone; the mock goes on.
+    # The reader of the output may be gone; the mock goes on.
     with suppress(OSError):
         print(text, flush=True)

@@ -1,4 +1,4 @@
-"""What URLs in requests lead to: files of the mock itself in process, others under the fetch policy."""
+"""Files behind the URLs of requests: the mock's own in process, others under the fetch policy."""
 
 import threading
 from collections.abc import Callable

@@ -16,7 +16,7 @@ from kling_mock_server.state.tables import RESULTS, Task
 
 MEDIA_TYPES: Final = {"results": "video/mp4", "videos": "video/mp4", "audios": "audio/wav", "faces": "image/png"}
 RENDERED_MS: Final = 10_000
-"""So long after its creation (real time) a task's video is rendered, by whichever process, or never will be."""
+"""The time after its creation (real time) within which a task's video is rendered, by any process, or never."""
 _MAX_MS: Final = 60 * 60 * 1000
 _FOREVER: Final = 2**62
 

@@ -29,14 +29,12 @@ Key = tuple[str, str]
 
 _LOG: Final = logging.getLogger("klingkit")
 MAX_PLANNED: Final = 8
-"""Videos that can still be rendered, each with its sound in memory; of an older task a neutral one is served.
-
-As many may have been begun.
+"""Videos that can still be rendered, each with its sound in memory; an older task gets a neutral one.
 """
 PATIENCE_S: Final = 30.0
 """How long a download waits for a video that is being rendered."""
 MAX_PATIENT: Final = 2
-"""So many downloads may wait at once: the others hold up no thread of the server."""
+"""Downloads that may wait at once: the others hold up no thread of the server."""
 _LOOK_AGAIN_S: Final = 0.05
 
 

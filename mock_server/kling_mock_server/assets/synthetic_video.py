@@ -37,7 +37,7 @@ _NOT_A_VIDEO: Final = "unknown"
 
 
 class Choices(NamedTuple):
-    """What a fragment asks for: times in ms, sides in pixels, a size in bytes; None where it says nothing."""
+    """The wishes in a URL's fragment: times in ms, sides in pixels, a size in bytes; None where it says nothing."""
 
     faces: int | None = None
     duration: int | None = None
@@ -72,7 +72,7 @@ def notes_on(url: str, pointer: str) -> tuple[Note, ...]:
 def video_of(name: str, data: bytes | Unknown, largest: int | None = None) -> VideoFile | Unknown:
     """Return the video of a URL or an id, measured where there are bytes of it; `Absent` stays what it is.
 
-    Of bytes that cannot be measured nothing but size and format is known; of more than `largest` bytes they may
+    For bytes that cannot be measured only size and format are known; for more than `largest` bytes they may
     be the beginning.
     """
     choices = choices_of(name)

@@ -45,7 +45,7 @@ def cases(
 def case_lines(
     valid: bool | None, rule: str | None, n: int | None, seed: int, contract: "Contract | None" = None
 ) -> Iterator[str]:
-    """Yield one row a line, without its line end; `case.schema.json` describes a row.
+    """Yield one row per line, without its line end; `case.schema.json` describes a row.
 
     Without `n` the rows of the boundary catalogue, else so many generated from `seed`. `valid` and `rule` choose
     among both: only valid or only broken ones, only those that break this rule. `contract` is by default the

@@ -156,7 +156,7 @@ class Control:
         rows = [row for row in self._rows if row["id"] == rule_id]
         if not rows:
             raise MisuseError(404, f"there is no rule {rule_id!r}; GET {CONTROL_PREFIX}/rules lists them")
-        # Where two operations share an id, they share what the rule says.
+        # Two operations that share an id share what the rule says.
         return rows[0]
 
     def _check(self, call: Call) -> dict[str, Any]:

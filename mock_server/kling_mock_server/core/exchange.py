@@ -42,7 +42,7 @@ class Exchange(NamedTuple):
     began_s: float
     """When it began, on the clock of `time.perf_counter`."""
     payload: Any
-    """What its body, or its parameters, say; None where that was not understood."""
+    """The decoded body, or the parameters; None where it was not understood."""
 
     @classmethod
     def begin(

@@ -15,7 +15,7 @@ class JournalQuery(NamedTuple):
     after: str = ""
     """The request id of the entry that the caller has read last; empty: from the beginning."""
     limit: int = MAX_ENTRIES
-    """So many entries at most: of those that follow `after` the first ones, without it the newest."""
+    """The most entries: the first ones that follow `after`, without it the newest."""
     operations: frozenset[str] = frozenset()
     statuses: frozenset[int] = frozenset()
     rules: frozenset[str] = frozenset()

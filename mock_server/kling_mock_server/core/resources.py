@@ -1,4 +1,4 @@
-"""What all requests to one mock share, beside the accounts."""
+"""The objects that all requests to one mock share, beside the accounts."""
 
 from typing import Final, NamedTuple
 

@@ -40,7 +40,7 @@ SPARE_BYTES: Final = 1024 * 1024
 
 
 class _Outcome(NamedTuple):
-    """What judging a payload, and carrying it out where it is right, came to."""
+    """The result of judging a payload, and of carrying it out where it is right."""
 
     report: Report
     data: Any = None

@@ -36,7 +36,7 @@ class CallbackSender(NamedTuple):
     """Webhook secrets; every one signs, and without any a callback is not signed."""
     post: Post = post
     price: Price | None = None
-    """What a create call costs; None: not known."""
+    """The price of a create call; None: not known."""
 
     def attempt(self, account: Account, due: Due) -> Entry | None:
         """Send a callback once and settle it; return its entry in the journal.

@@ -27,7 +27,7 @@ LOOK_AGAIN_S: Final = 0.1
 BEFORE_REPLY_S: Final = 3.0
 """How long a reply waits for the callbacks that a scenario wants to come before it."""
 MAX_WAITING: Final = 4
-"""So many replies may wait for callbacks at once: half of the server's threads answer on."""
+"""Replies that may wait for callbacks at once: half of the server's threads answer on."""
 STORE_DOWN_S: Final = 1.0
 """How long a store that cannot be used is left alone."""
 _HOUR_S: Final = 3600.0
@@ -89,7 +89,7 @@ class CallbackWorker:
                 left_s = ends_at - monotonic()
                 if left_s <= 0 or self._closed:
                     return False
-                # What other processes send is not announced here.
+                # Callbacks that other processes send are not announced here.
                 self._changed.wait(min(left_s, LOOK_AGAIN_S) if self._store.shared else left_s)
         return True
 
@@ -144,7 +144,7 @@ class CallbackWorker:
             for key in due:
                 if key not in self._busy and not self._closed:
                     self._begin(key)
-        # What is due is busy by now, and announces its end.
+        # The due callback is being sent by now, and its end is announced.
         pauses = [LOOK_AGAIN_S if due or self._store.shared else _HOUR_S]
         if scheduled_ms is not None and not due:
             pauses.append(max(scheduled_ms - real_ms(), 1) / 1000)
@@ -174,7 +174,7 @@ class CallbackWorker:
                 if monotonic() >= ends_at:
                     break
         except StoreDownError:
-            # What cannot be written may well be read: the account would be due again at once.
+            # A store that cannot write may still read: the account would be due again at once.
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, STORE_DOWN_S)
         except Exception:

@@ -18,7 +18,7 @@ TIMEOUT_S: Final = 5.0
 """How long one download may take in all."""
 
 POLICIES: Final = ("loopback", "any", "none")
-"""Whose URLs are fetched: those of this machine, all, none."""
+"""The hosts whose URLs are fetched: this machine's, all, none."""
 
 Download = Callable[[str, int | None], "bytes | Unknown"]
 """Takes a URL and a size in bytes; of a longer file it returns a little more than that. `Absent` where the URL does

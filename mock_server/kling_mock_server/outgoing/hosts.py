@@ -18,7 +18,7 @@ def is_loopback(host: str) -> bool:
 def leads_to_loopback(host: str) -> bool:
     """Return whether a host `is_loopback` and so is every address that it has right now.
 
-    Only names under `localhost` are ever looked up. Whoever connects afterwards looks the name up once more and could
+    Only names under `localhost` are ever looked up. A later connection looks the name up once more and could
     be led elsewhere (DNS rebinding), but only by who decides what `localhost` means on this machine: its hosts file
     or its resolver. Raises `OSError` where the name cannot be looked up.
     """

@@ -105,7 +105,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 class Attempt(NamedTuple):
-    """What became of one attempt to deliver."""
+    """The outcome of one attempt to deliver."""
 
     status: int
     """The HTTP status of the answer; 0 where none came."""

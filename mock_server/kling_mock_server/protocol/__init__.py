@@ -1,1 +1,1 @@
-"""What goes over the wire: envelope, task JSON, file URLs, headers, and the texts about an exchange."""
+"""The formats on the wire: envelope, task JSON, file URLs, headers, and the texts about an exchange."""

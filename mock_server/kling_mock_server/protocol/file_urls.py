@@ -1,4 +1,4 @@
-"""Where the mock's own files are: results, voices, source videos, pictures of faces."""
+"""URLs of the mock's own files: results, voices, source videos, pictures of faces."""
 
 import re
 from typing import Final, NamedTuple

@@ -29,7 +29,7 @@ Start = Callable[[str, list[tuple[str, str]]], Any]
 
 
 class ProxyOptions(NamedTuple):
-    """What the proxy does beside forwarding."""
+    """The options of the proxy beside forwarding."""
 
     block: bool = False
     """Whether it answers in the upstream's stead what breaks the contract."""

@@ -35,7 +35,7 @@ class Recorder:
             raise
 
     def add(self, entry: dict[str, Any]) -> bool:
-        """Append one exchange; return False where that failed, now or before. What is in the file stays readable."""
+        """Append one exchange; return False where that failed, now or before. The file stays readable."""
         text = ("," if self.count else "") + "\n" + json.dumps(entry, ensure_ascii=False)
         data = text.encode("utf-8", "backslashreplace")
         with self._lock:

@@ -14,7 +14,7 @@ from kling_mock_server.proxy.upstream import Upstream
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """A larger request is refused by the server with 413, and nothing of it is forwarded."""
 THREADS: Final = 16
-"""So many calls at once: each waits in a thread for the upstream."""
+"""Calls at once: each waits in a thread for the upstream."""
 
 
 def listen(app: ProxyApp, host: str, port: int) -> Any:

@@ -98,7 +98,7 @@ class Upstream:
         from urllib3 import exceptions
 
         kept = {name: value for name, value in headers.items() if name.lower() not in _HOP_BY_HOP}
-        # What is recorded must be readable, and nobody but us would decode it.
+        # A recording must be readable: the body is asked for without an encoding.
         kept["Accept-Encoding"] = "identity"
         if body or method in ("POST", "PUT", "PATCH"):
             kept["Content-Length"] = str(len(body))

@@ -12,7 +12,7 @@ from kling_mock_server.recordings.redaction import REDACTED, audio_of
 
 
 class Answered(NamedTuple):
-    """What an answer says; None where it was not recorded or is not said."""
+    """The members of an answer; None where one was not recorded or is missing."""
 
     status: int
     code: int | None

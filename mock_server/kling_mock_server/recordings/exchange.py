@@ -8,7 +8,7 @@ from kling_mock_server.reports.finding import Place
 
 
 class RecordedExchange(NamedTuple):
-    """One request and its answer. What was not recorded is None."""
+    """One request and its answer. Parts that were not recorded are None."""
 
     place: Place
     at_ms: int | None
@@ -17,9 +17,9 @@ class RecordedExchange(NamedTuple):
     url: str
     """As far as it was recorded: a whole URL or a path, the values of its query redacted where they may be secret."""
     headers: Mapping[str, str]
-    """Of the request, by lower-case name, secrets as digests."""
+    """The request's headers by lower-case name, secrets as digests."""
     body: bytes
-    """Of the request; JSON without secrets and audio."""
+    """The request's body; JSON without secrets and audio."""
     status: int
     """HTTP status; 0: there was no answer."""
     answer: bytes | None
@@ -29,7 +29,7 @@ class RecordedExchange(NamedTuple):
     message: str = ""
     """The message, where it is known without the body."""
     media: Any = None
-    """What an answer that is no JSON holds, as `files` or `videos` of a world have it; None: nothing known."""
+    """The file in an answer that is no JSON, as in `files` or `videos` of a world; None: nothing known."""
     has_body: bool = True
     """Whether the body of the request was recorded."""
     is_callback: bool = False

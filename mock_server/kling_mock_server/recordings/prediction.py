@@ -1,4 +1,4 @@
-"""What the contract predicts of one call, compared with what was answered."""
+"""The prediction for one call, compared with the recorded answer."""
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
@@ -15,7 +15,7 @@ _SERVICE_FAILED: Final = 500
 
 
 class Outcome(NamedTuple):
-    """What comes of one comparison; all empty: the call is as predicted."""
+    """The result of one comparison; all empty: the call is as predicted."""
 
     differences: tuple[RecordedDifference, ...] = ()
     not_judged: tuple[NotJudged, ...] = ()

@@ -1,4 +1,4 @@
-"""What recordings prove, as a patch of our documents: another limit, another text, another code."""
+"""Proven deviations as a patch of our documents: another limit, another text, another code."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ Action = dict[str, Any]
 def observed_patch(judgement: Judgement) -> dict[str, Any]:
     """Return a patch with `evidence: observed` for what the recordings prove; empty where they prove no change.
 
-    What does not load is left out: a code that no response declares, a limit that no rule can have.
+    Changes that do not load are left out: a code that no response declares, a limit that no rule can have.
     """
     documents = loading.own_documents()
     actions: list[Action] = []

@@ -34,7 +34,7 @@ class ShownFiles(dict[str, Entry]):
 
 @dataclass
 class RecordedWorld:
-    """What the answers of a recording tell, gathered one call after the other."""
+    """The world that the answers of a recording tell of, gathered one call after the other."""
 
     sessions: dict[str, Session] = field(default_factory=Shown)
     audios: dict[str, Audio] = field(default_factory=Shown)

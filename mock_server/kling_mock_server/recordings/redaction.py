@@ -1,4 +1,4 @@
-"""What is taken out of a recording before anybody sees it: keys, signatures, audio."""
+"""Redaction of a recording before anybody sees it: keys, signatures, audio."""
 
 import hashlib
 import json

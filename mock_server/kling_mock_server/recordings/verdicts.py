@@ -1,4 +1,4 @@
-"""What recordings say of each rule: how often, and how near to its limit, they confirm it or contradict it."""
+"""The verdict of recordings on each rule: how often, and how near to its limit, it was confirmed or contradicted."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class RecordedDifference(NamedTuple):
     exchange: RecordedExchange
     details: tuple[str, ...] = ()
     observed: Any = None
-    """What would have to stand in the contract: the text, the code."""
+    """The value that the contract would need: the text, the code."""
 
 
 class Margin(NamedTuple):
@@ -29,12 +29,12 @@ class Margin(NamedTuple):
     distance: Distance
     is_accepted: bool
     message: str
-    """What a refusal said."""
+    """The message of a refusal."""
 
 
 @dataclass
 class RuleVerdict:
-    """What the recordings say of one rule."""
+    """The verdict of the recordings on one rule."""
 
     rule: Rule
     confirmed: int = 0

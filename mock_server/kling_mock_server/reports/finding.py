@@ -1,4 +1,4 @@
-"""What a run found: one record for every command, whichever format it is written in."""
+"""The findings of a run: one record for every command and every format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ LEVELS: Final[tuple[Level, ...]] = ("error", "unverified", "note")
 
 
 class Place(NamedTuple):
-    """Where a finding stands in a file; `line` and `column` begin at 1, 0 means that only the file is known."""
+    """The place of a finding in a file; `line` and `column` begin at 1, 0 means that only the file is known."""
 
     file: str
     line: int = 0
@@ -41,7 +41,7 @@ class Finding:
 
 
 class RuleText(NamedTuple):
-    """What is said of a rule where findings refer to it: one line, and a text that helps."""
+    """The text on a rule that findings refer to: one line, and a text that helps."""
 
     title: str
     help: str = ""
@@ -54,14 +54,14 @@ class FindingReport:
     command: str
     """The command's name, as in `klingkit judge`."""
     subject: str
-    """What was looked at: a file, a URL, several of them as one text."""
+    """The subject: a file, a URL, several of them as one text."""
     findings: tuple[Finding, ...]
     summary: str
     """One line that says how it went."""
     held: tuple[str, ...] = ()
     """Ids of the rules that were tried and hold: tests that pass."""
     rules: Mapping[str, RuleText] = field(default_factory=dict)
-    """What is known of the rules that findings name, by id."""
+    """The rules that findings name, by id."""
     sections: tuple[str, ...] = ()
     """Further blocks of text for people, printed between the findings and the summary: a table, a timeline."""
     data: Mapping[str, Any] = field(default_factory=dict)

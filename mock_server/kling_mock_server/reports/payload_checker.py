@@ -19,7 +19,7 @@ class Result(NamedTuple):
 
 
 class PayloadChecker(NamedTuple):
-    """What payload files are judged against."""
+    """The contract and world that payload files are judged against."""
 
     contract: Contract
     world: World | None
@@ -38,7 +38,7 @@ class PayloadChecker(NamedTuple):
         return printable("\n\n".join("\n".join(self._lines(result)) for result in results))
 
     def as_json(self, results: list[Result]) -> str:
-        """Return the report for machines: a JSON array, one object a file."""
+        """Return the report for machines: a JSON array, one object per file."""
         return json.dumps([_result_json(result) for result in results], ensure_ascii=False, indent=2)
 
     def _lines(self, result: Result) -> Iterator[str]:

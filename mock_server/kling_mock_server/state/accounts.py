@@ -16,7 +16,7 @@ from kling_mock_server.state.tables import ONE, STATE
 from kling_mock_server.state.tokens import Claims, claims_of, signed_with
 
 JWT_CLOCKS: Final = ("real", "account")
-"""Whose time decides on the `exp` and `nbf` of a JWT: real time, since they come from outside, or the account's."""
+"""The clock for the `exp` and `nbf` of a JWT: real time, since they come from outside, or the account's."""
 MAX_ACCOUNTS: Final = 1000
 """Accounts that are kept; the one longest unused is forgotten."""
 

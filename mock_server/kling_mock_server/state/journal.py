@@ -45,9 +45,9 @@ class Entry(NamedTuple):
     fault: str = ""
     """The scenario whose step was played; empty where none was."""
     details: Mapping[str, Any] = {}
-    """What else the answer says, and how it left: see `answer_summary` and `wire_details`."""
+    """More of the answer, and how it left: see `answer_summary` and `wire_details`."""
     query: str = ""
-    """What follows the `?` of the URL, as it came; cut like the path."""
+    """The query of the URL, as it came; cut like the path."""
     headers: Mapping[str, str] = {}
     """The request's headers by lower-case name, secrets as digests."""
     elapsed_ms: float = 0.0
@@ -104,7 +104,7 @@ class Journal:
             for entry in page:
                 if entry.request_id == request_id:
                     return list(reversed(newer.values()))
-                # What was added since the page before pushes its last entries onto this one.
+                # Entries added since the page before push its last ones onto this one.
                 newer.setdefault(entry.request_id, entry)
             if len(page) < _PAGE:
                 break

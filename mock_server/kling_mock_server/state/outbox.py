@@ -13,7 +13,7 @@ from kling_mock_server.state.tables import LEASE, ONE, OUTBOXES, STATE, TASKS, M
 GAPS_MS: Final = (1_000, 2_000, 4_000, 8_000)
 """Milliseconds on the account's clock between one attempt at a callback and the next; after the last it is given up."""
 LEASE_MS: Final = 8_000
-"""So long one process alone may send an account's callbacks; it is renewed with every attempt."""
+"""The time in ms for which one process alone may send an account's callbacks; each attempt renews it."""
 
 
 class Due(NamedTuple):

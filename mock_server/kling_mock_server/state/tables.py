@@ -1,4 +1,4 @@
-"""What an account keeps: the tables of a store, and the records in them."""
+"""The records of an account: the tables of a store, and the rows in them."""
 
 import re
 from typing import Any, Final, NamedTuple
@@ -23,10 +23,10 @@ MAX_RESULTS: Final = 20
 
 
 class State(NamedTuple):
-    """What there is one of in an account: its clock, its limits, and what its world says as a whole."""
+    """The single record of an account: its clock, its limits, and what its world says as a whole."""
 
     standing_ms: int | None = None
-    """Where the clock stands still, Unix time in ms; None: it follows real time."""
+    """The time at which the clock stands still, Unix time in ms; None: it follows real time."""
     advanced_ms: int = 0
     audio_slack_ms: int = 0
     lists_files: bool = False
@@ -35,7 +35,7 @@ class State(NamedTuple):
     voices: dict[str, str] | None = None
     flagged_words: tuple[str, ...] = ()
     concurrency: int | None = None
-    """So many tasks may run at once; None: any number."""
+    """Tasks that may run at once; None: any number."""
     scenario: Any = None
     """The scenario that is being played, as JSON; None: none."""
     progress: Any = None
@@ -62,7 +62,7 @@ class Task(NamedTuple):
     """Why it fails; empty where it does not."""
     video_id: str
     video_url: str
-    """Where the source video is; empty where the mock serves one."""
+    """The URL of the source video; empty where the mock serves one."""
     video_ms: int
     session_id: str
     origin: str

@@ -1,4 +1,4 @@
-"""What one test did to a mock: which of its requests were refused, and whether it had announced that."""
+"""The requests of one test: which were refused, and whether the test had announced that."""
 
 import threading
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What an audio file is and how long it lasts, told from its bytes alone.
+"""The format and duration of an audio file, told from its bytes alone.
 
 The payload is not decoded: a duration comes from the headers, frames and sample tables that a decoder would
 follow, less what it would trim. Every walk through a file is bounded, so that no upload can hold up a server.

@@ -60,7 +60,7 @@ _GAPLESS = (b"LAME", b"Lavf", b"Lavc")
 
 @dataclass(frozen=True, slots=True)
 class _Info:
-    """What the first frame says instead of holding audio; samples to drop at the start and at the end."""
+    """The information in a first frame that holds no audio; samples to drop at the start and at the end."""
 
     frames: int
     start: int = 0
@@ -193,14 +193,14 @@ def _gapless(data: bytes, encoder: int, frames: int) -> _Info:
         return _Info(frames)
     (trims,) = struct.unpack_from(">I", data, encoder + 20)
     delay, padding = trims >> 12 & 0xFFF, trims & 0xFFF
-    # What the decoder is late at the start, it is late at the end.
+    # The decoder's delay at the start is also its delay at the end.
     return _Info(frames, delay + _DECODER_DELAY, max(padding - _DECODER_DELAY, 0))
 
 
 def _ticks(headers: list[bytes]) -> int:
     """Return how long frames play, one after the other.
 
-    Where the rate changes, the first frame is still played at the rate before: FFmpeg names the new one a frame late.
+    When the rate changes, the first frame is still played at the rate before: FFmpeg names the new one a frame late.
     """
     kinds = {header: _described(header)[1:] for header in set(headers)}
     if len({rate for _, rate in kinds.values()}) == 1:

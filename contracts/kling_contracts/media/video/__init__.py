@@ -1,4 +1,4 @@
-"""What a video file is, how long it lasts and how large its picture is, told from its bytes alone.
+"""The format, duration and picture size of a video file, told from its bytes alone.
 
 Nothing is decoded, and every walk through a file is bounded, so that no upload can hold up a server.
 """

@@ -25,7 +25,7 @@ MAX_MS: Final = 5 * 60 * 1000
 
 
 class RenderPlan(NamedTuple):
-    """What a request does to a video, all times in ms. `face` is an interval, `sound` a wav, mp3 or m4a file."""
+    """The changes of a request to a video, all times in ms. `face` is an interval, `sound` a wav, mp3 or m4a file."""
 
     video_ms: int
     face: tuple[int, int]

@@ -1,4 +1,4 @@
-"""What a rendered video shows: its times as bars over one clock, and a playhead that walks over them.
+"""The picture of a rendered video: its times as bars over one clock, and a playhead that moves over them.
 
 A picture is three planes of bytes, as video has them: the light of every pixel, and the colour of every second one.
 """

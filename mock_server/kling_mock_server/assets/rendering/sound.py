@@ -1,4 +1,4 @@
-"""What a rendered video sounds like: the caller's audio where it was inserted, over a tone for the original sound."""
+"""The sound of a rendered video: the caller's audio where it was inserted, over a tone for the original sound."""
 
 import io
 from itertools import chain
@@ -30,7 +30,7 @@ _MAX_BROKEN: Final = 1_000
 
 
 class RenderError(ValueError):
-    """What cannot be rendered, in one sentence."""
+    """The reason why a video cannot be rendered, in one sentence."""
 
 
 def byte_of(instant_ms: int) -> int:

@@ -1,4 +1,4 @@
-"""What the mock does for each operation, once its request is found right. `OPERATIONS` is the one list of them."""
+"""The work of each operation, once its request is found right. `OPERATIONS` is the one list."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

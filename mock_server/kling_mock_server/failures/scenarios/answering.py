@@ -1,4 +1,4 @@
-"""What a step makes of an answer, and of the body of a callback."""
+"""The changes of a step to an answer, and to the body of a callback."""
 
 import json
 import re

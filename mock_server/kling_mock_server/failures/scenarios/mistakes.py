@@ -1,4 +1,4 @@
-"""What a schema cannot say of a scenario: fields that do not go together, steps that no call ever reaches."""
+"""Mistakes in a scenario that a schema cannot express: fields that exclude each other, steps never reached."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -10,7 +10,7 @@ ALWAYS: Final = "always"
 
 
 class Fate(NamedTuple):
-    """What becomes of a task."""
+    """The course of a task."""
 
     ends: str = "succeed"
     """`succeed`, `failed` or `never`."""
@@ -24,7 +24,7 @@ class Delivery(NamedTuple):
     """One callback message of a task."""
 
     status: str
-    """What its body tells: `submitted`, `processing`, or `end`, which is `succeed` or `failed` as the task ends."""
+    """The status in its body: `submitted`, `processing`, or `end`, which is `succeed` or `failed` as the task ends."""
     when: str = ""
     """When it is due: `before-reply` (of the create call) or when the task gets to a status; empty: to `status`."""
     after_ms: int = 0
@@ -83,7 +83,7 @@ class Scenario(NamedTuple):
     about: str = ""
     """One sentence: what happens, and which trap of the real service it is."""
     expects: str = "either"
-    """What a good client does: `succeeds` (gets the video anyway), `gives-up` (stops, retries nothing), `either`."""
+    """A good client: `succeeds` (gets the video anyway), `gives-up` (stops, retries nothing), `either`."""
     seed: int = 0
     """Decides, with the step and how many calls reached it, every `chance`."""
 

@@ -1,4 +1,4 @@
-"""How an answer leaves: late, in pieces, cut, reset or never. What is sent is told here, without any socket."""
+"""How an answer leaves: late, in pieces, cut, reset or never; described here without any socket."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Wire(NamedTuple):
     head: bool = True
     """False: the connection ends without a status line, and so without a body."""
     percent: int = 100
-    """Of the body's bytes that are sent."""
+    """The percentage of the body's bytes that is sent."""
     end: str = "close"
     """"close" (FIN), "reset" (RST) or "hang" (silence until the client gives up, at most 10 minutes)."""
     extra_length: int = 0
@@ -55,7 +55,7 @@ class Piece(NamedTuple):
 def script(response: WiredResponse, method: str, date: str) -> Iterator[Piece]:
     """Yield what answers a request of that method before the connection ends: the head, then the body's pieces.
 
-    `date` is an HTTP date. Where there is no head, one empty piece waits in its place.
+    `date` is an HTTP date. Without a head, one empty piece waits in its place.
     """
     wire = response.wire
     yield Piece(wire.delay_ms, _head(response, date) if wire.head else b"")

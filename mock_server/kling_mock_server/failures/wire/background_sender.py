@@ -1,4 +1,4 @@
-"""Where wired answers are played, beside the threads that answer requests."""
+"""The thread that plays wired answers, beside those that answer requests."""
 
 import socket
 import threading

@@ -24,7 +24,7 @@ class _Task(WSGITask):  # type: ignore[misc]
 
     def finish(self) -> None:
         if self.channel.parting:
-            # What the application returned is empty, and so not even a head has been written.
+            # The application returned nothing, so not even a head has been written.
             self.close_on_finish = True
         else:
             super().finish()

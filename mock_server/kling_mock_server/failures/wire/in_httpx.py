@@ -66,7 +66,7 @@ def _end(answer: WiredResponse, request: httpx.Request, closed: str) -> httpx.Tr
         return httpx.ReadError(f"[Errno {errno.ECONNRESET}] {os.strerror(errno.ECONNRESET)}", request=request)
     if answer.wire.end == "hang" and _patience_s(request) is not None:
         return _timeout(request)
-    # Who waits for a hanging connection without end sees it closed, in the end.
+    # A client that waits for a hanging connection sees it closed in the end.
     return httpx.RemoteProtocolError(closed, request=request)
 
 

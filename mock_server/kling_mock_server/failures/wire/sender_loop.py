@@ -39,7 +39,7 @@ class SenderLoop(threading.Thread):
     def play(self, connection: socket.socket, script: Iterable[Piece], end: str) -> None:
         """Play a script on a connection, which is then closed.
 
-        What the client sends meanwhile is dropped; once it hangs up, the script is over.
+        Bytes from the client are dropped meanwhile; once it hangs up, the script is over.
         """
         self._loop.call_soon_threadsafe(self._admit, connection, script, end)
 

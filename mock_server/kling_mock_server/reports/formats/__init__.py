@@ -8,7 +8,7 @@ from typing import Final
 from kling_mock_server.reports.finding import FindingReport
 
 FORMATS: Final = ("text", "json", "junit", "sarif", "github", "markdown")
-"""What `--format` takes; each is a module of this folder."""
+"""The values of `--format`; each is a module of this folder."""
 
 ENDINGS: Final[Mapping[str, str]] = {
     ".txt": "text",

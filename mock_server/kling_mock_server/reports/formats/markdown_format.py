@@ -45,5 +45,5 @@ def _fenced(text: str) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """What a request holds is text, never a link, an image or a tag."""
+    """Escape a text from a request: it is text, never a link, an image or a tag."""
     return re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", text.replace("\n", " "))

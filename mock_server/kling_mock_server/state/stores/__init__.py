@@ -5,7 +5,7 @@ from typing import Final
 from kling_mock_server.state.stores.store import MemoryStore, Store
 
 FORMS: Final = "memory:, sqlite:///FILE, redis://HOST:PORT/DATABASE"
-"""What a URL may look like, for help and messages."""
+"""The forms of a URL, for help and messages."""
 
 _REDIS: Final = ("redis", "rediss", "unix", "valkey", "valkeys")
 
@@ -24,7 +24,7 @@ def open_store(url: str) -> Store:
         return _sqlite(rest)
     if scheme in _REDIS and rest.startswith("//"):
         return _redis(url)
-    # Of what it does not know it repeats nothing: there may be a password in it.
+    # An unknown URL is not repeated: there may be a password in it.
     raise ValueError(f"the store's URL has none of the forms that there are: {FORMS}")
 
 

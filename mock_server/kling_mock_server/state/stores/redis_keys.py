@@ -1,4 +1,4 @@
-"""What is called how in Redis."""
+"""The names of keys in Redis."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -99,7 +99,7 @@ def _pool(url: str) -> ConnectionPool:
         pool = ConnectionPool(**options)
         pool.connection_class(**pool.connection_kwargs)
     except (ValueError, TypeError, RedisError):
-        # What redis-py says may quote a part of the password.
+        # A message of redis-py may quote a part of the password.
         raise ValueError(f"the store {_shown(url)} cannot be used: its URL is malformed; {_REMEDY}") from None
     return pool
 

@@ -11,7 +11,7 @@ from kling_mock_server.state.stores.store import StoreDownError, Table, real_ms
 from kling_mock_server.state.stores.text import DAY_MS, FAR, KEPT_MS, bytes_of, name_of, row_of, text_of
 
 LOCK_MS: Final = 5000
-"""So long one change may take: whoever died in the middle of one holds the others up for as long."""
+"""The time in which a transaction must end: a process that died in the middle of one blocks the others as long."""
 
 _UNKNOWN: Final = -FAR
 """When an account is scheduled that is new, or was forgotten while it still wanted to."""

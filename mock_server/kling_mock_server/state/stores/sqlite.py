@@ -22,7 +22,7 @@ _SWEPT_ROWS: Final = 10_000
 class SqliteStore:
     """A store that several processes share, and that is still there after them.
 
-    What `change` returned from survives the end of the process, however it comes; the machine's may take the last
+    A finished `transaction` survives the end of the process, however it comes; the machine's may take the last
     moments along. `now_ms`: the real time, by which accounts are forgotten. Raises `ValueError` for a file that is
     not usable.
     """
@@ -111,7 +111,7 @@ class SqliteStore:
             return connection.execute(query, parameters).fetchall()
 
     def _sweep(self, connection: sqlite3.Connection) -> None:
-        """Now and then, forget accounts. Where that fails it is for another time: nobody waits for it."""
+        """Now and then, forget accounts. A failure is left for another time: nobody waits for it."""
         now_ms = self._now_ms()
         if now_ms - self._swept_ms < _SWEEP_EVERY_MS:
             return

@@ -14,7 +14,7 @@ BUSY_S: Final = 10.0
 """How long one change waits for another process to finish its own."""
 
 _APPLICATION: Final = 0x6B6C696E
-"""What marks a file as ours."""
+"""The mark of a file that is ours."""
 
 # Rows are kept in the order of `seq`, and replaced where they are. `kinds` counts, so that nothing has to be walked
 # through to know whether a table is full. An account without a name is waiting for its rows to be deleted.

@@ -1,4 +1,4 @@
-"""Where the state of accounts lives: named tables of rows, changed as a whole or not at all; here, in memory."""
+"""The state of accounts: named tables of rows, changed as a whole or not at all; here, in memory."""
 
 import threading
 import time
@@ -62,7 +62,7 @@ class Store(Protocol):
     def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
         """Do `work` on the tables of an account as one step that no other change interrupts.
 
-        What it writes is kept together once it returns. It may be called again from the start (a store of several
+        Its writes are kept together once it returns. It may be called again from the start (a store of several
         machines), so it must do nothing but read and write rows, and raise nothing after its first write.
         """
 

@@ -1,4 +1,4 @@
-"""What every store shares that keeps rows as text: their form, that of names, and a view that reads at each look."""
+"""The common part of stores that keep rows as text: their form, that of names, and a view that reads on access."""
 
 import json
 from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView

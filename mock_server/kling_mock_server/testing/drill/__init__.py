@@ -21,7 +21,7 @@ SCENARIOS: Final = tuple(library())
 LIMIT_S: Final = 60.0
 """Seconds after which a client is stopped."""
 NO_FAULT: Final = Scenario("(no fault)", (), "Every answer is a good one.", "succeeds")
-"""What a client must get through before anything else is tried."""
+"""The run that a client must pass before anything else is tried."""
 
 
 class Drill:

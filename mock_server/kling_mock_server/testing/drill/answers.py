@@ -1,4 +1,4 @@
-"""What an answer of the mock was to the client that got it, read from the journal."""
+"""The meaning of an answer to the client that got it, read from the journal."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ Codes = Mapping[int, ServiceCode]
 """The service codes of the contract, by number."""
 
 PASSING_STATUSES: Final = (408, 425, 429)
-"""Of answers without a code, as from gateways: nothing was done, and the same request may pass later."""
+"""Statuses of answers without a code, as from gateways: nothing was done, the same request may pass later."""
 
 
 def is_whole(entry: Entry) -> bool:

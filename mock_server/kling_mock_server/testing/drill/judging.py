@@ -25,12 +25,12 @@ from kling_mock_server.testing.drill.answers import (
 from kling_mock_server.testing.drill.clients import stop_after_s
 
 MAX_REQUESTS: Final = 50
-"""Of one run, without polls that were told to wait."""
+"""The most requests of one run, without polls that were told to wait."""
 MAX_POLLS: Final = 50
-"""Of a task that is under way, within any `POLLS_WITHIN_MS`: more are a loop without a pause."""
+"""The most polls of a running task within any `POLLS_WITHIN_MS`: more are a loop without a pause."""
 POLLS_WITHIN_MS: Final = 10_000
 NO_IDS: Final = ("", "undefined", "null", "None", "nil", "NaN", "[object Object]")
-"""What stands in a path where a program had no id to put there."""
+"""Texts that programs put into a path when they have no id."""
 MAX_EARLY_QUERIES: Final = 1
 """Queries of a task after its end was told: one function may poll, and another fetch the result."""
 MAX_NOT_FOUND: Final = 10
@@ -55,7 +55,7 @@ class Reason(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What a client did under one scenario."""
+    """The behaviour of a client under one scenario."""
 
     entries: tuple[Entry, ...]
     """The journal of its account, oldest first."""

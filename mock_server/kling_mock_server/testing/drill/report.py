@@ -14,9 +14,9 @@ from kling_mock_server.testing.drill.verdict import DrillVerdict, further_lines,
 
 
 def as_text(verdicts: Sequence[DrillVerdict]) -> str:
-    """Return the table, and below it what more there is to say of those that are bad.
+    """Return the table, and below it the details of the bad ones.
 
-    Where a client does the same wrong under many scenarios, they share a row.
+    Scenarios under which a client makes the same mistake share a row.
     """
     groups = _groups(verdicts)
     bad = sum(not verdict.is_good for verdict in verdicts)

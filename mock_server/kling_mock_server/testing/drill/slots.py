@@ -12,7 +12,7 @@ from kling_mock_server.state.tables import TASKS, Task
 from kling_mock_server.state.tasks import RefusedTask
 
 FREE_AFTER_MS: Final = 1000
-"""So long after the first refusal the place is free again."""
+"""The time after the first refusal at which the place is free again."""
 
 
 class _Slot(NamedTuple):

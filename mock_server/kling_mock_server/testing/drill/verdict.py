@@ -17,7 +17,7 @@ class DrillFailure(AssertionError):  # noqa: N818 - a fixed name, which reads as
 
 
 class DrillVerdict(NamedTuple):
-    """What is to be said of a client under one scenario."""
+    """The verdict on a client under one scenario."""
 
     scenario: Scenario
     outcome: str
@@ -27,9 +27,9 @@ class DrillVerdict(NamedTuple):
     output: str
     """The end of what it printed, or what it raised."""
     entries: tuple[Entry, ...]
-    """What it asked and was answered, oldest first, callbacks among it."""
+    """The exchanges, oldest first, callbacks among them."""
     note: str = ""
-    """Where it stopped safely, and how it could have gone on."""
+    """The point at which it stopped safely, and how it could have gone on."""
 
     @property
     def is_good(self) -> bool:

@@ -50,7 +50,7 @@ class Options(NamedTuple):
     token: str = ""
     """A bearer token that the server welcomes; empty: any will do."""
     world: World | None = None
-    """What the server's ids stand for, where no world can be loaded into it."""
+    """The world behind the server's ids, where no world can be loaded into it."""
     only_invalid: bool = False
     """Send nothing that a server that keeps the contract would accept."""
     allow_valid: bool = False
@@ -58,7 +58,7 @@ class Options(NamedTuple):
     ignore: Collection[str] = ()
     """Rules that the server is not meant to know."""
     rules: Collection[str] = ()
-    """Of the broken cases only those that break one of these; empty: all."""
+    """The rules of which a broken case breaks at least one; empty: all cases."""
     timeout_s: float = TIMEOUT_S
 
 
@@ -159,7 +159,7 @@ class _Attack:
         return answer
 
     def _load(self, world: World, token: str) -> None:
-        # What was refused has changed nothing, so the world may still be there.
+        # A refused request has changed nothing, so the world may still be there.
         if self.loaded != (world, token):
             self.target.put_world(world, token)
             self.loaded = (world, token)

@@ -20,7 +20,7 @@ class TargetError(ValueError):
 
 
 class Answer(NamedTuple):
-    """What came back. `crash` says in one line why it is no answer; then nothing else counts."""
+    """The answer. `crash` says in one line why there is none; then nothing else counts."""
 
     status: int = 0
     code: int = 0

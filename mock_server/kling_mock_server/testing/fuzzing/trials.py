@@ -144,7 +144,7 @@ def _times(own: World, world: World, asked: dict[str, Any], names: dict[str, Any
 
 
 def _ends(world: World, names: dict[str, Any]) -> dict[str, int]:
-    """Where audio, video and face begin and end; 0 for what the world does not know."""
+    """The begin and end of audio, video and face; 0 for what the world does not know."""
     session = world.sessions.get(_text(names, "session_id"))
     face = session.faces.get(_text(names, "face_id")) if session else None
     audio = world.audios.get(_text(names, "audio_id")) or (world.files or {}).get(_text(names, "sound_file"))

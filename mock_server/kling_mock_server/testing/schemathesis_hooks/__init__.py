@@ -99,10 +99,10 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
 def filter_failure(
     context: schemathesis.HookContext, failure: Failure, case: schemathesis.Case, response: schemathesis.Response
 ) -> bool:
-    """Drop what Schemathesis cannot know: a refusal by rules that the contract finds broken, too.
+    """Drop findings that Schemathesis cannot judge: a refusal by rules that the contract finds broken, too.
 
-    Of a method that is not offered the vendor says 404 / 1202, and Schemathesis expects 405. What the account knows
-    of videos, voices and tasks, the contract cannot: there a refusal may name rules that it could not verify.
+    For a method that is not offered the vendor says 404 / 1202, and Schemathesis expects 405. Videos,
+    voices and tasks are known to the account, not to the contract: a refusal may name rules that it could not verify.
     """
     if isinstance(failure, EnsureResourceAvailability):
         # The world of another request has made the task forgotten.
@@ -126,7 +126,7 @@ class ContractDisagreement(Failure):
 
     @property
     def _unique_key(self) -> str:
-        # One finding a rule, not one for all of them.
+        # One finding per rule, not one for all of them.
         return self.rules
 
 

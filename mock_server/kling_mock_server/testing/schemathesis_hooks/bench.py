@@ -1,4 +1,4 @@
-"""What one document is tested with: its contract, a world, and cases that are labelled by how they were made."""
+"""The test bench of one document: its contract, a world, and cases labelled by how they were made."""
 
 import copy
 import os
@@ -18,11 +18,11 @@ KEY: Final = f"Bearer {TOKEN}"
 
 
 class Bench(NamedTuple):
-    """What one document is tested with."""
+    """The test bench of one document."""
 
     contract: Contract
     world: World
-    """Where Schemathesis' own requests are sent."""
+    """The world for Schemathesis' own requests."""
     rows: tuple[Case, ...]
     """The boundary catalogue."""
     drawn: st.SearchStrategy[Case]

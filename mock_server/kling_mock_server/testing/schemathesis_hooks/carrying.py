@@ -28,7 +28,7 @@ MAX_KEPT: Final = 10_000
 _BODY: Final = ParameterLocation.BODY
 _POSITIVE: Final = GenerationMode.POSITIVE
 _LABELS: Final[OrderedDict[str, Case]] = OrderedDict()
-"""What a Schemathesis case carries, by its id."""
+"""The case that a Schemathesis case carries, by its id."""
 _BENCHES: Final[dict[int, tuple[Any, Bench]]] = {}
 """By the identity of a document, which is kept so that no other can have it."""
 _SESSION: Final = requests.Session()

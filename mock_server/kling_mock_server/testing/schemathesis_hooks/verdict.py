@@ -12,7 +12,7 @@ from kling_mock_server.testing.schemathesis_hooks.bench import Bench
 
 
 class ContractVerdict(NamedTuple):
-    """What the contract says of a request, and what the server said. The response's headers are in lower case."""
+    """The contract's judgement of a request, and the server's answer. Its header names are in lower case."""
 
     report: Report
     response: Response
@@ -30,7 +30,7 @@ class ContractVerdict(NamedTuple):
 
     @property
     def disagreement(self) -> str:
-        """What is wrong about the answer, in one line; empty where nothing is."""
+        """The mistake in the answer, in one line; empty where there is none."""
         return next(self._disagreements(), "")
 
     @property
