@@ -1,4 +1,6 @@
 import base64
+import hashlib
+import hmac
 import json
 import time
 
@@ -19,6 +21,13 @@ MINE = {**payload(), "external_task_id": "mine"}
 @pytest.fixture
 def mock():
     return Mock()
+
+
+def with_claims(claims):
+    """Return a token with the good signature over these bytes as its claims."""
+    signed = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in (b'{"alg":"HS256"}', claims))
+    digest = hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()
+    return f"{signed.decode()}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
 def signed(secret=SECRET, algorithm="HS256", **claims):
@@ -215,10 +224,20 @@ def test_with_a_secret_its_own_signature_is_good():
         pytest.param(signed().rpartition(".")[0] + ".", id="a signature taken off"),
         pytest.param(unsigned(iss="issuer"), id="alg none"),
         pytest.param(signed(SECRET * 2, "HS512"), id="another algorithm"),
+        pytest.param("key", id="no JWT"),
+        pytest.param("a.b.c", id="no JWT in three parts"),
+        pytest.param(signed(iss=""), id="an empty iss"),
+        pytest.param(jwt.encode({"exp": 2**33}, SECRET, "HS256"), id="no iss"),
+        pytest.param(with_claims(b'{"iss": 7}'), id="an iss that is no text"),
+        pytest.param(with_claims(b'{"iss": "issuer", "iss": "issuer"}'), id="a claim given twice"),
+        pytest.param(with_claims(b'{"iss": "issuer", "exp": Infinity}'), id="an endless time"),
+        pytest.param(with_claims(b'{"iss": "issuer", "exp": 1e999}'), id="a time that is too large"),
+        pytest.param(with_claims(b'{"iss": "issuer", "exp": true}'), id="a time that is no number"),
     ],
 )
-def test_with_a_secret_any_other_signature_is_refused(token):
-    answer = Mock(secret=SECRET).post(payload(), token)
+@pytest.mark.parametrize("tokens", [(), ("key", "issuer", "7")], ids=["any issuer", "a closed list"])
+def test_with_a_secret_any_other_token_is_refused(token, tokens):
+    answer = Mock(secret=SECRET, tokens=tokens).post(payload(), token)
     assert (answer.status, answer.code, answer.broken) == (401, 1002, ["authorization-invalid"])
 
 
@@ -228,8 +247,8 @@ def test_any_text_will_do_as_a_secret(secret):
     assert Mock(secret=secret).post(payload(), signed()).broken == ["authorization-invalid"]
 
 
-def test_with_a_secret_a_token_that_is_no_jwt_is_still_welcome():
-    assert Mock(secret=SECRET).post(payload(), "key").status == 200
+def test_with_a_secret_the_control_surface_wants_a_signature_too():
+    assert Mock(secret=SECRET).ask("GET", "/_mock/journal", token="key").code == 1002
 
 
 @pytest.mark.parametrize("token", ["a", "b", signed(iss="a")], ids=["the first", "the second", "a JWT of the first"])

@@ -108,7 +108,7 @@ def test_the_examples_of_the_help_texts_work(installed_wheel, tmp_path):  # noqa
 
 
 @needs_curl
-@pytest.mark.parametrize("options", ["", "--token only-me", "--token only-me --secret s3cret --profile upstream"])
+@pytest.mark.parametrize("options", ["", "--token only-me --profile upstream"])
 def test_the_commands_of_the_welcome_work(options, installed_wheel, tmp_path):  # noqa: F811
     with documents.Reader(tmp_path, installed_wheel) as reader:
         welcome = reader.paste(f"klingkit serve {options} &").output

@@ -39,7 +39,8 @@ def test_an_unknown_choice_is_refused(switch, value):
         new_responder(**{switch: value})
 
 
+@pytest.mark.parametrize("secret", ["", "s3cret"])
 @pytest.mark.parametrize("tokens", [(), ("mine", "theirs")])
-def test_the_mock_lets_its_token_in(tokens):
-    options = {"contract": documented(), "tokens": tokens}
+def test_the_mock_lets_its_token_in(tokens, secret):
+    options = {"contract": documented(), "tokens": tokens, "secret": secret}
     assert Mock(new_responder(**options)).post(payload(), token=token_for(options)).status == 200

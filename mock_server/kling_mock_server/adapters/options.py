@@ -14,6 +14,7 @@ from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.pace import pace_of
 from kling_mock_server.state.stores.store import MemoryStore, Store
+from kling_mock_server.state.tokens import token_signed
 
 
 class MockOptions(TypedDict, total=False):
@@ -74,9 +75,12 @@ def new_responder(
 
 
 def token_for(options: MockOptions, otherwise: str = "key") -> str:
-    """Return a key that such a mock lets in: the first of its `tokens`, `otherwise` where any is welcome."""
-    tokens = options.get("tokens", ())
-    return tokens[0] if tokens else otherwise
+    """Return a key that such a mock lets in: the first of its `tokens`, `otherwise` where any is welcome.
+
+    With a `secret`, it is a JWT whose `iss` is that key.
+    """
+    key, secret = next(iter(options.get("tokens", ())), otherwise), options.get("secret", "")
+    return token_signed(key, secret) if secret else key
 
 
 def _scenario(name: str) -> object:

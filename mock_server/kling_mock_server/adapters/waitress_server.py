@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from waitress.server import create_server
 from waitress.task import ErrorTask
@@ -24,10 +24,29 @@ from kling_mock_server.failures.wire.background_sender import BackgroundSender
 from kling_mock_server.protocol.explanation import explain
 from kling_mock_server.protocol.names import CREATE
 from kling_mock_server.state.journal import Entry
+from kling_mock_server.state.passwords import without_passwords
 
 BODY_BACKSTOP = 1024 * 1024 * 1024
 """Bytes beyond which the server hangs up with its answer; below it, a client has sent all before it is refused."""
 THREADS = 8
+
+
+class CurlKey(NamedTuple):
+    """The key in the example of the welcome."""
+
+    header: str
+    """The header as a shell takes it, quoted."""
+    meaning: str
+
+
+ANY_KEY = CurlKey("'Authorization: Bearer test'", "any bearer token is an account of its own")
+LISTED_KEY = CurlKey('"Authorization: Bearer $TOKEN"', "with a TOKEN that it was told to let in")
+SIGNED_KEY = CurlKey('"Authorization: Bearer $TOKEN"', "with a TOKEN that the secret signs (HS256), a JWT with an iss")
+
+
+def key_shown(token: str) -> CurlKey:
+    """Return the key of a mock that lets this token in, which may be printed."""
+    return CurlKey(shlex.quote(f"Authorization: Bearer {token}"), "with the first token that it lets in")
 
 
 class _EnvelopeTask(ErrorTask):  # type: ignore[misc]
@@ -73,8 +92,8 @@ def listen(app: MockApp, host: str, port: int, sender: BackgroundSender | None =
     return server
 
 
-def run(server: Any, app: MockApp, host: str, profile: str, token: str = "") -> None:
-    """Serve until SIGINT or SIGTERM; what is in flight then is finished. `token` is let in; empty: any is."""
+def run(server: Any, app: MockApp, host: str, profile: str, curl_key: CurlKey = ANY_KEY) -> None:
+    """Serve until SIGINT or SIGTERM; what is in flight then is finished. `curl_key` goes into the welcome."""
     app.responder.watch = _log
     app.responder.resources.callback_worker.watch = _log_callback
     # A line for every request that waits for a thread, a thousand times a second, helps nobody.
@@ -82,7 +101,7 @@ def run(server: Any, app: MockApp, host: str, profile: str, token: str = "") -> 
     signal.signal(signal.SIGTERM, _stop)
     # Objects made up to here are never garbage; collecting among them again and again would cost every request.
     gc.freeze()
-    _print(_welcome(app.responder, f"http://{_host(host)}:{_port(server)}", profile, token))
+    _print(_welcome(app.responder, f"http://{_host(host)}:{_port(server)}", profile, curl_key))
     try:
         server.run()
     finally:
@@ -114,15 +133,13 @@ It answers identify-face, tts, queries, lists, callbacks and downloads, too; `kl
 """
 
 
-def _welcome(responder: Responder, url: str, profile: str, token: str) -> str:
+def _welcome(responder: Responder, url: str, profile: str, key: CurlKey) -> str:
     operation = responder.contract.operation
     example = json.dumps(operation.example, ensure_ascii=False)
-    whose = "with the first token that it lets in" if token else "any bearer token is an account of its own"
-    given = shlex.quote(f"Authorization: Bearer {token or 'test'}")
     return f"""klingkit {__version__} mocks {_mocked(responder.contract)} at {url} (profile: {profile})
 
-The vendor's own example; {whose}:
-  curl -i {url}{operation.paths[0]} -H {given} -H 'Content-Type: application/json' -d {shlex.quote(example)}
+The vendor's own example; {key.meaning}:
+  curl -i {url}{operation.paths[0]} -H {key.header} -H 'Content-Type: application/json' -d {shlex.quote(example)}
 {_OTHERS if CREATE in responder.contract.by_name else ""}
 In a browser:           {url}/  (what was asked, why it was refused, and a playground)
 The rules it enforces:  {url}/_mock/rules  (or: klingkit rules)
@@ -135,12 +152,16 @@ What it refuses, and why, is printed below. Stop it with Ctrl-C.
 def _log(entry: Entry) -> None:
     # Only what deserves a look; a line for every accepted request would cost a tenth of it. The journal has all.
     if entry.report.violations or entry.report.notes:
-        _print(printable(explain(entry)))
+        _print(_shown(explain(entry)))
 
 
 def _log_callback(entry: Entry) -> None:
     if not 200 <= entry.status < 300:
-        _print(printable(f"callback to {entry.path} -> {entry.status or 'no answer'} {entry.answer}".rstrip()))
+        _print(_shown(f"callback to {entry.path} -> {entry.status or 'no answer'} {entry.answer}".rstrip()))
+
+
+def _shown(text: str) -> str:
+    return printable(without_passwords(text))
 
 
 def _print(text: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from kling_mock_server.cli.profile_options import profile_options
+from kling_mock_server.cli.secrets_given import secret, shown
 
 
 @click.command()
@@ -18,8 +19,23 @@ from kling_mock_server.cli.profile_options import profile_options
     help="0 picks a free one.",
 )
 @profile_options
-@click.option("--token", "tokens", multiple=True, help="Welcome only this bearer token (or JWT issuer); repeatable.")
-@click.option("--secret", default="", help="Verify the signature of JWTs with this secret (HS256).")
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    envvar=("KLINGKIT_SERVE_TOKEN", "KLINGKIT_TOKEN"),
+    type=secret,
+    metavar="TEXT",
+    help="Welcome only this bearer token (or JWT issuer); repeatable. @FILE reads it from a file.",
+)
+@click.option(
+    "--secret",
+    default="",
+    envvar="KLINGKIT_SECRET",
+    type=secret,
+    metavar="TEXT",
+    help="Welcome only JWTs with an iss that this secret signs (HS256). @FILE reads it from a file.",
+)
 @click.option(
     "--jwt-clock",
     type=click.Choice(["real", "account"]),
@@ -59,7 +75,10 @@ from kling_mock_server.cli.profile_options import profile_options
     "webhook_secrets",
     multiple=True,
     envvar="KLINGKIT_WEBHOOK_SECRET",
-    help="Sign callbacks with this secret (whsec_...); repeatable. The environment keeps it out of the process list.",
+    type=secret,
+    metavar="TEXT",
+    help="Sign callbacks with this secret (whsec_...); repeatable. @FILE or the environment keep it out of the process "
+    "list.",
 )
 @click.option(
     "--allow-callbacks",
@@ -76,15 +95,16 @@ from kling_mock_server.cli.profile_options import profile_options
     help="Where tasks are kept: sqlite:///mock.db survives restarts, redis://host/0 serves several machines. "
     "[default: memory]",
 )
-def serve(host: str, port: int, profile: str, **options: Any) -> None:
+@click.pass_context
+def serve(ctx: click.Context, /, host: str, port: int, profile: str, **options: Any) -> None:
     """Serve the mock until Ctrl-C.
 
     Example: klingkit serve --port 0 --pace manual --store sqlite:///mock.db
     """
     from kling_contracts.errors import DocumentError
+    from kling_mock_server.adapters import waitress_server
     from kling_mock_server.adapters.connections import raise_open_files
     from kling_mock_server.adapters.flask_app import create_app
-    from kling_mock_server.adapters.waitress_server import listen, run
 
     try:
         app = create_app(profile=profile, **options)
@@ -94,14 +114,20 @@ def serve(host: str, port: int, profile: str, **options: Any) -> None:
         raise click.UsageError(str(error)) from None
     raise_open_files()
     try:
-        server = listen(app, host, port)
+        server = waitress_server.listen(app, host, port)
     except (OSError, ValueError) as error:
         app.responder.close()
         reason = getattr(error, "strerror", None) or error
         raise click.ClickException(
             f"cannot listen on {host}:{port}: {reason}; try another --host, or --port 0"
         ) from None
-    run(server, app, host, profile, next(iter(options["tokens"]), ""))
+    if options["secret"]:
+        key = waitress_server.SIGNED_KEY
+    elif token := shown(ctx, "tokens", options["tokens"]):
+        key = waitress_server.key_shown(token)
+    else:
+        key = waitress_server.LISTED_KEY if options["tokens"] else waitress_server.ANY_KEY
+    waitress_server.run(server, app, host, profile, key)
 
 
 @click.command()

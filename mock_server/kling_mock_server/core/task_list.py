@@ -9,6 +9,7 @@ from kling_mock_server.protocol.names import CALLBACK
 from kling_mock_server.protocol.task_json import state_json
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.journal import Entry
+from kling_mock_server.state.passwords import without_passwords
 from kling_mock_server.state.tables import Outbox, Task
 
 MAX_LISTED: Final = 500
@@ -49,7 +50,7 @@ def _attempt(entry: Entry) -> dict[str, Any]:
     return {
         "at_ms": entry.at_ms,
         "elapsed_ms": entry.elapsed_ms,
-        "url": entry.path,
+        "url": without_passwords(entry.path),
         "task_status": entry.details["task_status"],
         "attempt": entry.details["attempt"],
         "status": entry.status,
@@ -60,7 +61,7 @@ def _attempt(entry: Entry) -> dict[str, Any]:
 def _next(outbox: Outbox) -> dict[str, Any]:
     return {
         "due_ms": outbox.due_ms,
-        "url": outbox.url,
+        "url": without_passwords(outbox.url),
         "task_status": outbox.messages[0].status,
         "attempt": outbox.attempt + 1,
     }

@@ -18,6 +18,7 @@ from kling_mock_server.state import outbox
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.journal import Entry, kept
 from kling_mock_server.state.outbox import Due
+from kling_mock_server.state.passwords import without_passwords
 from kling_mock_server.state.stores.store import real_ms
 
 _LOG: Final = logging.getLogger("klingkit")
@@ -60,7 +61,7 @@ class CallbackSender(NamedTuple):
             return self.post(url, body, self._headers(due, body))
         except Exception as error:
             # Not of the network: another library of this process forbids sockets, for one.
-            _LOG.exception("the callback to %s was not sent", printable(url))
+            _LOG.exception("the callback to %s was not sent", printable(without_passwords(url)))
             return Attempt(0, f"it was not sent: {type(error).__name__}: {error}")
 
     def _headers(self, due: Due, body: bytes) -> dict[str, str]:

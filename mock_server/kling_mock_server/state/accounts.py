@@ -25,8 +25,8 @@ class Accounts:
     """Admits bearer tokens to accounts.
 
     A token that is a JWT belongs to the account of its `iss`, and its `exp` and `nbf` are judged by the clock that
-    `jwt_clock` names, one of `JWT_CLOCKS`; its signature only where a `secret` is given. Any other token is its own
-    account. `tokens` closes the list: only these, or a JWT of one of these issuers, are let in.
+    `jwt_clock` names, one of `JWT_CLOCKS`. Any other token is its own account. `tokens` closes the list: only these, or
+    a JWT of one of these issuers, are let in. With a `secret`, every token must be a JWT that it signs (HS256).
 
     Raises `ValueError` for a clock of another name.
     """
@@ -70,8 +70,8 @@ class Accounts:
     def admit_at_any_time(self, token: str, rules: RequestRules) -> Account | Violation:
         """Return the account of a token, whatever its `exp` and `nbf` say; otherwise like `admit`."""
         claims = claims_of(token)
-        if claims and self._secret and not signed_with(token, self._secret):
-            remedy = "a JWT signed with the secret the mock was started with"
+        if self._secret and not (claims and isinstance(claims["iss"], str) and signed_with(token, self._secret)):
+            remedy = "a JWT with an iss, signed (HS256) with the secret the mock was started with"
             return rules.violation("authorization-invalid", remedy=remedy)
         if self._tokens and not self._is_welcome(_name(token, claims)):
             return rules.violation("authorization-invalid", remedy="one of the tokens the mock was started with")
@@ -122,7 +122,7 @@ def _outside(claims: Claims, now_ms: int, rules: RequestRules) -> Violation | No
         at = claims.get(claim)
         if at is None:
             continue
-        if not isinstance(at, int | float):
+        if isinstance(at, bool) or not isinstance(at, int | float):
             remedy = f"{claim} in seconds since 1970"
             return rules.violation("authorization-invalid", value=f"{claim}: {at!r}", remedy=remedy)
         if (now_ms >= at * 1000) if late else (now_ms < at * 1000):

@@ -10,6 +10,7 @@ from kling_contracts import Contract, Note, Report, Rule, Unverified, Violation
 from kling_contracts.facts.file_content import base64_bytes
 from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.timeline import Bar
+from kling_mock_server.state.passwords import without_passwords
 from kling_mock_server.state.stores.store import Store, Table
 
 MAX_ENTRIES: Final = 1000
@@ -128,7 +129,8 @@ def _row(entry: Entry) -> list[Any]:
     stored: Any = [found, unverified, report.notes]
     row: Any = entry
     body = json.dumps(payload, ensure_ascii=False) if entry.body else ""
-    return list(row._replace(body=body, report=stored, bars=entry.timelines(payload)))
+    written: list[Any] = without_passwords(list(row._replace(body=body, report=stored)))
+    return [*written[:-1], entry.timelines(payload)]
 
 
 def _stored_value(violation: Violation) -> str:
@@ -176,7 +178,7 @@ def digest_of(token: str) -> str:
 def entry_json(entry: Entry) -> dict[str, Any]:
     """Return one exchange as `GET /_mock/journal` has it."""
     payload = entry.payload
-    return {
+    value: dict[str, Any] = {
         "at_ms": entry.at_ms,
         "elapsed_ms": entry.elapsed_ms,
         "operation": entry.operation,
@@ -199,6 +201,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         **_without_values(entry.report),
         "timelines": [[bar._asdict() for bar in bars] for bars in entry.timelines(payload)],
     }
+    return dict(without_passwords(value))
 
 
 def _without_values(report: Report) -> dict[str, Any]:

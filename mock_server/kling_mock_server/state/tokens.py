@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 from typing import Any
 
 from kling_contracts.jsonio import strict_json
@@ -22,13 +23,26 @@ def claims_of(token: str) -> Claims | None:
     return claims if header is not None and claims is not None and claims.get("iss") else None
 
 
+def token_signed(issuer: str, secret: str) -> str:
+    """Return a JWT of an issuer that never expires, with the HS256 signature of `secret`."""
+    signed = ".".join(_encoded(json.dumps(part).encode()) for part in ({"alg": "HS256"}, {"iss": issuer}))
+    return f"{signed}.{_signature(signed, secret)}"
+
+
 def signed_with(token: str, secret: str) -> bool:
     """Return whether a JWT carries the HS256 signature of `secret`."""
     signed, _, signature = token.rpartition(".")
     header = _decoded(signed.partition(".")[0])
-    digest = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
-    expected = base64.urlsafe_b64encode(digest).rstrip(b"=")
+    expected = _signature(signed, secret).encode()
     return header is not None and header.get("alg") == "HS256" and hmac.compare_digest(expected, signature.encode())
+
+
+def _signature(signed: str, secret: str) -> str:
+    return _encoded(hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest())
+
+
+def _encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def _decoded(part: str) -> Claims | None:
