@@ -55,7 +55,7 @@ def call_of(exchange: RecordedExchange, contract: Contract) -> RecordedCall | No
     if isinstance(routed, Violation):
         return None
     answered = _answered(exchange)
-    payload = _payload(contract, request, routed, unreadable)
+    payload = _payload(contract, request, routed, unreadable, needs_key=not answered.is_accepted)
     if isinstance(payload, Violation):
         return RecordedCall(exchange, routed.operation, None, payload, answered, files)
     return RecordedCall(exchange, routed.operation, payload, None, answered, files)
@@ -81,8 +81,9 @@ def envelope_of(answer: bytes) -> Any:
     return None if isinstance(value, Mapping) and value.get("unreadable") and REDACTED in value else value
 
 
-def _payload(contract: Contract, request: Request, routed: Routed, unreadable: bool) -> Any:
-    if routed.operation.secured:
+def _payload(contract: Contract, request: Request, routed: Routed, unreadable: bool, *, needs_key: bool) -> Any:
+    """Return the payload, or the request rule that is broken. A call that was carried out had a key, recorded or not."""
+    if routed.operation.secured and needs_key:
         token = contract.gate.token(request)
         if isinstance(token, Violation):
             return token

@@ -102,7 +102,7 @@ class _Judging:
         self._judgement.differences += [*outcome.differences, *self._misshapen(call)]
         self._judgement.not_judged += outcome.not_judged
         self._count(call, report, outcome, sources)
-        if call.answered.is_accepted:
+        if call.answered.is_accepted and isinstance(call.payload, Mapping):
             self._follow(call)
 
     def _sources(self, call: RecordedCall) -> FactSources:

@@ -39,15 +39,12 @@ class Comparing:
 
     def _accepted(self, call: RecordedCall, report: Report) -> Outcome:
         exchange = call.exchange
-        differences, not_judged = [], []
+        differences = []
         for violation in report.violations:
             rule = violation.rule
-            if self._is_about_tokens(rule):
-                not_judged.append(NotJudged(rule.id, "the recording does not show the key", exchange))
-                continue
             message = f"accepted, though {rule.id} refuses it: {violation.message}"
             differences.append(RecordedDifference("accepted", rule.id, message, exchange, tuple(_explained(violation))))
-        return Outcome(tuple(differences), tuple(not_judged))
+        return Outcome(tuple(differences))
 
     def _refused(self, call: RecordedCall, report: Report) -> Outcome:
         answered = call.answered
@@ -75,9 +72,6 @@ class Comparing:
         code = self._contract.codes.get(answered.code or 0)
         about_key = answered.status == 401 and bool(call.exchange.account)
         return answered.status >= _SERVICE_FAILED or about_key or bool(code and code.concerns == "account")
-
-    def _is_about_tokens(self, rule: Rule) -> bool:
-        return rule.kind == "request" and rule.status == 401
 
     def _matches(self, call: RecordedCall, rule: Rule, message: str) -> bool:
         answered = call.answered
