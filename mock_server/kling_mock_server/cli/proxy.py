@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--to", "upstream", required=True, metavar="URL", help="The service. No other host is ever called.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8081, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    envvar="KLINGKIT_PORT",
+    help="0 picks a free one.",
+)
 @click.option("--block", is_flag=True, help="Answer in the service's stead what breaks the contract: it costs nothing.")
 @click.option(
     "--allow", "allowed", multiple=True, metavar="RULE", help="With --block: let this rule be broken; repeatable."

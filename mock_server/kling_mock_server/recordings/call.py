@@ -82,7 +82,7 @@ def envelope_of(answer: bytes) -> Any:
 
 
 def _payload(contract: Contract, request: Request, routed: Routed, unreadable: bool, *, needs_key: bool) -> Any:
-    """Return the payload, or the request rule that is broken. A call that was carried out had a key, recorded or not."""
+    """Return the payload, or the broken request rule. A call that was carried out had a key, recorded or not."""
     if routed.operation.secured and needs_key:
         token = contract.gate.token(request)
         if isinstance(token, Violation):

@@ -100,7 +100,7 @@ def _named_shift(margins: list[Margin]) -> int | None:
 
 def _shifted(rule: Rule, margin: Margin, shift: int | float, moving: list[RecordedDifference]) -> Iterator[Action]:
     limit = margin.distance.limit
-    seen = f"{len(moving)} calls that {'were accepted' if shift < 0 else 'were refused'}"
+    seen = f"{_calls(moving)} {'accepted' if shift < 0 else 'refused'}"
     if limit is None:
         # Two quantities are compared, the end of the clip and that of the audio: what lies between them is slack.
         yield from _with_slack(rule, margin, shift, moving, seen)
@@ -156,10 +156,14 @@ def _of_words(rule: Rule, differences: list[RecordedDifference]) -> Iterator[Act
             (value,) = observed
             literal = value.replace("{", "{{").replace("}", "}}") if isinstance(value, str) else value
             evidence = {
-                "messageEvidence" if kind == "text" else "evidence": _evidence(found, f"answered so {len(found)} times")
+                "messageEvidence" if kind == "text" else "evidence": _evidence(found, f"{_calls(found)} answered so")
             }
             if rule.kind != "keyword":
                 yield _rule_action(rule, {member: literal, **evidence}, f"{rule.id}: another {kind}")
+
+
+def _calls(found: list[RecordedDifference]) -> str:
+    return "one call" if len(found) == 1 else f"{len(found)} calls"
 
 
 def _evidence(found: list[RecordedDifference], seen: str) -> dict[str, Any]:

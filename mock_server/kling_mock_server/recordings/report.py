@@ -65,7 +65,12 @@ def _not_judged(judgement: Judgement) -> Iterator[Finding]:
 
 
 def _table(verdicts: list[RuleVerdict]) -> str:
-    lines = [f"  {verdict}" for verdict in verdicts]
+    """Return a line for each rule that was contradicted or tried at a limit; the others hold, and need no line."""
+    shown = [verdict for verdict in verdicts if verdict.contradicted or verdict.nearest is not None]
+    others = [verdict.rule.id for verdict in verdicts if verdict not in shown]
+    lines = [f"  {verdict}" for verdict in shown]
+    if others:
+        lines.append(f"  confirmed, and without a limit: {', '.join(others)}")
     return "\n".join(["What the recordings say of each rule:", *lines])
 
 
