@@ -251,7 +251,7 @@ TWINS = [
     Twin("the reading of absent volumes", "sound_volume.required", lambda: {"profile": "upstream"}),
     with_member("clip-too-short", code=1200),
     with_member("session-expired", code=1203),
-    with_member("task-unknown", code=1201),
+    with_member("task-unknown", code=1203),
     request_rule("authorization-missing", code=1000),
     request_rule("content-type", code=1201),
     with_member("clip-too-short", message="Clip below {limit} ms"),

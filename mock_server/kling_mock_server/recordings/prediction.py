@@ -1,11 +1,13 @@
 """The prediction for one call, compared with the recorded answer."""
 
+import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
 from kling_contracts import Contract, Operation, Report, Rule, Violation
 from kling_contracts.facts.lookup import Lookup
+from kling_contracts.rules.rule import SOME_ID
 from kling_mock_server.recordings.call import RecordedCall
 from kling_mock_server.recordings.verdicts import NotJudged, RecordedDifference
 
@@ -78,7 +80,8 @@ class Comparing:
         if (answered.status, answered.code) != (rule.status, rule.code):
             return False
         # A request rule may say more than its message: where the JSON is wrong.
-        return answered.message == message or (rule.kind == "request" and answered.message.startswith(rule.message))
+        said = answered.message
+        return _is_worded(said, message) or (rule.kind == "request" and said.startswith(rule.message))
 
     def _uncertain(self, call: RecordedCall, report: Report) -> Iterator[Rule]:
         """Yield the rules that explain a refusal and cannot be judged from a recording."""
@@ -123,7 +126,8 @@ class Comparing:
             ("text", answered.message, predicted),
         )
         for kind, observed, wanted in parts:
-            if observed != wanted and answered.is_readable:
+            is_as_wanted = _is_worded(str(observed), str(wanted)) if kind == "text" else observed == wanted
+            if not is_as_wanted and answered.is_readable:
                 message = f"{rule.id} is refused with another {kind}: {observed} instead of {wanted}"
                 yield RecordedDifference(kind, rule.id, message, call.exchange, details, observed)
 
@@ -152,6 +156,13 @@ _TABLES_OF_IDS: Final = frozenset({"external_task_ids"})
 def _sentences(rule: Rule) -> list[str]:
     conditions = rule.expression.conditions if rule.expression else ()
     return list(dict.fromkeys([rule.sentence(), *(rule.sentence(condition) for condition in conditions)]))
+
+
+def _is_worded(said: str, wanted: str) -> bool:
+    """Return whether a message says what is wanted, whichever id it names where any will do."""
+    if SOME_ID not in wanted:
+        return said == wanted
+    return re.fullmatch(".*".join(map(re.escape, wanted.split(SOME_ID))), said, re.DOTALL) is not None
 
 
 def _likeness(one: str, other: str) -> float:

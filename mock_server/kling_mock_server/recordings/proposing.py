@@ -151,15 +151,19 @@ def _of_null(verdict: RuleVerdict, differences: list[RecordedDifference]) -> Ite
 def _of_words(rule: Rule, differences: list[RecordedDifference]) -> Iterator[Action]:
     for kind, member in (("text", "message"), ("code", "code")):
         found = [one for one in differences if one.kind == kind]
-        observed = {one.observed for one in found}
+        observed = {_template(one.observed) if kind == "text" else one.observed for one in found}
         if len(observed) == 1:
             (value,) = observed
-            literal = value.replace("{", "{{").replace("}", "}}") if isinstance(value, str) else value
             evidence = {
                 "messageEvidence" if kind == "text" else "evidence": _evidence(found, f"{_calls(found)} answered so")
             }
             if rule.kind != "keyword":
-                yield _rule_action(rule, {member: literal, **evidence}, f"{rule.id}: another {kind}")
+                yield _rule_action(rule, {member: value, **evidence}, f"{rule.id}: another {kind}")
+
+
+def _template(text: str) -> str:
+    """Return a message as a rule has it: an id that it names is any id."""
+    return re.sub(r"\d{12,}", "{id}", text.replace("{", "{{").replace("}", "}}"))
 
 
 def _calls(found: list[RecordedDifference]) -> str:
