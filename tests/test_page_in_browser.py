@@ -170,6 +170,14 @@ def test_an_exchange_is_taken_to_the_playground(visitor, page):
     assert json.loads(page.get_by_label("Payload, judged as you type").input_value()) == payload(sound_end_time=1999)
 
 
+def test_a_query_is_taken_to_the_playground_with_its_task(visitor, page):
+    client(visitor).get(f"{visitor.url}{PATH}/order-1", timeout=10)
+    visitor.visit()
+    page.get_by_role("button", name="Open in the playground").click()
+    page.wait_for_selector(".verdict.bad")
+    assert json.loads(page.get_by_label("Payload, judged as you type").input_value()) == {"task_id": "order-1"}
+
+
 # Language, theme, key
 
 

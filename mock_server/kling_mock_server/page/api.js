@@ -17,7 +17,9 @@ export class CallError extends Error {
 
 // Numbers beyond 2^53 keep their digits, where the browser can do that.
 const exact = (_, value, context) =>
-  Number.isInteger(value) && !Number.isSafeInteger(value) && context && JSON.rawJSON ? JSON.rawJSON(context.source) : value;
+  Number.isInteger(value) && !Number.isSafeInteger(value) && context && JSON.rawJSON
+    ? JSON.rawJSON(context.source)
+    : value;
 
 /** Read JSON; undefined where a text is none. */
 export function parsed(text) {
@@ -79,10 +81,15 @@ export async function operations() {
     for (const [method, body] of Object.entries(item)) {
       if (!body["x-name"]) continue;
       const content = Object.values(body.requestBody?.content ?? {})[0];
-      const parameters = content ? [] : body.parameters ?? [];
+      const parameters = content ? [] : (body.parameters ?? []);
       found[body["x-name"]] = {
-        name: body["x-name"], method: method.toUpperCase(), path, parameters,
-        example: content ? content.example ?? {} : Object.fromEntries(parameters.map((one) => [one.name, one.example ?? one.schema.default])),
+        name: body["x-name"],
+        method: method.toUpperCase(),
+        path,
+        parameters,
+        example: content
+          ? (content.example ?? {})
+          : Object.fromEntries(parameters.map((one) => [one.name, one.example ?? one.schema.default])),
       };
     }
   }

@@ -16,7 +16,8 @@ const THEME = "klingkit.theme";
 const THEMES = ["auto", "light", "dark"];
 const VIEWS = { exchanges, tasks, playground, account, rules };
 const place = (id) => document.getElementById(id);
-let view = {}, viewed = "";
+let view = {},
+  viewed = "";
 
 function theme() {
   const stored = localStorage.getItem(THEME);
@@ -26,7 +27,11 @@ function theme() {
 function shown() {
   const [name, ...rest] = location.hash.slice(1).split("/");
   let id = rest.join("/");
-  try { id = decodeURIComponent(id); } catch { /* as it stands */ }
+  try {
+    id = decodeURIComponent(id);
+  } catch {
+    /* as it stands */
+  }
   return name in VIEWS ? [name, id] : ["exchanges", ""];
 }
 
@@ -50,7 +55,10 @@ function renderHead(name) {
   fill(place("skip"), t("skip"));
   fill(place("tagline"), t("tagline"));
   place("views").setAttribute("aria-label", t("views"));
-  fill(place("views"), Object.keys(VIEWS).map((one) => h("a", { href: `#${one}`, "aria-current": one === name ? "page" : null }, t(one))));
+  fill(
+    place("views"),
+    Object.keys(VIEWS).map((one) => h("a", { href: `#${one}`, "aria-current": one === name ? "page" : null }, t(one))),
+  );
   fill(place("keyName"), t("key"));
   place("key").placeholder = t("keyHint");
   fill(place("language"), t("language"));
@@ -60,7 +68,22 @@ function renderHead(name) {
   place("theme").setAttribute("aria-label", t(`theme.${theme()}`));
   fill(place("theme"), { auto: "◐", light: "☀", dark: "☾" }[theme()]);
   place("hint").hidden = Boolean(key());
-  fill(place("hint"), t("keyNone"), " ", h("button", { type: "button", onclick: () => { place("key").value = "test"; changeKey(); } }, t("useTest")));
+  fill(
+    place("hint"),
+    t("keyNone"),
+    " ",
+    h(
+      "button",
+      {
+        type: "button",
+        onclick: () => {
+          place("key").value = "test";
+          changeKey();
+        },
+      },
+      t("useTest"),
+    ),
+  );
 }
 
 function changeKey() {
@@ -84,9 +107,11 @@ async function status() {
 function renderStatus() {
   if (!known) return void fill(place("state"));
   const [{ scenario }, clock] = known;
-  fill(place("state"),
+  fill(
+    place("state"),
     scenario ? h("a", { href: "#account", class: "pill warn" }, `${t("playing")}: ${scenario.name}`) : null,
-    clock.advanced_ms || clock.standing ? h("a", { href: "#account", class: "pill" }, moment(clock.now_ms)) : null);
+    clock.advanced_ms || clock.standing ? h("a", { href: "#account", class: "pill" }, moment(clock.now_ms)) : null,
+  );
 }
 
 function failed(error) {
@@ -96,7 +121,9 @@ function failed(error) {
   place("live").className = "off";
 }
 
-let timer, polling = false, isFirst = true;
+let timer,
+  polling = false,
+  isFirst = true;
 
 async function poll() {
   clearTimeout(timer);
@@ -119,11 +146,21 @@ async function poll() {
   if (!document.hidden) timer = setTimeout(poll, POLL_MS);
 }
 
-place("skip").addEventListener("click", (event) => { event.preventDefault(); place("main").focus(); });
+place("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  place("main").focus();
+});
 place("key").value = key();
 place("key").addEventListener("change", changeKey);
-place("keyForm").addEventListener("submit", (event) => { event.preventDefault(); changeKey(); });
-place("language").addEventListener("click", () => { switchLanguage(); show(); place("language").focus(); });
+place("keyForm").addEventListener("submit", (event) => {
+  event.preventDefault();
+  changeKey();
+});
+place("language").addEventListener("click", () => {
+  switchLanguage();
+  show();
+  place("language").focus();
+});
 place("theme").addEventListener("click", () => {
   localStorage.setItem(THEME, THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length]);
   document.documentElement.dataset.theme = theme();
@@ -132,4 +169,9 @@ place("theme").addEventListener("click", () => {
 });
 addEventListener("hashchange", () => show({ anew: false }));
 document.addEventListener("visibilitychange", poll);
-loadRules().catch(failed).finally(() => { show(); poll(); });
+loadRules()
+  .catch(failed)
+  .finally(() => {
+    show();
+    poll();
+  });

@@ -3,7 +3,8 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 // Characters that show nothing, or turn the text around them: a payload must not look like another one.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+const UNSEEN =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 /** Return a text with characters that cannot be seen as `\uXXXX`. */
 export function visible(text) {
@@ -16,8 +17,12 @@ function filled(element, properties, children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : visible(value));
   }
-  element.append(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false)
-    .map((one) => (one instanceof Node ? one : visible(one))));
+  element.append(
+    ...children
+      .flat(Infinity)
+      .filter((one) => one !== null && one !== undefined && one !== false)
+      .map((one) => (one instanceof Node ? one : visible(one))),
+  );
   return element;
 }
 

@@ -11,7 +11,10 @@ const TEXTS = {
   rules: ["Rules", "规则"],
   key: ["Key", "密钥"],
   keyHint: ["the key that your client sends", "客户端发送的密钥"],
-  keyNone: ["No key: only requests without a usable key are shown. Type the key that your client sends; any text is an account of its own.", "未填密钥：只显示没有有效密钥的请求。请输入客户端发送的密钥；任何文本都是一个独立账户。"],
+  keyNone: [
+    "No key: only requests without a usable key are shown. Type the key that your client sends; any text is an account of its own.",
+    "未填密钥：只显示没有有效密钥的请求。请输入客户端发送的密钥；任何文本都是一个独立账户。",
+  ],
   keyNeeded: ["Type a key first, at the top right.", "请先在右上角输入密钥。"],
   useTest: ["Use “test”", "使用 “test”"],
   language: ["中文", "English"],
@@ -34,7 +37,10 @@ const TEXTS = {
   anyRule: ["any rule", "全部规则"],
   accepted: ["accepted", "已接受"],
   refused: ["refused", "被拒绝"],
-  noExchanges: ["Nothing has been asked with this key yet. Point your client at {url}, or send the vendor's example from the playground.", "该密钥还没有任何请求。请将客户端指向 {url}，或在试验台发送官方示例。"],
+  noExchanges: [
+    "Nothing has been asked with this key yet. Point your client at {url}, or send the vendor's example from the playground.",
+    "该密钥还没有任何请求。请将客户端指向 {url}，或在试验台发送官方示例。",
+  ],
   noKeyless: ["No request without a usable key has come in.", "没有收到缺少有效密钥的请求。"],
   noMatch: ["No exchange passes the filter.", "没有符合筛选条件的请求。"],
   older: ["Show older", "显示更早的"],
@@ -56,7 +62,10 @@ const TEXTS = {
   vendor: ["the vendor's sentence", "官方原文"],
   meaning: ["its meaning", "含义"],
   "source.schema": ["The schema of the vendor's document", "官方文档的 schema"],
-  "source.upstream": ["Kling's own documentation; the vendor's document does not say it", "可灵官网文档；接口文档没有写明"],
+  "source.upstream": [
+    "Kling's own documentation; the vendor's document does not say it",
+    "可灵官网文档；接口文档没有写明",
+  ],
   "source.mock": ["klingkit; no documentation says it", "klingkit 自定；没有文档写明"],
   "source.prose": ["The prose of the vendor's document", "官方文档的文字说明"],
   "evidence.quoted": ["quoted", "原文"],
@@ -78,7 +87,10 @@ const TEXTS = {
   headers: ["Request headers", "请求头"],
   answer: ["Answer", "应答"],
   toPlayground: ["Open in the playground", "在试验台打开"],
-  redacted: ["Audio and other long texts are not kept: put your own in place of each object that says “redacted”.", "音频等长文本不保留：请用自己的内容替换标有 “redacted” 的对象。"],
+  redacted: [
+    "Audio and other long texts are not kept: put your own in place of each object that says “redacted”.",
+    "音频等长文本不保留：请用自己的内容替换标有 “redacted” 的对象。",
+  ],
   // Tasks
   noTasks: ["There is no task yet. The playground makes one in three clicks.", "还没有任务。在试验台点三下即可创建。"],
   created: ["created", "创建于"],
@@ -157,7 +169,10 @@ const TEXTS = {
   replaceWorld: ["Replace the world", "替换世界"],
   worldForgets: ["Tasks and external ids are forgotten.", "任务和自定义 ID 会被清除。"],
   reset: ["Reset", "重置"],
-  resetAbout: ["Back to a fresh account: world, clock, tasks, scenario, limits and journal.", "恢复为全新账户：世界、时钟、任务、场景、上限和日志。"],
+  resetAbout: [
+    "Back to a fresh account: world, clock, tasks, scenario, limits and journal.",
+    "恢复为全新账户：世界、时钟、任务、场景、上限和日志。",
+  ],
   resetSure: ["Forget everything of this account?", "清除该账户的全部内容？"],
   cancel: ["Cancel", "取消"],
   wasReset: ["The account is fresh again", "账户已重置"],
@@ -209,7 +224,12 @@ const two = (number) => String(number).padStart(2, "0");
 
 /** Return how long something takes, in the largest unit that it fills. */
 export function duration(ms) {
-  for (const [size, unit] of [[86400000, "d"], [3600000, "h"], [60000, "min"], [1000, "s"]]) {
+  for (const [size, unit] of [
+    [86400000, "d"],
+    [3600000, "h"],
+    [60000, "min"],
+    [1000, "s"],
+  ]) {
     if (ms >= size) return `${Number((ms / size).toFixed(2))} ${unit}`;
   }
   return `${ms} ms`;

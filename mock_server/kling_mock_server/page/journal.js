@@ -18,7 +18,8 @@ export const journal = {
 
   /** Read what is new; returns those entries. Throws `CallError`. */
   async poll() {
-    const before = this.entries, last = before.at(-1)?.response.request_id;
+    const before = this.entries,
+      last = before.at(-1)?.response.request_id;
     const read = await control("GET", last ? `/journal?after=${encodeURIComponent(last)}` : `/journal?limit=${FIRST}`);
     // Another key may have been typed, or older entries read, in the meantime.
     if (this.entries !== before) return [];
@@ -38,7 +39,9 @@ export const journal = {
     this.hasOlder = false;
     const read = await control("GET", "/journal");
     const known = new Set(this.entries.map((entry) => entry.response.request_id));
-    const older = read.entries.filter((entry) => !known.has(entry.response.request_id) && entry.at_ms <= (this.entries[0]?.at_ms ?? Infinity));
+    const older = read.entries.filter(
+      (entry) => !known.has(entry.response.request_id) && entry.at_ms <= (this.entries[0]?.at_ms ?? Infinity),
+    );
     this.entries = [...older, ...this.entries];
   },
 };

@@ -16,7 +16,14 @@ export function printed(value) {
     }
     put(indent, before + (isArray ? "[" : "{"), pointer);
     entries.forEach(([name, member], number) =>
-      walk(member, indent + 1, step(pointer, name), isArray ? "" : `${JSON.stringify(name)}: `, number < entries.length - 1 ? "," : ""));
+      walk(
+        member,
+        indent + 1,
+        step(pointer, name),
+        isArray ? "" : `${JSON.stringify(name)}: `,
+        number < entries.length - 1 ? "," : "",
+      ),
+    );
     lines.push({ text: "  ".repeat(indent) + (isArray ? "]" : "}") + after, pointers: [] });
   };
   walk(value, 0, "", "", "");
@@ -25,8 +32,14 @@ export function printed(value) {
 
 /** Return the value at a JSON Pointer; undefined where nothing is. */
 export function valueAt(value, pointer) {
-  return pointer.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
-    .reduce((one, part) => (one !== null && typeof one === "object" && Object.hasOwn(one, part) ? one[part] : undefined), value);
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .reduce(
+      (one, part) => (one !== null && typeof one === "object" && Object.hasOwn(one, part) ? one[part] : undefined),
+      value,
+    );
 }
 
 /** Return the line (from 0) of every pointer of a text, as far as it is JSON. */
@@ -34,8 +47,11 @@ export function linesOf(text) {
   const found = new Map();
   const tokens = text.matchAll(/\n|"(?:[^"\\\n]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+|"/g);
   const open = [];
-  let line = 0, name = null, awaited = null;
-  const pointer = () => (open.length ? step(open.at(-1).pointer, open.at(-1).isArray ? open.at(-1).index : name ?? "") : "");
+  let line = 0,
+    name = null,
+    awaited = null;
+  const pointer = () =>
+    open.length ? step(open.at(-1).pointer, open.at(-1).isArray ? open.at(-1).index : (name ?? "")) : "";
   for (const [token] of tokens) {
     if (token === "\n") line += 1;
     else if (token === "{" || token === "[") {
@@ -48,11 +64,16 @@ export function linesOf(text) {
       const parent = open.at(-1);
       if (parent) parent.isArray ? (parent.index += 1) : (parent.isKey = true);
       awaited = null;
-    } else if (token === ":") { /* what follows is the value */ }
-    else if (open.at(-1)?.isKey && token.startsWith('"')) {
+    } else if (token === ":") {
+      /* what follows is the value */
+    } else if (open.at(-1)?.isKey && token.startsWith('"')) {
       open.at(-1).isKey = false;
       awaited = line;
-      try { name = JSON.parse(token); } catch { name = token; }
+      try {
+        name = JSON.parse(token);
+      } catch {
+        name = token;
+      }
     } else if (!found.has(pointer())) found.set(pointer(), awaited ?? line);
   }
   return found;

@@ -22,9 +22,12 @@ export function section(title, ...content) {
 
 /** The sentence of a vendor, then its meaning; both marked as what language they are in. */
 export function quote({ text, en }) {
-  return h("blockquote", {},
+  return h(
+    "blockquote",
+    {},
     h("p", { lang: "zh", class: "said", title: t("vendor") }, `“${text}”`),
-    h("p", { lang: "en", class: "meant", title: t("meaning") }, en));
+    h("p", { lang: "en", class: "meant", title: t("meaning") }, en),
+  );
 }
 
 let rules = new Map();
@@ -39,26 +42,45 @@ export function evidence(rule) {
   const { grade, reports, latest, seen } = rule.evidence ?? rules.get(rule.rule ?? rule.id)?.evidence ?? {};
   if (!grade) return null;
   const counted = reports ? t(reports === 1 ? "report" : "reports", { n: reports }) : "";
-  return h("span", { class: `badge ${grade}`, title: seen }, [t(`evidence.${grade}`), counted, latest].filter(Boolean).join(" · "));
+  return h(
+    "span",
+    { class: `badge ${grade}`, title: seen },
+    [t(`evidence.${grade}`), counted, latest].filter(Boolean).join(" · "),
+  );
 }
 
 /** Every broken rule of a report: where, why, the vendor's sentence, found and wanted. */
 export function violations(report, payload) {
-  return h("ul", { class: "violations" }, report.violations.map((one) => violation(one, payload)));
+  return h(
+    "ul",
+    { class: "violations" },
+    report.violations.map((one) => violation(one, payload)),
+  );
 }
 
 function violation(one, payload) {
   const inBody = one.found ?? shortened(valueAt(payload, one.pointer));
-  return h("li", { class: "violation" },
-    h("div", { class: "rule" },
+  return h(
+    "li",
+    { class: "violation" },
+    h(
+      "div",
+      { class: "rule" },
       h("a", { href: `#rules/${encodeURIComponent(one.rule)}` }, h("code", {}, one.rule)),
       evidence(one),
-      h("span", { class: "where" }, t("at"), " ", h("code", {}, one.pointer || t("theRequest")))),
+      h("span", { class: "where" }, t("at"), " ", h("code", {}, one.pointer || t("theRequest"))),
+    ),
     h("p", { class: "message" }, one.message),
-    h("dl", { class: "facts" },
+    h(
+      "dl",
+      { class: "facts" },
       inBody ? fact(t("found"), h("code", {}, inBody)) : null,
-      one.wanted ? fact(t("wanted"), h("code", {}, one.wanted)) : null),
-    one.quotes.length ? one.quotes.map(quote) : h("p", { class: "source" }, has(`source.${one.source}`) ? t(`source.${one.source}`) : one.source));
+      one.wanted ? fact(t("wanted"), h("code", {}, one.wanted)) : null,
+    ),
+    one.quotes.length
+      ? one.quotes.map(quote)
+      : h("p", { class: "source" }, has(`source.${one.source}`) ? t(`source.${one.source}`) : one.source),
+  );
 }
 
 function shortened(value) {
@@ -69,11 +91,20 @@ function shortened(value) {
 
 /** What could not be verified, by reason, and notes. */
 export function remarks(report) {
-  const reasons = Map.groupBy ? Map.groupBy(report.unverified, (one) => one.because) : new Map(report.unverified.map((one) => [one.because, [one]]));
+  const reasons = Map.groupBy
+    ? Map.groupBy(report.unverified, (one) => one.because)
+    : new Map(report.unverified.map((one) => [one.because, [one]]));
   return [
-    section(t("unverified"), [...reasons].map(([because, rows]) =>
-      h("p", { class: "remark" }, because, ": ", h("code", {}, [...new Set(rows.map((row) => row.rule))].join(", "))))),
-    section(t("notes"), report.notes.map((note) => h("p", { class: "remark" }, h("code", {}, note.pointer), " ", note.message))),
+    section(
+      t("unverified"),
+      [...reasons].map(([because, rows]) =>
+        h("p", { class: "remark" }, because, ": ", h("code", {}, [...new Set(rows.map((row) => row.rule))].join(", "))),
+      ),
+    ),
+    section(
+      t("notes"),
+      report.notes.map((note) => h("p", { class: "remark" }, h("code", {}, note.pointer), " ", note.message)),
+    ),
   ];
 }
 
@@ -85,9 +116,19 @@ export function payloadView(payload, report) {
   const lines = printed(payload);
   const numbers = new Map(lines.flatMap((line, number) => line.pointers.map((pointer) => [pointer, number])));
   const marks = marked(report.violations, numbers);
-  return h("pre", { class: "payload", tabindex: 0, "aria-label": t("payload"), lang: language === "zh" ? "zh" : "en" },
-    lines.map((line, number) => h("span", { class: `line${marks.has(number) ? " marked" : ""}` }, line.text,
-      marks.has(number) ? h("span", { class: "mark" }, ` ◀ ${[...marks.get(number)].join(", ")}`) : null, "\n")));
+  return h(
+    "pre",
+    { class: "payload", tabindex: 0, "aria-label": t("payload"), lang: language === "zh" ? "zh" : "en" },
+    lines.map((line, number) =>
+      h(
+        "span",
+        { class: `line${marks.has(number) ? " marked" : ""}` },
+        line.text,
+        marks.has(number) ? h("span", { class: "mark" }, ` ◀ ${[...marks.get(number)].join(", ")}`) : null,
+        "\n",
+      ),
+    ),
+  );
 }
 
 /** Return the ids of broken rules by line. */

@@ -15,12 +15,18 @@ const JUDGE_AFTER_MS = 150;
 const LONG_LINE = 400;
 const state = { operation: "create", texts: {}, walked: {}, answer: null, task: "" };
 
-const pretty = (value) => printed(value).map((line) => line.text).join("\n");
+const pretty = (value) =>
+  printed(value)
+    .map((line) => line.text)
+    .join("\n");
 
 /** Take an exchange of the journal into the editor. */
-export function open(entry) {
-  state.operation = entry.operation;
+export async function open(entry) {
+  const { path } = (await operations())[entry.operation];
+  const inPath = path.match(/\{(\w+)\}$/);
   const parameters = Object.fromEntries(new URLSearchParams(entry.request.query));
+  if (inPath) parameters[inPath[1]] = entry.request.path.split("/").pop();
+  state.operation = entry.operation;
   state.texts[entry.operation] = pretty(entry.request.body ?? parameters);
   state.answer = null;
   if (isShortened(entry.request.body)) announce(t("redacted"));
@@ -31,33 +37,85 @@ export function open(entry) {
 export function playground(root) {
   const page = {
     select: h("select", { "aria-label": t("operation"), onchange: (event) => choose(page, event.target.value) }),
-    editor: h("textarea", { spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off", "aria-label": t("editor"), "aria-describedby": "verdict" }),
+    editor: h("textarea", {
+      spellcheck: "false",
+      autocomplete: "off",
+      autocapitalize: "off",
+      wrap: "off",
+      "aria-label": t("editor"),
+      "aria-describedby": "verdict",
+    }),
     marks: h("pre", { class: "marks", "aria-hidden": "true" }),
     verdict: h("p", { id: "verdict", class: "verdict", role: "status" }),
     report: h("div", { class: "report" }),
     answer: h("div", { class: "answer" }),
     code: h("pre", { class: "code", tabindex: 0, "aria-label": t("asCode") }),
-    file: h("input", { type: "file", accept: "audio/*", hidden: true, "aria-label": t("attach"), onchange: () => attach(page) }),
+    file: h("input", {
+      type: "file",
+      accept: "audio/*",
+      hidden: true,
+      "aria-label": t("attach"),
+      onchange: () => attach(page),
+    }),
     card: null,
   };
   const button = (name, onclick, properties = {}) => h("button", { type: "button", onclick, ...properties }, t(name));
-  fill(root, h("h1", { class: "hidden" }, t("playground")),
-    h("section", { class: "walk", "aria-label": t("walk") }, h("span", {}, t("walk")),
-      button("walk1", () => walk(page, "identify")), button("walk2", () => walk(page, "tts")), button("walk3", () => walk(page, "create"))),
-    h("div", { class: "split even" },
-      h("div", { class: "side" },
-        h("div", { class: "actions" }, page.select, button("send", () => sendIt(page), { class: "primary", id: "send" }),
-          button("example", () => restore(page), { id: "example" }), button("format", () => format(page)),
-          button("attach", () => page.file.click(), { id: "attach" }), page.file),
+  fill(
+    root,
+    h("h1", { class: "hidden" }, t("playground")),
+    h(
+      "section",
+      { class: "walk", "aria-label": t("walk") },
+      h("span", {}, t("walk")),
+      button("walk1", () => walk(page, "identify")),
+      button("walk2", () => walk(page, "tts")),
+      button("walk3", () => walk(page, "create")),
+    ),
+    h(
+      "div",
+      { class: "split even" },
+      h(
+        "div",
+        { class: "side" },
+        h(
+          "div",
+          { class: "actions" },
+          page.select,
+          button("send", () => sendIt(page), { class: "primary", id: "send" }),
+          button("example", () => restore(page), { id: "example" }),
+          button("format", () => format(page)),
+          button("attach", () => page.file.click(), { id: "attach" }),
+          page.file,
+        ),
         h("div", { class: "editor" }, page.marks, page.editor),
-        h("div", { class: "actions" },
-          button("copyCurl", () => copied(page, curl)), button("copyPython", () => copied(page, python))),
-        page.code),
-      h("div", { class: "detail" }, h("h2", { class: "hidden" }, t("judgement")), page.verdict, page.answer, page.report)));
+        h(
+          "div",
+          { class: "actions" },
+          button("copyCurl", () => copied(page, curl)),
+          button("copyPython", () => copied(page, python)),
+        ),
+        page.code,
+      ),
+      h(
+        "div",
+        { class: "detail" },
+        h("h2", { class: "hidden" }, t("judgement")),
+        page.verdict,
+        page.answer,
+        page.report,
+      ),
+    ),
+  );
   page.editor.addEventListener("input", () => edited(page));
-  page.editor.addEventListener("scroll", () => { page.marks.scrollTop = page.editor.scrollTop; page.marks.scrollLeft = page.editor.scrollLeft; });
+  page.editor.addEventListener("scroll", () => {
+    page.marks.scrollTop = page.editor.scrollTop;
+    page.marks.scrollLeft = page.editor.scrollLeft;
+  });
   page.editor.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); sendIt(page); }
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      sendIt(page);
+    }
   });
   start(page);
   return { refresh: () => follow(page) };
@@ -65,7 +123,10 @@ export function playground(root) {
 
 async function start(page) {
   page.operations = await operations();
-  fill(page.select, Object.keys(page.operations).map((name) => h("option", { value: name, selected: name === state.operation }, name)));
+  fill(
+    page.select,
+    Object.keys(page.operations).map((name) => h("option", { value: name, selected: name === state.operation }, name)),
+  );
   choose(page, state.operation);
   showAnswer(page);
 }
@@ -92,7 +153,8 @@ function format(page) {
 }
 
 async function attach(page) {
-  const [file] = page.file.files, payload = parsed(page.editor.value);
+  const [file] = page.file.files,
+    payload = parsed(page.editor.value);
   page.file.value = "";
   if (!file) return;
   if (payload === null || typeof payload !== "object") return void announce(t("notJson"));
@@ -127,22 +189,38 @@ async function judge(page) {
 }
 
 function showReport(page, report) {
-  const payload = parsed(page.editor.value), n = report.violations.length;
+  const payload = parsed(page.editor.value),
+    n = report.violations.length;
   const name = n ? (n === 1 ? "violation" : "violations") : report.unverified.length ? "validUnverified" : "valid";
   page.verdict.className = `verdict ${n ? "bad" : "good"}`;
   fill(page.verdict, t(name, { n }));
   showMarks(page, marked(report.violations, linesOf(page.editor.value)));
-  fill(page.report,
+  fill(
+    page.report,
     section(t("whyNot"), n ? violations(report, payload) : null),
     report.timelines.map((bars) => section(t("timeline"), timeline(bars, report.violations))),
-    remarks(report));
+    remarks(report),
+  );
 }
 
 // Behind the text lies the same text, unseen but for the lines that are marked.
 function showMarks(page, marks) {
-  fill(page.marks, page.editor.value.split("\n").map((line, number) =>
-    h("span", { class: marks.has(number) ? "line marked" : "line" }, line.slice(0, LONG_LINE) || " ",
-      marks.has(number) && line.length <= LONG_LINE ? h("span", { class: "mark" }, `  ◀ ${[...marks.get(number)].join(", ")}`) : null, "\n")));
+  fill(
+    page.marks,
+    page.editor.value
+      .split("\n")
+      .map((line, number) =>
+        h(
+          "span",
+          { class: marks.has(number) ? "line marked" : "line" },
+          line.slice(0, LONG_LINE) || " ",
+          marks.has(number) && line.length <= LONG_LINE
+            ? h("span", { class: "mark" }, `  ◀ ${[...marks.get(number)].join(", ")}`)
+            : null,
+          "\n",
+        ),
+      ),
+  );
   page.marks.scrollTop = page.editor.scrollTop;
 }
 
@@ -152,9 +230,13 @@ function request(page) {
   if (method !== "GET") return { method, path, body: page.editor.value };
   const values = { ...parsed(page.editor.value) };
   const place = (one) => one.in === "path";
-  const full = parameters.filter(place).reduce((made, one) => made.replace(`{${one.name}}`, encodeURIComponent(values[one.name] ?? "")), path);
+  const full = parameters
+    .filter(place)
+    .reduce((made, one) => made.replace(`{${one.name}}`, encodeURIComponent(values[one.name] ?? "")), path);
   for (const one of parameters.filter(place)) delete values[one.name];
-  const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== null && value !== undefined)).toString();
+  const query = new URLSearchParams(
+    Object.entries(values).filter(([, value]) => value !== null && value !== undefined),
+  ).toString();
   return { method, path: query ? `${full}?${query}` : full };
 }
 
@@ -174,7 +256,7 @@ async function sendIt(page) {
   }
   const data = parsed(state.answer.text ?? "")?.data;
   if (state.answer.status === 200 && data && !Array.isArray(data)) state.walked[operation] = data;
-  state.task = operation === "create" && state.answer.status === 200 ? data?.task_id ?? "" : "";
+  state.task = operation === "create" && state.answer.status === 200 ? (data?.task_id ?? "") : "";
   page.card = null;
   page.answer.dataset.operation = operation;
   showAnswer(page);
@@ -194,13 +276,30 @@ async function walk(page, operation) {
 function showAnswer(page) {
   const { answer } = state;
   if (!answer) return void fill(page.answer);
-  if (answer.broken !== undefined) return void fill(page.answer, section(t("received"), h("p", { class: "message bad" }, t("noReceived", { why: answer.broken }))));
-  const body = parsed(answer.text), broken = answer.headers["x-contract-violations"];
-  fill(page.answer, section(t("received"),
-    h("p", { class: "told" }, pill(answer.status, body?.code), " ", body?.message ?? ""),
-    broken ? h("p", { class: "dim" }, "X-Contract-Violations: ", h("code", {}, broken)) : null,
-    h("div", { class: "result" }),
-    h("details", {}, h("summary", {}, "JSON"), body === undefined ? h("pre", { class: "payload", tabindex: 0 }, answer.text) : payloadView(body, { violations: [] }))));
+  if (answer.broken !== undefined)
+    return void fill(
+      page.answer,
+      section(t("received"), h("p", { class: "message bad" }, t("noReceived", { why: answer.broken }))),
+    );
+  const body = parsed(answer.text),
+    broken = answer.headers["x-contract-violations"];
+  fill(
+    page.answer,
+    section(
+      t("received"),
+      h("p", { class: "told" }, pill(answer.status, body?.code), " ", body?.message ?? ""),
+      broken ? h("p", { class: "dim" }, "X-Contract-Violations: ", h("code", {}, broken)) : null,
+      h("div", { class: "result" }),
+      h(
+        "details",
+        {},
+        h("summary", {}, "JSON"),
+        body === undefined
+          ? h("pre", { class: "payload", tabindex: 0 }, answer.text)
+          : payloadView(body, { violations: [] }),
+      ),
+    ),
+  );
 }
 
 // The task that was created, until it has ended, and its result.
@@ -209,6 +308,9 @@ async function follow(page) {
   if (!state.task || !place) return;
   const row = (await control("GET", "/tasks?limit=50")).find((one) => one.task_id === state.task);
   if (!row) return;
-  if (!page.card) { page.card = taskCard(); fill(place, page.card.element); }
+  if (!page.card) {
+    page.card = taskCard();
+    fill(place, page.card.element);
+  }
   page.card.render(row);
 }

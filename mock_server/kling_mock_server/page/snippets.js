@@ -16,8 +16,17 @@ export function curl({ method, path, body }, key) {
 
 /** Return a Python program that sends the request. */
 export function python({ method, path, body }, key) {
-  const lines = ["import requests", "", "answer = requests.request(", `    ${text(method)},`, `    ${text(urlOf(path))},`];
-  const headers = [key && `"Authorization": ${text(`Bearer ${key}`)}`, body !== undefined && '"Content-Type": "application/json"'].filter(Boolean);
+  const lines = [
+    "import requests",
+    "",
+    "answer = requests.request(",
+    `    ${text(method)},`,
+    `    ${text(urlOf(path))},`,
+  ];
+  const headers = [
+    key && `"Authorization": ${text(`Bearer ${key}`)}`,
+    body !== undefined && '"Content-Type": "application/json"',
+  ].filter(Boolean);
   if (headers.length) lines.push(`    headers={${headers.join(", ")}},`);
   // The very text that was typed: the numbers and the order of a dict would be Python's.
   if (body !== undefined) lines.push(`    data=${text(body)}.encode(),`);

@@ -10,11 +10,14 @@ const LISTED = 50;
 
 /** The view of all tasks. */
 export function tasks(root) {
-  const list = h("div", { class: "tasks" }), hint = h("p", { class: "hint", hidden: true }, t("standing"));
+  const list = h("div", { class: "tasks" }),
+    hint = h("p", { class: "hint", hidden: true }, t("standing"));
   const cards = new Map();
   fill(root, h("h1", { class: "hidden" }, t("tasks")), hint, list);
   const refresh = async () => {
-    const [rows, clock] = key() ? await Promise.all([control("GET", `/tasks?limit=${LISTED}`), control("GET", "/clock")]) : [[], {}];
+    const [rows, clock] = key()
+      ? await Promise.all([control("GET", `/tasks?limit=${LISTED}`), control("GET", "/clock")])
+      : [[], {}];
     hint.hidden = !clock.standing || !rows.some(isRunning);
     show(list, cards, rows);
   };
@@ -26,7 +29,10 @@ const isRunning = (row) => row.task_status === "submitted" || row.task_status ==
 function show(list, cards, rows) {
   const known = new Set(rows.map((row) => row.task_id));
   for (const [id, card] of cards) {
-    if (!known.has(id)) { card.element.remove(); cards.delete(id); }
+    if (!known.has(id)) {
+      card.element.remove();
+      cards.delete(id);
+    }
   }
   rows.forEach((row, at) => {
     const card = cards.get(row.task_id) ?? taskCard();
@@ -48,8 +54,18 @@ export function taskCard() {
       element.setAttribute("aria-label", row.task_id);
       update(head, JSON.stringify([row.task_status, row.task_status_msg]), () => headOf(row));
       const urls = (row.task_result?.videos ?? []).map((one) => ownFile(one.url)).filter(Boolean);
-      update(video, JSON.stringify(urls), () => urls.map((url) =>
-        h("video", { controls: true, preload: "none", poster: "_mock/page/poster.svg", playsinline: true, src: url, "aria-label": `${t("result")} ${row.task_id}` })));
+      update(video, JSON.stringify(urls), () =>
+        urls.map((url) =>
+          h("video", {
+            controls: true,
+            preload: "none",
+            poster: "_mock/page/poster.svg",
+            playsinline: true,
+            src: url,
+            "aria-label": `${t("result")} ${row.task_id}`,
+          }),
+        ),
+      );
       update(callbacks, JSON.stringify(row.callbacks), () => callbacksOf(row.callbacks));
     },
   };
@@ -60,20 +76,50 @@ function headOf(row) {
   return [
     h("h2", {}, h("code", {}, row.task_id), " ", h("span", { class: `pill ${kind}` }, t(`task.${row.task_status}`))),
     row.task_status_msg ? h("p", { class: "message" }, row.task_status_msg) : null,
-    h("dl", { class: "facts" },
+    h(
+      "dl",
+      { class: "facts" },
       fact(t("created"), time(row.created_at)),
       row.task_info.external_task_id ? fact(t("externalId"), h("code", {}, row.task_info.external_task_id)) : null,
       fact(t("bar.video"), `${row.task_info.parent_video.duration} s`),
-      row.final_unit_deduction ? fact(t("units"), row.final_unit_deduction) : null),
+      row.final_unit_deduction ? fact(t("units"), row.final_unit_deduction) : null,
+    ),
   ];
 }
 
 function callbacksOf({ attempts, next }) {
   if (!attempts.length && !next) return null;
-  return h("section", { class: "block" }, h("h3", {}, t("callbacks")),
-    h("ol", { class: "attempts" }, attempts.map((one) => h("li", {},
-      h("span", { class: "when" }, time(one.at_ms)), " ", t(`task.${one.task_status}`), " · ", t("attempt"), ` ${one.attempt} `,
-      pill(one.status), " ", h("span", { class: "dim" }, one.error || (one.status ? "" : t("noReply"))), " ",
-      h("code", {}, one.url))),
-    next ? h("li", { class: "dim" }, t("nextAttempt", { status: t(`task.${next.task_status}`), n: next.attempt, time: time(next.due_ms) })) : null));
+  return h(
+    "section",
+    { class: "block" },
+    h("h3", {}, t("callbacks")),
+    h(
+      "ol",
+      { class: "attempts" },
+      attempts.map((one) =>
+        h(
+          "li",
+          {},
+          h("span", { class: "when" }, time(one.at_ms)),
+          " ",
+          t(`task.${one.task_status}`),
+          " · ",
+          t("attempt"),
+          ` ${one.attempt} `,
+          pill(one.status),
+          " ",
+          h("span", { class: "dim" }, one.error || (one.status ? "" : t("noReply"))),
+          " ",
+          h("code", {}, one.url),
+        ),
+      ),
+      next
+        ? h(
+            "li",
+            { class: "dim" },
+            t("nextAttempt", { status: t(`task.${next.task_status}`), n: next.attempt, time: time(next.due_ms) }),
+          )
+        : null,
+    ),
+  );
 }

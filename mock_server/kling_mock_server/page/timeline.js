@@ -4,12 +4,22 @@ import { h, svg } from "./dom.js";
 import { t } from "./i18n.js";
 
 const ROWS = ["video", "face", "overlap", "inserted", "clip", "audio"];
-const WIDTH = 780, LEFT = 96, RIGHT = 196, TOP = 26, ROW = 28, BAR = 16;
+const WIDTH = 780,
+  LEFT = 96,
+  RIGHT = 196,
+  TOP = 26,
+  ROW = 28,
+  BAR = 16;
 
 // Which bar a field is about, so that the bar of a broken rule can be marked.
 const BAR_OF = {
-  session_id: "video", face_id: "face", sound_insert_time: "inserted", sound_start_time: "clip",
-  sound_end_time: "clip", audio_id: "audio", sound_file: "audio",
+  session_id: "video",
+  face_id: "face",
+  sound_insert_time: "inserted",
+  sound_start_time: "clip",
+  sound_end_time: "clip",
+  audio_id: "audio",
+  sound_file: "audio",
 };
 
 const digits = (ms) => String(ms).replace(/\B(?=(\d{3})+$)/g, "\u2009");
@@ -25,22 +35,41 @@ export function timeline(bars, violations = []) {
   if (violations.some((one) => one.rule.includes("overlap"))) broken.add("overlap");
   const height = TOP + ROW * shown.length + 6;
   const spoken = shown.map((bar) => `${t(`bar.${bar.label}`)} ${bar.start_ms}–${bar.end_ms} ms`).join(", ");
-  return h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": t("timeline") },
-    svg("svg", { class: "timeline", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": `${t("timeline")}: ${spoken}` },
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "group", "aria-label": t("timeline") },
+    svg(
+      "svg",
+      {
+        class: "timeline",
+        viewBox: `0 0 ${WIDTH} ${height}`,
+        role: "img",
+        "aria-label": `${t("timeline")}: ${spoken}`,
+      },
       ticks(longest).map((ms) => tick(ms, at(ms), height)),
       link(shown, at),
-      shown.map((bar, row) => drawn(bar, row, at, broken.has(bar.label)))));
+      shown.map((bar, row) => drawn(bar, row, at, broken.has(bar.label))),
+    ),
+  );
 }
 
 function drawn(bar, row, at, isBroken) {
-  const y = TOP + row * ROW, start = at(bar.start_ms), width = at(bar.end_ms) - start;
+  const y = TOP + row * ROW,
+    start = at(bar.start_ms),
+    width = at(bar.end_ms) - start;
   const length = bar.end_ms - bar.start_ms;
-  return svg("g", { class: `bar ${bar.label}${isBroken ? " broken" : ""}`, "data-bar": bar.label },
+  return svg(
+    "g",
+    { class: `bar ${bar.label}${isBroken ? " broken" : ""}`, "data-bar": bar.label },
     svg("text", { class: "name", x: LEFT - 12, y: y + BAR - 3, "text-anchor": "end" }, t(`bar.${bar.label}`)),
     svg("rect", { x: start, y, width: Math.max(width, 2), height: BAR, rx: 4 }),
-    svg("text", { class: "times", x: WIDTH - RIGHT + 12, y: y + BAR - 3 },
+    svg(
+      "text",
+      { class: "times", x: WIDTH - RIGHT + 12, y: y + BAR - 3 },
       `${digits(bar.start_ms)} – ${digits(bar.end_ms)}`,
-      svg("tspan", { class: "length", x: WIDTH, "text-anchor": "end" }, `${digits(length)} ms`)));
+      svg("tspan", { class: "length", x: WIDTH, "text-anchor": "end" }, `${digits(length)} ms`),
+    ),
+  );
 }
 
 // The clip lies where it is inserted: one shape connects both.
@@ -48,20 +77,30 @@ function link(shown, at) {
   const of = (label) => shown.findIndex((bar) => bar.label === label);
   const [above, below] = [of("inserted"), of("clip")];
   if (above < 0 || below !== above + 1) return null;
-  const y = TOP + above * ROW + BAR, to = TOP + below * ROW;
+  const y = TOP + above * ROW + BAR,
+    to = TOP + below * ROW;
   const [inserted, clip] = [shown[above], shown[below]];
-  const points = [[inserted.start_ms, y], [inserted.end_ms, y], [clip.end_ms, to], [clip.start_ms, to]];
+  const points = [
+    [inserted.start_ms, y],
+    [inserted.end_ms, y],
+    [clip.end_ms, to],
+    [clip.start_ms, to],
+  ];
   return svg("polygon", { class: "link", points: points.map(([ms, height]) => `${at(ms)},${height}`).join(" ") });
 }
 
 function tick(ms, x, height) {
-  return svg("g", { class: "tick" },
+  return svg(
+    "g",
+    { class: "tick" },
     svg("line", { x1: x, x2: x, y1: TOP - 6, y2: height - 4 }),
-    svg("text", { x, y: TOP - 12, "text-anchor": "middle" }, `${ms / 1000} s`));
+    svg("text", { x, y: TOP - 12, "text-anchor": "middle" }, `${ms / 1000} s`),
+  );
 }
 
 function ticks(longest) {
-  const step = [100, 200, 500, 1000, 2000, 5000, 10000, 15000, 30000, 60000, 300000, 3600000]
-    .find((one) => longest / one <= 8) ?? 10 ** Math.ceil(Math.log10(longest / 8));
+  const step =
+    [100, 200, 500, 1000, 2000, 5000, 10000, 15000, 30000, 60000, 300000, 3600000].find((one) => longest / one <= 8) ??
+    10 ** Math.ceil(Math.log10(longest / 8));
   return Array.from({ length: Math.floor(longest / step) + 1 }, (_, number) => number * step);
 }
