@@ -261,6 +261,7 @@ def test_a_head_is_refused_without_a_body(client):
         ("key", "authorization-invalid"),
         ("Basic a2V5", "authorization-invalid"),
         ("Bearer a b", "authorization-invalid"),
+        ("Bearer \xff\xfe", "authorization-invalid"),
         ("Bearer a, Bearer b", "authorization-invalid"),
     ],
 )
@@ -270,7 +271,7 @@ def test_an_authorization_that_is_none_is_refused(client, header, rule_id):
 
 
 @pytest.mark.parametrize(
-    "header", ["Bearer \xff\xfe", "bearer key", "BEARER  key ", "Bearer " + "x" * 100_000, "Bearer a.b.c", "Bearer ..."]
+    "header", ["bearer key", "BEARER  key ", "Bearer " + "x" * 100_000, "Bearer a.b.c", "Bearer ..."]
 )
 def test_any_bearer_token_is_welcome(client, header):
     assert post(client, payload(), HTTP_AUTHORIZATION=header).status_code == 200

@@ -95,9 +95,12 @@ class RequestRules(NamedTuple):
         if not header:
             return self.violation("authorization-missing", remedy="Authorization: Bearer <key>")
         scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip() or " " in token.strip():
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
             return self.violation("authorization-invalid", remedy="Authorization: Bearer <key>")
-        return token.strip()
+        if not _BEARER_TOKEN.fullmatch(token):
+            return self.violation("authorization-invalid", remedy=_BEARER_REMEDY, detail=_wrong_in_token(token))
+        return token
 
     def payload(self, request: Request, routed: Routed) -> Any:
         """Return the decoded body, or the parameters as an object where the operation has no body.
@@ -129,6 +132,19 @@ class RequestRules(NamedTuple):
         return Violation(rule, "", message, value[:60], remedy)
 
 
+def _wrong_in_token(token: str) -> str:
+    """Return what in a token no bearer token has, without showing the token: it may be a secret."""
+    well_spelt = _BEARER_START.match(token)
+    at = well_spelt.end() if well_spelt else 0
+    character = token[at] if at < len(token) else token[0]
+    if token.startswith(("b'", 'b"')):
+        return "the token is the text of a Python bytes object: decode() it"
+    if token.startswith(("${", "$(", "{{", "<")):
+        return "the token is a placeholder that nothing has filled in"
+    shown = {" ": "a space", "'": "a quotation mark", '"': "a quotation mark"}.get(character, ascii(character))
+    return f"the token has {shown} at character {at + 1}, which RFC 6750 does not allow"
+
+
 def _spelt_right(known: str, path: str) -> str:
     """Return a documented path with the names of a path that differs in nothing but case; empty where it differs."""
     pieces = [re.escape(piece) for piece in _NAME.split(known)]
@@ -156,6 +172,10 @@ def _read(text: str, parameter: Parameter | None) -> Any:
 MAX_PATH_LENGTH: Final = 200
 """Characters of an unknown path that are compared with the known ones."""
 _ALIKE: Final = 0.9
+_BEARER_START: Final = re.compile(r"[A-Za-z0-9._~+/-]*")
+_BEARER_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""What RFC 6750, section 2.1, calls b64token."""
+_BEARER_REMEDY: Final = "Authorization: Bearer <key>, a key of letters, digits and -._~+/ with = at its end alone"
 _NAME: Final = re.compile(r"\{\w+\}")
 _SLASHES: Final = re.compile(r"//+")
 MAX_PARAMETERS: Final = 1000
