@@ -47,7 +47,7 @@ def created(http):
         if answer["code"] not in MAY_PASS:
             break
         time.sleep(wait_s)
-    if answer["code"] and "external" not in answer["message"]:
+    if answer["code"] and "already exists" not in answer["message"]:
         raise RuntimeError(answer["message"])
     return answer
 

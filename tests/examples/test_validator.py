@@ -49,18 +49,18 @@ def test_a_clip_of_exactly_2_s_is_refused_though_it_would_be_accepted():
     assert [finding.kind for finding in MISTAKES.of("clip-too-short")] == ["refused"]
 
 
-def test_a_volume_of_3_is_let_through_and_the_paid_call_is_wasted():
+def test_a_volume_above_2_is_let_through_and_the_paid_call_is_wasted():
     finding, *_ = MISTAKES.of("sound_volume.maximum")
 
     assert finding.kind == "accepted"
-    assert finding.case.payload["face_choose"][0]["sound_volume"] == 3
+    assert 2 < finding.case.payload["face_choose"][0]["sound_volume"] <= 10
 
 
-def test_face_0_is_a_face():
+def test_a_face_is_refused_that_looks_like_none():
     (finding,) = MISTAKES.of("")
 
     assert finding.kind == "refused"
-    assert finding.case.payload["face_choose"][0]["face_id"] == "0"
+    assert finding.case.payload["face_choose"][0]["face_id"] in ("", "0")
 
 
 def test_two_audio_sources_are_one_too_many():
