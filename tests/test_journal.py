@@ -445,8 +445,8 @@ def test_entries_are_filtered_by_operation_status_and_rule(several, query, statu
         ("limit=", "not ''"),
         ("status=4xx", "status must be an integer from 0 to 999, not '4xx'"),
         ("status=1000", "status must be"),
-        ("operation=creat", "there is no operation 'creat'; there is create"),
-        ("rule=clip-to-short", "there is no rule 'clip-to-short'; there is clip-too-short"),
+        ("operation=creat", "there is no operation 'creat'; did you mean create?"),
+        ("rule=clip-to-short", "there is no rule 'clip-to-short'; did you mean clip-too-short"),
         ("since=1", "'since' is no parameter of this call; it takes after, limit, operation, status, rule"),
     ],
 )

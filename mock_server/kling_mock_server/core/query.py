@@ -31,7 +31,7 @@ class Asked:
         """Return the values of a parameter, each one of the known ones."""
         for value in self.every(name):
             if value not in known:
-                raise ValueError(f"there is no {name} {value[:_SHOWN]!r}; there is {', '.join(_near(value, known))}")
+                raise ValueError(f"there is no {name} {value[:_SHOWN]!r}; {_hint(value[:_SHOWN], known)}")
         return self.every(name)
 
 
@@ -42,10 +42,11 @@ def in_range(name: str, text: str, most: int, least: int = 1) -> int:
     return int(text)
 
 
-def _near(value: str, known: Iterable[str]) -> list[str]:
+def _hint(value: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
-    return get_close_matches(value[:_SHOWN], known, n=3) or [one for one in known if one]
+    near = get_close_matches(value, known, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else f"there is {', '.join(filter(None, known))}"
 
 
 _SHOWN: Final = 60
