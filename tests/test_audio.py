@@ -98,6 +98,15 @@ class TestIdentify:
     def test_it_names_the_format_by_content(self, name, container, codec):
         assert identify(encoded(container, codec, 48_000)) == name
 
+    def test_audio_in_a_container_for_films_is_no_m4a(self):
+        film = Path(__file__).with_name("media").joinpath("audio_only.mov").read_bytes()
+        assert identify(film) == "mov"
+        assert identify(film.replace(b"qt  ", b"3gp4", 1)) == "3gp"
+
+    @pytest.mark.parametrize("brand", [b"M4A ", b"mp42", b"isom"])
+    def test_audio_of_the_usual_brands_is_an_m4a(self, brand):
+        assert identify(m4a().replace(b"M4A ", brand)) == "m4a"
+
     def test_it_knows_the_format_of_telephones(self):
         assert identify(encoded("amr", "libopencore_amrnb", 8_000)) == "amr"
 

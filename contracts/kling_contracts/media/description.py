@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 _FORMATS: Final = {
+    "3gp": "a 3GP file",
     "aac": "bare AAC without a container (ADTS)",
     "aiff": "an AIFF file",
     "amr": "an AMR file",

@@ -5,10 +5,14 @@ from kling_contracts.media.audio.duration import milliseconds
 
 
 def identify(data: bytes) -> str | None:
-    """Return "mp4" with a video track, "m4a" with audio alone or by its brand, otherwise None."""
+    """Return "mp4" with a video track, "mov" or "3gp" by its brand, "m4a" with audio alone or by its brand, or None."""
     handlers = iso_media.handlers(data)
     if iso_media.VIDEO in handlers:
         return "mp4"
+    if data[8:12] == b"qt  ":
+        return "mov"
+    if data[8:10] == b"3g":
+        return "3gp"
     return "m4a" if iso_media.AUDIO in handlers or data[8:11] in (b"M4A", b"M4B") else None
 
 

@@ -15,7 +15,7 @@ _MAGIC = {
 def identify(data: bytes) -> str | None:
     """Return the format of an audio or video file as a lower-case file extension, None if it is unknown.
 
-    One of wav, mp3, mp2, m4a, mp4 (a video track as well), ogg, flac, aac, amr, aiff, webm and wma.
+    One of wav, mp3, mp2, m4a, mov, 3gp, mp4 (a video track as well), ogg, flac, aac, amr, aiff, webm and wma.
     Naming a format does not promise that the file decodes.
     """
     for magic, name in _MAGIC.items():

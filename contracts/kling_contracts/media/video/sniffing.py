@@ -36,7 +36,7 @@ def _refined(name: str | None, data: bytes) -> str | None:
         return "mkv"
     if name == "wma" and _ASF_VIDEO in data[:_ASF_BYTES]:
         return "wmv"
-    if name in (None, "mp4"):
+    if name in (None, "mp4", "mov", "3gp"):
         return _iso_media(data)
     return name
 
