@@ -30,8 +30,9 @@ def create_app(**options: Unpack[MockOptions]) -> "MockApp":
 
     `pace` is how fast tasks end (`fast`, `real`, `manual`); `concurrency` is how many of them an account may run at
     once; `scenario`, the name of one that comes with the mock, is played for every account from its beginning;
-    `webhook_secrets` sign callbacks, which go to this machine and to `callback_hosts`; `store` is the URL of a store
-    (`sqlite:///path`, `redis://host`), by default memory.
+    `webhook_secrets` sign callbacks, which go to this machine and to `callback_hosts`. The control surface is called by
+    a name of this machine or of `allow_hosts` (`*.example.com`, `*` too); any other `Host`, and a page of any other
+    `Origin`, is refused there. `store` is the URL of a store (`sqlite:///path`, `redis://host`), by default memory.
 
     Raises `ValueError` for an unknown profile, policy, pace or scenario, for a secret that is not Base64 and for a
     store that cannot be opened, `DocumentError` where the documents are wrong.
@@ -74,7 +75,7 @@ class MockApp(flask.Flask):
     def _respond(self, environ: Environ) -> Response:
         try:
             # Read before anything is judged, so that a refused request leaves the connection usable.
-            return self.responder.respond(self._request(environ, self._body(environ)))
+            return self.responder.respond_over_socket(self._request(environ, self._body(environ)))
         except RequestEntityTooLarge:
             return self.responder.refuse(self._request(environ, b""), "body-too-large")
         except HTTPException:

@@ -8,6 +8,7 @@ from typing import TypedDict
 from kling_contracts import Contract
 from kling_mock_server.core.resources import resources_of
 from kling_mock_server.core.responder import Responder
+from kling_mock_server.core.visitors import Visitors
 from kling_mock_server.outgoing.fetch import downloader, fetcher
 from kling_mock_server.outgoing.webhooks import Targets, key_of
 from kling_mock_server.state.account_state import InitialState
@@ -33,6 +34,7 @@ class MockOptions(TypedDict, total=False):
     scenario: str
     webhook_secrets: tuple[str, ...]
     callback_hosts: tuple[str, ...]
+    allow_hosts: tuple[str, ...]
     store: str
     contract: Contract | None
 
@@ -52,6 +54,7 @@ def new_responder(
     scenario: str = "",
     webhook_secrets: tuple[str, ...] = (),
     callback_hosts: tuple[str, ...] = (),
+    allow_hosts: tuple[str, ...] = (),
     store: str = "",
     contract: Contract | None = None,
 ) -> Responder:
@@ -70,6 +73,7 @@ def new_responder(
         download=download,
         targets=Targets(callback_hosts),
         secrets=webhook_secrets,
+        visitors=Visitors(allow_hosts),
     )
     return Responder(contract, accounts, resources=resources)
 

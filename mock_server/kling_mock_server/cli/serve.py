@@ -1,6 +1,6 @@
 """`klingkit serve` and `klingkit scenarios`."""
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -88,6 +88,14 @@ from kling_mock_server.cli.secrets_given import secret, shown
     help="Send callbacks to this host as well, *.example.com or * too; else only to this machine.",
 )
 @click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="HOST",
+    envvar="KLINGKIT_ALLOW_HOST",
+    help="Answer calls of /_mock/ under this name as well, *.example.com or * too; else only under this machine's.",
+)
+@click.option(
     "--store",
     default="",
     metavar="URL",
@@ -105,7 +113,9 @@ def serve(ctx: click.Context, /, host: str, port: int, profile: str, **options: 
     from kling_mock_server.adapters import waitress_server
     from kling_mock_server.adapters.connections import raise_open_files
     from kling_mock_server.adapters.flask_app import create_app
+    from kling_mock_server.outgoing.hosts import is_loopback
 
+    options["allow_hosts"] = (*options["allow_hosts"], host)
     try:
         app = create_app(profile=profile, **options)
     except DocumentError:
@@ -121,6 +131,8 @@ def serve(ctx: click.Context, /, host: str, port: int, profile: str, **options: 
         raise click.ClickException(
             f"cannot listen on {host}:{port}: {reason}; try another --host, or --port 0"
         ) from None
+    if not is_loopback(host.lower()):
+        click.echo(_OPEN_TO_OTHERS.format(host=host), err=True)
     if options["secret"]:
         key = waitress_server.SIGNED_KEY
     elif token := shown(ctx, "tokens", options["tokens"]):
@@ -128,6 +140,12 @@ def serve(ctx: click.Context, /, host: str, port: int, profile: str, **options: 
     else:
         key = waitress_server.LISTED_KEY if options["tokens"] else waitress_server.ANY_KEY
     waitress_server.run(server, app, host, profile, key)
+
+
+_OPEN_TO_OTHERS: Final = """\
+warning: with --host {host}, other machines can use this mock and, with its key, everything of an account.
+warning: Calls of /_mock/ under another name than localhost or {host} are refused; --allow-host NAME adds one.
+"""
 
 
 @click.command()

@@ -14,6 +14,8 @@ PAGE_PATH: Final = "page-path"
 CONTROL_CALL: Final = "control-call"
 CONTROL_PATH: Final = "control-path"
 CONTROL_METHOD: Final = "control-method"
+CONTROL_HOST: Final = "control-host"
+CONTROL_ORIGIN: Final = "control-origin"
 STORE_DOWN: Final = "store-down"
 INTERNAL_ERROR: Final = "internal-error"
 
@@ -24,6 +26,8 @@ _NEEDED: Final = (
     CONTROL_CALL,
     CONTROL_PATH,
     CONTROL_METHOD,
+    CONTROL_HOST,
+    CONTROL_ORIGIN,
     STORE_DOWN,
     INTERNAL_ERROR,
 )

@@ -7,6 +7,7 @@ from kling_contracts.facts.sources import Fetch, unfetched
 from kling_mock_server.assets.downloads import Downloads
 from kling_mock_server.assets.library import Library
 from kling_mock_server.assets.renderer import Renderer
+from kling_mock_server.core.visitors import Visitors
 from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.fetch import Download, downloader
@@ -17,6 +18,7 @@ from kling_mock_server.state.ids import Ids
 
 NO_DOWNLOAD: Final = downloader("none")
 THIS_MACHINE: Final = Targets()
+LOCAL_VISITORS: Final = Visitors()
 
 
 class Resources(NamedTuple):
@@ -28,6 +30,7 @@ class Resources(NamedTuple):
     callback_worker: CallbackWorker
     renderer: Renderer
     ids: Ids
+    visitors: Visitors
 
 
 def resources_of(
@@ -38,11 +41,12 @@ def resources_of(
     download: Download = NO_DOWNLOAD,
     targets: Targets = THIS_MACHINE,
     secrets: tuple[str, ...] = (),
+    visitors: Visitors = LOCAL_VISITORS,
 ) -> Resources:
     """Return the resources of a mock.
 
     `fetch` resolves URLs of audio, `download` those of videos; `targets` is whom callbacks may go to, and `secrets`
-    sign them.
+    sign them; `visitors` may call the control surface over sockets.
     """
     library = Library(accounts, contract)
     largest_video = contract.largest("video")
@@ -53,4 +57,5 @@ def resources_of(
         callback_worker=CallbackWorker(accounts, CallbackSender(targets, secrets, price=contract.prices.get(CREATE))),
         renderer=Renderer(),
         ids=Ids(),
+        visitors=visitors,
     )

@@ -76,6 +76,14 @@ class Responder:
             return cors.preflight(request)
         return cors.shared(request, self._respond(_with_one_slash(request)))
 
+    def respond_over_socket(self, request: Request) -> Response:
+        """Answer like `respond`; the control surface has nothing for pages and names that are not this machine's."""
+        if not cors.is_preflight(request) and (
+            refused := self.resources.visitors.refusal(request, self.contract.mock_rules)
+        ):
+            return refused
+        return self.respond(request)
+
     def refuse(self, request: Request, rule_id: str) -> Response:
         """Refuse a request whose body was never read, by a request rule."""
         return cors.shared(request, self._refuse(_with_one_slash(request), rule_id))

@@ -26,3 +26,13 @@ def leads_to_loopback(host: str) -> bool:
         return False
     addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
     return all(is_loopback(address) for address in addresses)
+
+
+def matches(host: str, allowed: str) -> bool:
+    """Return whether a host is the one that is allowed, below it (`*.example.com`), or any is (`*`).
+
+    Both in lower case; an IPv6 address is allowed with brackets or without.
+    """
+    if allowed.startswith("*."):
+        return host.endswith(allowed[1:])
+    return allowed in ("*", host, f"[{host}]")

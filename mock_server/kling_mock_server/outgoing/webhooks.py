@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from kling_mock_server.outgoing.connection import connected, target_of
-from kling_mock_server.outgoing.hosts import leads_to_loopback
+from kling_mock_server.outgoing.hosts import leads_to_loopback, matches
 
 TIMEOUT_S: Final = 5.0
 """How long one attempt may take in all."""
@@ -88,13 +88,7 @@ class Targets(NamedTuple):
         return f"callbacks to {host} are not allowed: start the mock with --allow-callbacks {host}"
 
     def _allows(self, host: str) -> bool:
-        return any(_matches(host, allowed.lower()) for allowed in self.hosts) or _is_this_machine(host)
-
-
-def _matches(host: str, allowed: str) -> bool:
-    if allowed.startswith("*."):
-        return host.endswith(allowed[1:])
-    return allowed in ("*", host, f"[{host}]")
+        return any(matches(host, allowed.lower()) for allowed in self.hosts) or _is_this_machine(host)
 
 
 def _is_this_machine(host: str) -> bool:
