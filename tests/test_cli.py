@@ -353,10 +353,11 @@ def test_a_file_that_is_no_world_is_misuse_that_says_where(folder, content, said
     assert said in result.output
 
 
-def test_nothing_is_judged_where_one_file_cannot_be_read(folder):
+def test_a_file_that_cannot_be_read_is_misuse_and_the_others_are_judged(folder):
     result = klingkit("check", written(folder, "a.json", LOUD), "missing.json")
     assert result.exit_code == 2
-    assert "violation" not in result.output
+    assert "cannot read missing.json" in result.output
+    assert "a.json: 1 violation" in result.output
 
 
 @pytest.mark.parametrize("name", cli.list_commands(None))
