@@ -4,7 +4,7 @@ Its own texts quote the value, and a refused `sound_file` would put megabytes of
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -52,28 +52,31 @@ class Checker:
         try:
             if self.is_valid(value):
                 return []
-            marked = _marked(value)
-            bounded = _bounded(marked, self._schema)
-            return self._faults(self._validator.iter_errors(bounded), bounded) or self._first(marked)
+            numeric = _has_numeric_key(value)
+            given = _marked(value) if numeric else value
+            bounded = _bounded(given, self._schema)
+            errors = self._validator.iter_errors(bounded)
+            return self._faults(errors, bounded, numeric) or self._faults(self._first(given), given, numeric)
         except (ValueError, RecursionError) as error:
             raise TypeError(f"not a JSON value: {error}") from None
 
-    def _first(self, value: Any) -> list[BrokenKeyword]:
+    def _first(self, value: Any) -> Iterator[Any]:
         # The validator makes all its errors at once, which for a huge value takes minutes.
         try:
             self._validator.validate(value)
         except jsonschema_rs.ValidationError as error:
-            return self._faults(iter([error]), value)
-        return []
+            yield error
 
-    def _faults(self, errors: Iterator[Any], value: Any) -> list[BrokenKeyword]:
-        return list(islice((fault for error in errors for fault in self._of(error, value)), MAX_BROKEN))
+    def _faults(self, errors: Iterator[Any], value: Any, numeric: bool) -> list[BrokenKeyword]:
+        return list(islice((fault for error in errors for fault in self._of(error, value, numeric)), MAX_BROKEN))
 
-    def _of(self, error: Any, value: Any) -> list[BrokenKeyword]:
+    def _of(self, error: Any, value: Any, numeric: bool) -> list[BrokenKeyword]:
+        """`numeric`: the value's numeric keys are marked, and the error's path needs to be read with them."""
         place, path = tuple(map(str, error.schema_path)), tuple(error.instance_path)
         if error.instance is None:
             _refuse_infinite(value, path)
-        path = _path_to(value, path)
+        if numeric:
+            path = _path_to(value, path)
         keyword = place[-1]
         if keyword == "required":
             name = error.kind.property
@@ -97,6 +100,21 @@ class Checker:
 
 _LOST: Final = re.compile(r"\0*(?:\+[0-9]+|0[0-9]+)?|\0+[0-9]+")
 """Keys that the validator's paths lose: `00`, which becomes the number 0, and the empty one; and those, marked."""
+_NUMERIC_START: Final = "\0+0123456789"
+"""First characters of keys that a path shows as a number or loses."""
+
+
+def _has_numeric_key(value: Any) -> bool:
+    """Tell whether any key within a value may be taken for an index: few payloads have one, and marking costs."""
+    if isinstance(value, dict):
+        for key in value:
+            # An empty key is in every text; what is no text, the validator refuses.
+            if not isinstance(key, str) or key[:1] in _NUMERIC_START:
+                return True
+        members: Iterable[Any] = value.values()
+    else:
+        members = value if isinstance(value, list | tuple) else ()
+    return any(_has_numeric_key(member) for member in members if isinstance(member, dict | list | tuple))
 
 
 def _marked(value: Any) -> Any:
