@@ -1,6 +1,7 @@
 """A value some of whose fields broke a keyword: to a rule that reads them they are unknown."""
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from kling_contracts.unknown import Unknown, UnknownFactError
@@ -30,6 +31,7 @@ class PartlyUnknown(dict[str, Any]):
         return super().__contains__(name)
 
 
+@lru_cache(maxsize=256)
 def refused_among(refused: frozenset[str], fields: tuple[str, ...]) -> frozenset[str]:
     """Return the refused fields that a rule reads, or reads something within, as JSON Pointers."""
     if "" in refused and fields:
