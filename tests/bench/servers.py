@@ -8,6 +8,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -46,6 +47,7 @@ def figures():
         yield Figure("`klingkit check FILE` / cold bare Flask on waitress", _command(["check", str(payload)]), 0.5)
     finally:
         payload.unlink()
+    yield Figure("CPU that the recording proxy adds to a call", _proxy(), 1.0, "ms")
     yield Figure("delay of a healthy request beside 20 half-sent bodies", _slow_neighbours(), 50, "ms")
 
 
@@ -89,6 +91,23 @@ def _throughput(times=4000, rounds=9):
                 used.append(cpu_of(process) - start)
             ratios.append(used[0] / used[1])
         return statistics.median(ratios)
+
+
+def _proxy(times=1000, rounds=3):
+    """Return the CPU milliseconds of a call through the proxy: the process does nothing else."""
+    with serving(BARE_SERVE) as (_, port), tempfile.TemporaryDirectory() as folder:
+        recording = Path(folder, "bench.har")
+        command = [*COMMAND, "proxy", "--port", "0", "--to", f"http://127.0.0.1:{port}", "--record", str(recording)]
+        with serving(command) as (proxy, proxy_port):
+            connection = http.client.HTTPConnection("127.0.0.1", proxy_port)
+            post(connection)
+            used = []
+            for _ in range(rounds):
+                start = cpu_of(proxy)
+                for _ in range(times):
+                    post(connection)
+                used.append((cpu_of(proxy) - start) * 1000 / times)
+            return statistics.median(used)
 
 
 def _cold_start(rounds=9):

@@ -1,5 +1,7 @@
 """The proxy behind waitress, until Ctrl-C."""
 
+import gc
+import logging
 import signal
 import sys
 from contextlib import suppress
@@ -27,8 +29,12 @@ def listen(app: ProxyApp, host: str, port: int) -> Any:
 def run(server: Any, url: str, upstream: Upstream, recorder: Recorder | None) -> None:
     """Serve until SIGINT or SIGTERM; what is in flight then is finished."""
     signal.signal(signal.SIGTERM, _stop)
+    # It would tell of every call that waits for a thread.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     where = f"; records to {recorder.file}" if recorder else ""
     tell(f"klingkit proxy at {url} forwards to {upstream.origin}{where}")
+    # What was made up to here is never garbage; looking through it again and again would cost every call.
+    gc.freeze()
     tell(f"callbacks are received at {url}{CALLBACKS}NAME. Stop it with Ctrl-C.")
     try:
         with suppress(KeyboardInterrupt):

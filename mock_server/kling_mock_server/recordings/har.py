@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from kling_contracts import __version__
 from kling_mock_server.recordings.exchange import RecordedExchange
@@ -83,6 +84,7 @@ def entry_json(
     `at_ms` is Unix time in ms. `problem` says why there is no whole answer; the status is then 0.
     """
     method, url, headers, body = request
+    redacted = redacted_url(url)
     status, reason, answer_headers, answer = response
     media_type = answer_headers.get("content-type", "")
     media = measured_media(answer, media_type)
@@ -94,11 +96,11 @@ def entry_json(
         "time": round(elapsed_ms, 3),
         "request": {
             "method": method,
-            "url": redacted_url(url),
+            "url": redacted,
             "httpVersion": "HTTP/1.1",
             "cookies": [],
             "headers": _listed(redacted_headers(headers)),
-            "queryString": [],
+            "queryString": [{"name": one, "value": two} for one, two in parse_qsl(urlsplit(redacted).query, True)],
             "headersSize": -1,
             "bodySize": len(body),
         },

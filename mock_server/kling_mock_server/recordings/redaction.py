@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -62,7 +63,7 @@ def redacted_value(value: Any, name: str = "") -> Any:
         return [redacted_value(item, name) for item in value]
     if not isinstance(value, str) or not value:
         return value
-    if _SECRET_MEMBER.search(name):
+    if _is_secret(name):
         return REDACTED
     if URL.match(value):
         return redacted_url(value)
@@ -94,6 +95,11 @@ def audio_of(value: Any) -> tuple[str, File | None]:
         value.get("decodes"),
     )
     return kind, file
+
+
+@lru_cache(maxsize=1000)
+def _is_secret(name: str) -> bool:
+    return _SECRET_MEMBER.search(name) is not None
 
 
 def _audio(text: str) -> dict[str, Any]:
