@@ -12,6 +12,8 @@ import requests
 import vcr
 import yaml
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kling_contracts import Contract
 from kling_contracts.documents import loading
@@ -288,6 +290,19 @@ def test_what_is_no_recording_is_refused_with_what_is_wanted(source, says):
         read(source, "file")
 
 
+MEMBERS = (
+    *("code", "message", "data", "task_id", "task_status", "task_info", "task_result", "videos", "audios", "duration"),
+    *("session_id", "face_data", "face_id", "face_choose", "parent_video", "created_at", "updated_at", "redacted"),
+)
+CALLS = [
+    ("POST", PATH, 200),
+    ("GET", PATH, 200),
+    ("GET", f"{PATH}/1", 200),
+    ("POST", "/v1/videos/identify-face", 200),
+    ("POST", "/v1/audio/tts", 400),
+    ("POST", "/my/callback", 200),
+]
+
 # The clients of the examples, whose traffic is that of the plain mock.
 
 
@@ -438,3 +453,33 @@ def test_what_is_no_recording_is_misuse(tmp_path):
     result = run(path)
     assert result.exit_code == 2
     assert "wanted: HAR 1.2, a vcrpy cassette (YAML or JSON), or the mock's journal as NDJSON" in result.output
+
+
+def test_null_that_is_taken_for_an_absent_field_is_proved(tmp_path):
+    body = {**payload(face_id="0", audio_id="800000000000000001"), "session_id": "900000000000000001"}
+    judgement = judged_har(entry("POST", PATH, {**body, "callback_url": None}, 200, accepted()))
+    assert [(one.kind, one.rule) for one in judgement.differences] == [("accepted", "callback_url.type")]
+    for source in FOLDERS[0].glob("*.yaml"):
+        shutil.copy(source, tmp_path)
+    patch = loading.dump(observed_patch(judgement), "yaml")
+    (tmp_path / "observed.patch.yaml").write_text(patch, encoding="utf-8")
+    contract = Contract.load(folder=tmp_path)
+    assert contract.report({**body, "callback_url": None}).broken == ()
+    assert contract.report({**body, "callback_url": 1}).broken == ("callback_url.type",)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(body=JSON, answer=JSON, call=st.sampled_from(CALLS))
+def test_whatever_stands_in_a_recording_is_judged_and_never_an_error(body, answer, call):
+    method, path, status = call
+    odd = entry(method, path, body, status, {"code": 0, "message": "SUCCEED", "request_id": "r", "data": answer})
+    again = entry(method, path, payload(), status, answer)
+    judgement = judge(documented(), [read(har(odd, again, odd), "a.har")])
+    observed_patch(judgement)
+    assert judgement.calls + judgement.others + judgement.callbacks == 3

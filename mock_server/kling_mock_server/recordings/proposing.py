@@ -24,9 +24,10 @@ def observed_patch(judgement: Judgement) -> dict[str, Any]:
 
     Changes that do not load are left out: a code that no response declares, a limit that no rule can have.
     """
-    documents = loading.own_documents()
+    proposed = list(_actions(judgement))
+    documents = loading.own_documents() if proposed else {}
     actions: list[Action] = []
-    for action in _actions(judgement):
+    for action in proposed:
         group = [*_making_room(documents, action), action]
         if _loads(documents, [*actions, *group]):
             actions += group

@@ -1,8 +1,9 @@
 """The world that a recording shows: sessions, faces, audios, files and tasks, and nothing that it does not show."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from kling_contracts.facts.world import Audio, Face, File, Session, VideoFile, World
@@ -11,6 +12,7 @@ from kling_mock_server.protocol.names import CREATE, IDENTIFY, QUERY, TTS
 
 Entry = TypeVar("Entry")
 
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _NOT_SHOWN: Final = Unknown("the recording does not show where the id comes from")
 _NOT_TOLD: Final[Any] = Unknown("no answer of the recording tells it")
 _NOT_FETCHED: Final = Unknown("the recording does not hold the file")
@@ -113,12 +115,9 @@ class RecordedWorld:
 
 def milliseconds(seconds: Any) -> int | None:
     """Return a duration that the API writes as a text in seconds; None where it is none."""
-    if not isinstance(seconds, str):
+    if not isinstance(seconds, str) or not _SECONDS.fullmatch(seconds):
         return None
-    try:
-        return int(Decimal(seconds) * 1000)
-    except (InvalidOperation, ValueError, OverflowError):
-        return None
+    return int(Decimal(seconds) * 1000)
 
 
 def _objects(value: Any) -> Iterable[Mapping[str, Any]]:
