@@ -50,7 +50,7 @@ def call_of(exchange: RecordedExchange, contract: Contract) -> RecordedCall | No
         return None
     files: dict[str, File] = {}
     body, unreadable = _restored(exchange.body, files)
-    request = Request(exchange.method, path, exchange.headers, body, exchange.query)
+    request = Request(exchange.method, path, _with_token(exchange.headers), body, exchange.query)
     routed = contract.gate.route(request)
     if isinstance(routed, Violation):
         return None
@@ -99,6 +99,11 @@ def _answered(exchange: RecordedExchange) -> Answered:
     code = envelope.get("code")
     known = code if isinstance(code, int) and not isinstance(code, bool) else None
     return Answered(exchange.status, known, str(envelope.get("message", "")), envelope.get("data"), envelope)
+
+
+def _with_token(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers in which a digest has the form of a bearer token (RFC 6750, section 2.1), as the key had."""
+    return {name: value.replace("sha256:", "sha256-") for name, value in headers.items()}
 
 
 def _restored(body: bytes, files: dict[str, File]) -> tuple[bytes, bool]:
