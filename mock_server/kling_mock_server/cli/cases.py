@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--valid/--invalid", "valid", default=None, help="Only cases that break nothing, or only ones that do.")
 @click.option("--rule", help="Only cases that break this rule.")
+@click.option("--operation", default="", help="The operation, by its short name, or `all`; by default create.")
 @click.option("-n", type=click.IntRange(0), help="So many generated cases, instead of the boundary catalogue.")
 @click.option("--seed", default=0, show_default=True, help="The same seed makes the same cases.")
 @profile_options
 def cases(
     valid: bool | None,
     rule: str | None,
+    operation: str,
     n: int | None,
     seed: int,
     profile: str,
@@ -35,7 +37,7 @@ def cases(
     """
     contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
     try:
-        rows = case_lines(valid, rule, n, seed, contract)
+        rows = case_lines(valid, rule, n, seed, contract, operation)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     for row in rows:
@@ -43,7 +45,12 @@ def cases(
 
 
 def case_lines(
-    valid: bool | None, rule: str | None, n: int | None, seed: int, contract: "Contract | None" = None
+    valid: bool | None,
+    rule: str | None,
+    n: int | None,
+    seed: int,
+    contract: "Contract | None" = None,
+    operation: str = "",
 ) -> Iterator[str]:
     """Yield one row per line, without its line end; `case.schema.json` describes a row.
 
@@ -54,8 +61,8 @@ def case_lines(
     from kling_contracts.cases.catalogue import catalogue
     from kling_contracts.cases.generator import generate
 
-    generated = generate(seed, n or 0, contract, valid=valid, rule=rule)
-    cases = generated if n is not None else _chosen(catalogue(contract), valid, rule)
+    generated = generate(seed, n or 0, contract, operation=operation, valid=valid, rule=rule)
+    cases = generated if n is not None else _chosen(catalogue(contract, operation=operation), valid, rule)
     return (json.dumps(case.to_json(), ensure_ascii=False) for case in cases)
 
 
