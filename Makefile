@@ -90,7 +90,8 @@ lint-openapi: $(VENV)/product
 
 nightly: $(VENV)/test
 	$(BIN)/python -m pytest -n auto --hypothesis-profile nightly tests/test_strategies.py
-	KLINGKIT_NIGHTLY=1 $(BIN)/python -m pytest -n auto tests/test_drift.py tests/test_twins.py
+	KLINGKIT_NIGHTLY=1 $(BIN)/python -m pytest -n auto tests/test_drift.py tests/test_twins.py \
+		tests/test_document_edits.py tests/test_solver.py
 
 SCHEMATHESIS := build/schemathesis
 

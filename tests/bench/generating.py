@@ -1,6 +1,7 @@
 """Making cases: the catalogue, the seeded generator, the Hypothesis strategies, and what the pytest plugin costs."""
 
 import os
+import re
 import statistics
 import sys
 import tempfile
@@ -9,8 +10,10 @@ from collections import deque
 
 from hypothesis import HealthCheck, Phase, given, settings
 
+from bench import version_01
 from bench.measure import Figure, cpu_of, cpu_of_run
-from kling_contracts import catalogue, generate, strategies
+from kling_contracts import Contract, catalogue, generate, strategies
+from kling_contracts.cases.factory import CaseFactory
 from support import mutants
 
 EXAMPLES = 1000
@@ -18,9 +21,19 @@ EXAMPLES = 1000
 
 def figures():
     drawn, generated = _drawn(), _generated()
-    yield Figure("the boundary catalogue", _seconds(catalogue), 1, "s")
+    yield Figure("the boundary catalogue", _seconds(catalogue), 1.5, "s")
     yield Figure("one case of the Hypothesis strategies", drawn * 1000, 1000 / 600, "ms")
     yield Figure("a seeded case / a case of the Hypothesis strategies", generated / drawn, 1 / 50)
+    yield Figure("rows of the catalogue", len(catalogue()), 600, "")
+    yield Figure("numeric faults that go further than 1 past a limit", _far() * 100, 67, "%")
+    compared = version_01.rates()
+    if compared is None:
+        print("| cases against version 0.1 | its history is missing here: not measured | |")
+    else:
+        yield Figure("version 0.1's seeded cases per CPU s / ours", 1 / compared[0], 1 / 0.6)
+        yield Figure("version 0.1's shrinkable cases per CPU s / ours", 1 / compared[1], 1 / 0.7)
+    yield Figure("choices, shapes and goals of all operations", _choices(), 0.08, "s")
+    yield Figure("rows that find 95 % of the defects in the contract", _rows_for(0.95), 60, "")
     yield Figure("defects in the contract that the catalogue alone does not find", _unfound() * 100, 10, "%")
     yield Figure("an empty pytest run with the plugin / without", _plugin(), 1.08)
 
@@ -43,6 +56,25 @@ def _generated():
 
 def _unfound():
     return len(mutants.survivors_of_the_catalogue()) / len(mutants.servers())
+
+
+def _far():
+    distances = [int(found[1]) for case in generate(0, 4000) if (found := re.search(r" by (\d+)", case.why))]
+    return sum(distance > 1 for distance in distances) / len(distances)
+
+
+def _choices():
+    contract = Contract.load()
+    return _seconds(lambda: [CaseFactory(contract, operation).goals for operation in contract.operations])
+
+
+def _rows_for(part):
+    """How many rows of the catalogue, from its first on, find that part of the defects."""
+    left, rows = mutants.servers(), 0
+    while len(left) > (1 - part) * len(mutants.servers()) and rows < len(mutants.ROWS):
+        left = [(mutant, server) for mutant, server in left if not mutants.found_by(server, [mutants.ROWS[rows]])]
+        rows += 1
+    return rows
 
 
 def _seconds(call):

@@ -26,8 +26,9 @@ from kling_contracts.rules.rule import Rule
 
 MAX_MIXES: Final = 64
 """Combinations of groups that one goal is planned for."""
-_VALID_OUTFITS: Final = 48
-_BROKEN_OUTFITS: Final = 8
+_VALID_OUTFITS: Final = 24
+_BROKEN_OUTFITS: Final = 2
+"""What stands where nothing hangs on it: so many ways for each combination of a goal."""
 _RARE: Final = 8
 """How much rarer a file inside a payload is than any other choice."""
 
@@ -35,13 +36,14 @@ _RARE: Final = 8
 class Outfit:
     """A choice for every node and a variant, with the function that realises both once it is needed."""
 
-    __slots__ = ("assignment", "make", "shown", "variant")
+    __slots__ = ("assignment", "make", "quote", "shown", "variant")
 
     def __init__(self, assignment: Assignment, variant: Variant) -> None:
         self.assignment = assignment
         self.variant = variant
         self.make: Make | None = None
         self.shown = ""
+        self.quote = ""
 
 
 class ReadyPlan(NamedTuple):
@@ -263,14 +265,14 @@ class CaseFactory:
         """Return the case that was drawn."""
         goal, mix, plan, outfit, values = drawn
         if outfit.make is None:
-            self._realise(outfit, mix.is_padded)
+            self._realise(goal, outfit, mix.is_padded)
         assert outfit.make is not None
         request, world = outfit.make(values)
         distance = f" by {plan.first + plan.step * values[BEYOND]}" if plan.first else ""
         why = f"{goal.says}{distance}{outfit.shown}."
-        return Case(request, world, plan.breaks, why, self._quote(goal.rule, outfit.assignment))
+        return Case(request, world, plan.breaks, why, outfit.quote)
 
-    def _realise(self, outfit: Outfit, is_padded: bool) -> None:
+    def _realise(self, goal: Goal, outfit: Outfit, is_padded: bool) -> None:
         assignment, usual = outfit.assignment, self.mixes(VALID).every[0].outfits[0].assignment
         ghost = self._planner.ghost(assignment)
         said = [
@@ -280,6 +282,7 @@ class CaseFactory:
         ]
         said += [f"the payload {outfit.variant.says}"] if outfit.variant.says else []
         outfit.shown = f" ({'; '.join(said)})" if said else ""
+        outfit.quote = self._quote(goal.rule, assignment)
         outfit.make = self._realiser.realised(assignment, ghost, outfit.variant, is_padded)
 
     def asked(self, goal: RequestGoal, sound: Case) -> Case:
@@ -348,7 +351,7 @@ def _indexes(sizes: Sequence[int], most: int) -> Iterator[tuple[int, ...]]:
         if picked not in seen:
             seen.add(picked)
             yield picked
-        if len(seen) >= max(most, *sizes, 1):
+        if len(seen) >= most:
             return
 
 

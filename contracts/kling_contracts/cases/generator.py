@@ -60,18 +60,18 @@ class SeededChooser:
     """Draws from a seed; what lies at an end is drawn often."""
 
     def __init__(self, seed: int) -> None:
-        self._bits = Random(seed).getrandbits
+        self._random = Random(seed).random
 
     def below(self, options: int) -> int:
         """Return a number from 0 up to, but not including, `options`."""
-        return self._bits(32) % options
+        return int(self._random() * options)
 
     def between(self, low: int, high: int) -> int:
         """Return a number from `low` to `high`, one time in four one of the two."""
-        bits = self._bits(64)
-        if not bits & 3:
-            return high if bits & 4 else low
-        return low + (bits >> 3) % (high - low + 1)
+        drawn = self._random() * 4
+        if drawn < 3:
+            return low + int(drawn * (high - low + 1) / 3)
+        return low if drawn < 3.5 else high
 
     def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
         """Return a number between each pair of bounds."""
@@ -80,13 +80,12 @@ class SeededChooser:
 
     def beyond(self, most: int | None) -> int:
         """Return how far to go past the first distance: not at all half of the time."""
-        bits = self._bits(64)
-        if bits & 1 or (not most and most is not None):
+        if self._random() < 0.5 or most == 0:
             return 0
-        low, high = CLASSES[1 + (bits >> 1) % (len(CLASSES) - 1)]
+        low, high = CLASSES[1 + self.below(len(CLASSES) - 1)]
         if most is not None:
             low, high = min(low, most), min(high, most)
-        return low + (bits >> 4) % (high - low + 1)
+        return low + self.below(high - low + 1)
 
 
 class _Broken:

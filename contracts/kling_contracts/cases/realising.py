@@ -33,14 +33,14 @@ class Realiser:
 
         `is_padded`: whether a file in Base64 must have exactly the size that was drawn.
         """
-        fill = [*self._texts_of(assignment, is_padded).items(), *self._texts_of(ghost, is_padded).items()]
-        fill += list(_computed(assignment))
+        texts = self._texts_of(ghost, is_padded) | self._texts_of(assignment, is_padded)
+        fill = [*texts.items(), *_computed(assignment)]
         ask = self._request(variant.change(self._symbolic("", assignment)), variant.is_float)
         world_of = self._worlds.world(ghost)
 
         def make(values: Values) -> tuple[Request, World]:
+            filled: dict[str, Any] = values
             number = values["n"]
-            filled: dict[str, Any] = dict(values)
             for key, write in fill:
                 filled[key] = write(values, number)
             return ask(filled), world_of(filled)

@@ -1,6 +1,7 @@
 """Worlds: what each table holds for a choice of everything finite, printed as Python once for each choice."""
 
 from collections.abc import Callable, Mapping
+from types import CodeType
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.fields import LEFT_OUT, Choice
@@ -32,19 +33,20 @@ class WorldMaker:
             if table in World.__dataclass_fields__ and fact not in self._inner:
                 self._tables.setdefault(table, []).append(fact)
         self._words = (FLAGGED_WORD,) if any(isinstance(fact.provider, Flagged) for fact in facts) else ()
+        self._codes: dict[str, CodeType] = {}
         self._kept: dict[tuple[object, ...], Callable[[Filled], Any]] = {}
 
     def world(self, ghost: Assignment) -> Callable[[Filled], World]:
         """Return the function that makes the world of an assignment."""
         tables = [(name, self._table(name, facts, ghost)) for name, facts in self._tables.items()]
-        numbers, words = self._numbers, self._words
-
-        def make(filled: Filled) -> World:
-            members = {name: table(filled) for name, table in tables}
-            for name, key in numbers:
-                members[name] = filled[key]
-            return World(NOW_MS, flagged_words=words, **members)
-
+        made = {name: f"{name}(v)" for name, _ in tables}
+        made |= {name: f"v[{key!r}]" for name, key in self._numbers} | {"flagged_words": repr(self._words)}
+        body = ", ".join(f"{name}={code}" for name, code in made.items())
+        source = f"lambda v: World({NOW_MS}, {body})"
+        code = self._codes.get(source)
+        if code is None:
+            code = self._codes[source] = compile(source, "<world>", "eval")
+        make: Callable[[Filled], World] = eval(code, {"World": World, **dict(tables)})
         return make
 
     def _table(self, name: str, facts: list[Fact], ghost: Assignment) -> Callable[[Filled], Any]:
@@ -67,7 +69,10 @@ class WorldMaker:
         scope = dict(_SCOPE)
         body = printed(frozenset(everything) if TABLES[name] is None else everything, scope)
         make: Callable[[Filled], Any] = eval(f"lambda v: {body}", scope)
-        return make
+        if "v[" in body:
+            return make
+        constant = make({})
+        return lambda filled: constant
 
     def _record(self, fact: Fact, table: str, entry: Entry, ghost: Assignment) -> Any:
         if table not in DEFAULTS:
