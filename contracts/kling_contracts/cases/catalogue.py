@@ -120,7 +120,8 @@ def _broken(factory: CaseFactory, goal: Goal) -> Iterator[_Candidate]:
         for planned, ready in enumerate(mix.plans[:4]):
             steps = (0, 1, CLASSES[3][0], CLASSES[4][1]) if ready.plan.first and place == 0 and planned == 0 else (0,)
             for step in steps:
-                chooser = _Fixed("middle", step, place)
+                # Small numbers fit into the worlds of others.
+                chooser = _Fixed("low" if 0 < step < CLASSES[4][0] else "middle", step, place)
                 drawn = factory.drawn(goal, mix, ready, mix.outfits[place % len(mix.outfits)], chooser)
                 others = sorted(ready.plan.breaks - {goal.rule})
                 also = f"with it {', '.join(others)}" if others else ""
