@@ -69,8 +69,8 @@ class _Fixed:
         return self._bits.choice((low, high)) if self._end == "ends" else self._bits.randint(low, high)
 
     def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
-        """Return a number between each pair of bounds; the last one, which tells cases apart, is the least."""
-        return [*(self.between(low, high) for low, high in bounds[:-1]), bounds[-1][0]]
+        """Return a number between each pair of bounds; the first one, which tells cases apart, is the least."""
+        return [bounds[0][0], *(self.between(low, high) for low, high in bounds[1:])]
 
     def beyond(self, most: int | None) -> int:
         """Return the number of steps that was asked for, as far as that is possible."""
@@ -121,7 +121,7 @@ def _broken(factory: CaseFactory, goal: Goal) -> Iterator[_Candidate]:
             steps = (0, 1, CLASSES[3][0], CLASSES[4][1]) if ready.plan.first and place == 0 and planned == 0 else (0,)
             for step in steps:
                 # Small numbers fit into the worlds of others.
-                chooser = _Fixed("low" if 0 < step < CLASSES[4][0] else "middle", step, place)
+                chooser = _Fixed("low" if goal.target and 0 < step < CLASSES[4][0] else "middle", step, place)
                 drawn = factory.drawn(goal, mix, ready, mix.outfits[place % len(mix.outfits)], chooser)
                 others = sorted(ready.plan.breaks - {goal.rule})
                 also = f"with it {', '.join(others)}" if others else ""

@@ -330,9 +330,10 @@ def _grouped(shapes: Sequence[Shape]) -> list[list[Shape]]:
 
 
 def _ready(plan: Plan) -> ReadyPlan:
-    bounds = {part[0].name: found for part in plan.parts if (found := loose(part, BEYOND))}
-    draws = tuple(compiled(part, BEYOND) for part in plan.parts if part[0].name not in bounds)
-    bounds["n"] = (0, NUMBERS - 1)
+    free = {part[0].name: found for part in plan.parts if (found := loose(part, BEYOND))}
+    draws = tuple(compiled(part, BEYOND) for part in plan.parts if part[0].name not in free)
+    # The narrowest first: drawn at once, the first ones vary most.
+    bounds = {"n": (0, NUMBERS - 1), **dict(sorted(free.items(), key=lambda one: one[1][1] - one[1][0]))}
     return ReadyPlan(plan, draws, tuple(bounds), tuple(bounds.values()))
 
 
