@@ -79,6 +79,18 @@ def test_no_draw_fails(system, seed):
             assert constant + sum(factor * values[name] for name, factor in terms) >= 0
 
 
+@given(rows(st.sampled_from([-1, 0, 0, 1])), st.integers(0, 500), st.integers(500, 2000), st.integers(0, 1000))
+def test_a_distance_that_must_be_larger_than_the_least_is_drawn_so(system, low, high, seed):
+    bounds = [Inequality(((BEYOND, 1), ("a", 1)), -low), Inequality(((BEYOND, -1), ("a", -1)), high)]
+    try:
+        found = Solver().solve([*system, *bounds, Inequality((("a", -1),), 0)], BEYOND)
+    except InfeasibleError:
+        return
+    values = drawn(found, seed)
+    assert values["a"] <= 0
+    assert values[BEYOND] >= low - values["a"]
+
+
 def plans():
     number = 0
     for operation in CONTRACT.operations:

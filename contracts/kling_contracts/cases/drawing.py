@@ -39,7 +39,9 @@ def compiled(steps: Sequence[DrawStep], first: str) -> Draw:
         low, high = _low(step), _high(step)
         name = repr(step.name)
         if step.name == first:
-            lines.append(f"  v[{name}] = chooser.beyond({high or 'None'})")
+            # It is drawn first, so its bounds are numbers: what else holds may ask for more than the least distance.
+            lines.append(f"  low = {low or 0}")
+            lines.append(f"  v[{name}] = low + chooser.beyond({f'{high} - low' if high else 'None'})")
         elif low and high:
             lines += [f"  low = {low}", f"  high = {high}"]
             lines.append(f"  v[{name}] = chooser.between(low, high) if low < high else low")
