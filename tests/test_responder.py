@@ -13,6 +13,7 @@ from kling_contracts.media import silent_audio
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.accounts import Accounts
+from kling_mock_server.state.journal import Journal
 from kling_mock_server.state.stores.store import StoreDownError, real_ms
 from support.serving import AUDIO, NOW_MS, PATH, SESSION, SHORT_PATH, Mock, documented, payload, world
 
@@ -370,6 +371,18 @@ def test_a_store_that_is_down_is_a_503_that_says_so(mock, monkeypatch, method, p
     assert (answer.status, answer.code) == (503, 5001)
     assert "the disk is full" in answer.message
     assert path.startswith("/_mock") or schema_of(503).is_valid(answer.json)
+
+
+def test_a_task_is_found_while_a_full_store_takes_no_entry_of_the_journal(monkeypatch):
+    def full(self, entry):
+        raise StoreDownError("the disk is full")
+
+    mock = Mock()
+    task_id = mock.post(payload()).data["task_id"]
+    monkeypatch.setattr(Journal, "record", full)
+    assert mock.ask("GET", f"{PATH}/{task_id}").data["task_id"] == task_id
+    assert mock.ask("GET", PATH).status == 200
+    assert mock.post(payload()).status == 503
 
 
 def test_an_empty_external_id_is_not_taken_even_where_a_world_says_so():

@@ -25,7 +25,9 @@ from kling_mock_server.protocol.names import (
     CONTROL_PREFIX,
     DOWNLOAD,
     FILES_PREFIX,
+    LIST,
     PAGE_PREFIX,
+    QUERY,
     UNVERIFIED_HEADER,
     VIOLATIONS_HEADER,
 )
@@ -35,6 +37,8 @@ from kling_mock_server.state.stores.store import StoreDownError
 from kling_mock_server.state.tasks import RefusedTask
 
 _LOG: Final = logging.getLogger("klingkit")
+_LOOKUPS: Final = (QUERY, LIST, DOWNLOAD)
+"""Operations that change nothing."""
 SPARE_BYTES: Final = 1024 * 1024
 """Bytes that a body may hold beside the largest audio file in Base64."""
 
@@ -251,7 +255,12 @@ class Responder:
         return response
 
     def _record(self, exchange: Exchange, entry: Entry) -> None:
-        exchange.account.journal.record(entry)
+        try:
+            exchange.account.journal.record(entry)
+        except StoreDownError:
+            # A full store can be read: what was only looked up needs no entry to be true.
+            if exchange.operation not in _LOOKUPS:
+                raise
         if self.watch:
             body = exchange.request.body
             self.watch(entry if entry.body is body else entry._replace(body=body))
