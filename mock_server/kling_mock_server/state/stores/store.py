@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -110,11 +111,10 @@ class MemoryStore:
     def newest(self, account: str, table: Table, skip: int, count: int) -> list[Any]:
         """Return rows, the newest first."""
 
-        def page(rows: Transaction) -> list[Any]:
-            newest_first = [row for _, row in reversed(rows.items(table))]
-            return newest_first[skip : skip + count]
-
-        return self.transaction(account, page)
+        shelf = self._shelf(account)
+        with shelf.lock:
+            newest_first = reversed(shelf.rows(table).values())
+            return list(islice(newest_first, min(skip, table.max_rows), min(skip + count, table.max_rows)))
 
     def dropped(self, account: str, table: Table) -> int:
         """Return how many rows have made room."""
