@@ -406,7 +406,8 @@ def test_a_host_that_is_allowed_is_called(receiver, monkeypatch):
 # Off the request path
 
 
-def test_creations_are_answered_while_the_receivers_of_twenty_accounts_hang():
+def test_creations_are_answered_while_the_receivers_of_twenty_accounts_hang(monkeypatch):
+    monkeypatch.setattr(callback_worker, "THREADS", 16)
     with patient() as kling, receiving(*[HANG] * 20) as hanging:
         everyone = [Client(kling.responder, "", f"key-{number}") for number in range(20)]
         for one in everyone:

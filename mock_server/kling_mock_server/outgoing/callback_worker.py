@@ -18,7 +18,7 @@ _LOG: Final = logging.getLogger("klingkit")
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-THREADS: Final = 16
+THREADS: Final = 64
 """Accounts whose callbacks are sent at once; a receiver that is slow holds up its own account's alone."""
 TURN_S: Final = 1.0
 """How long an account goes on sending before it is the turn of those that wait for a thread."""
