@@ -29,6 +29,10 @@ from kling_mock_server.state.passwords import without_passwords
 BODY_BACKSTOP = 1024 * 1024 * 1024
 """Bytes beyond which the server hangs up with its answer; below it, a client has sent all before it is refused."""
 THREADS = 8
+MAX_LINE = 2000
+"""Characters of a line that are printed of one exchange."""
+MAX_PRINTED = 32 * 1024
+"""Characters that are printed of one exchange: what a client sends may be megabytes."""
 
 
 class CurlKey(NamedTuple):
@@ -161,7 +165,10 @@ def _log_callback(entry: Entry) -> None:
 
 
 def _shown(text: str) -> str:
-    return printable(without_passwords(text))
+    cut = [f"{line[:MAX_LINE]}…" if len(line) > MAX_LINE else line for line in text[:MAX_PRINTED].splitlines()]
+    if len(text) > MAX_PRINTED:
+        cut.append(f"… {len(text) - MAX_PRINTED} more characters; the journal has the exchange")
+    return printable(without_passwords("\n".join(cut)))
 
 
 def _print(text: str) -> None:
