@@ -78,3 +78,12 @@ def test_check_prints_the_notes(tmp_path):
     result = CliRunner().invoke(cli, ["check", str(tmp_path / "payload.json"), "--world", str(path)])
     assert result.exit_code == 0
     assert result.stderr.startswith(f"note: {path}: now_ms ")
+
+
+def test_a_world_without_a_time_has_no_notes():
+    assert world_notes(World.from_json({})) == ()
+
+
+@pytest.mark.parametrize(("now_ms", "notes"), [(10**8 - 1, 0), (10**8, 1), (10**11 - 1, 1), (10**11, 0)])
+def test_a_time_looks_like_seconds_between_two_limits(now_ms, notes):
+    assert len(world_notes(World(now_ms=now_ms))) == notes

@@ -90,16 +90,15 @@ def test_so_many_videos_can_be_rendered_and_the_oldest_is_forgotten(renderer):
     assert [gather.times for gather in plans] == [0] + [1] * MAX_PLANNED
 
 
-def test_so_many_wait_and_no_more(renderer):
+def test_so_many_wait_and_no_more(renderer, monkeypatch):
+    arrived, wait = threading.Semaphore(0), renderer._wait
+    monkeypatch.setattr(renderer, "_wait", lambda *rendering: (arrived.release(), wait(*rendering)))
     gather = Gather(held=True)
     renderer.plan(account(), "1", gather)
     waiting = [threading.Thread(target=renderer.wait_for, args=("account", "1")) for _ in range(MAX_PATIENT)]
     for thread in waiting:
         thread.start()
-    assert gather.begun.wait(PATIENCE_S)
-    while renderer._patient.acquire(blocking=False):
-        # One of them has not got there yet.
-        renderer._patient.release()
+    assert all(arrived.acquire(timeout=PATIENCE_S) for _ in waiting)
     # Were this one to wait as well, it would wait for what is let go only afterwards.
     renderer.wait_for("account", "1")
     assert all(thread.is_alive() for thread in waiting)

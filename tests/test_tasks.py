@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from kling_contracts import Contract, Request
 from kling_contracts.documents.loading import COMPANIONS
-from kling_contracts.errors import DocumentError
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.core.operations import OPERATIONS
 from kling_mock_server.core.responder import Responder
@@ -657,13 +656,6 @@ def test_a_contract_without_a_rule_on_it_lets_an_unknown_task_pass_with_nothing_
     changed(folder, "companions.openapi.yaml", "rule: has(facts.task)", "rule: has(facts.task) || !has(facts.task)")
     answer = Mock(contract=Contract.load(folder=folder)).ask("GET", task_path("unknown"))
     assert (answer.status, "data" in answer.json) == (200, False)
-
-
-def test_an_operation_that_the_mock_cannot_carry_out_is_refused_at_load(tmp_path):
-    folder = copy_of_documents(tmp_path)
-    changed(folder, "companions.openapi.yaml", "x-name: tts", "x-name: sing")
-    with pytest.raises(DocumentError, match=r"cannot carry out the operation 'sing' \(x-name\); it knows create"):
-        new_app(contract=Contract.load(folder=folder))
 
 
 def test_messages_name_the_id_as_observed_upstream(mock):

@@ -1,4 +1,4 @@
-"""What in a world contradicts itself and is hardly meant; a world is taken as it is all the same."""
+"""Notes on a world: entries that contradict each other. The world is taken as it is all the same."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -8,8 +8,9 @@ from kling_contracts.facts.world import Face, World
 
 MAX_NOTES: Final = 20
 """Notes on one world."""
-_SECONDS: Final = range(10**8, 10**11)
-"""Instants that are some day of the early 1970s in ms, and of our time in s."""
+_MIN_SECONDS: Final = 10**8
+_MAX_SECONDS: Final = 10**11
+"""Instants between these are some day of the early 1970s in ms, and of our time in s."""
 
 
 def world_notes(world: World) -> tuple[str, ...]:
@@ -18,7 +19,7 @@ def world_notes(world: World) -> tuple[str, ...]:
 
 
 def _notes(world: World) -> Iterator[str]:
-    if world.now_ms in _SECONDS:
+    if _looks_like_seconds(world.now_ms):
         yield f"now_ms {world.now_ms} is an instant of the early 1970s; it is in ms, and this looks like seconds"
     for table in ("sessions", "audios", "videos"):
         for name, entry in (getattr(world, table) or {}).items():
@@ -29,10 +30,14 @@ def _notes(world: World) -> Iterator[str]:
         yield from _on_faces(f"videos/{name}", video.faces or {}, video.duration_ms)
 
 
+def _looks_like_seconds(instant: int | None) -> bool:
+    return instant is not None and _MIN_SECONDS <= instant < _MAX_SECONDS
+
+
 def _on_entry(place: str, created_ms: int | None, now_ms: int | None) -> Iterator[str]:
     if created_ms is None:
         return
-    if created_ms in _SECONDS:
+    if _looks_like_seconds(created_ms):
         yield f"{place}: created_ms {created_ms} is of the early 1970s; it is in ms, and this looks like seconds"
     elif now_ms is not None and created_ms > now_ms:
         yield f"{place}: created_ms {created_ms} is later than now_ms {now_ms}, so it is made in the future"
