@@ -50,7 +50,10 @@ def test_what_was_observed_is_told_with_the_number_of_reports_and_the_month_of_t
 
     assert row["evidence"]["reports"] == 1
     assert row["evidence"]["latest"] == "2026-09"
-    assert "  grade:  observed (1 independent report, latest 2026-09): 400 / 1201" in rule_text(documented())
+    assert (
+        "  grade:  observed (1 independent report, latest 2026-09): no second task and no second charge"
+        in rule_text(documented())
+    )
 
 
 def test_a_violation_shows_the_grade_where_no_sentence_of_the_vendor_is_quoted():

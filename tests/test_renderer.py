@@ -192,7 +192,7 @@ def test_of_a_sound_that_nobody_has_the_neutral_video_is_served(mock):
 def test_of_an_audio_that_is_gone_the_neutral_video_is_served(mock):
     task_id = mock.create().data["task_id"]
     mock.put_world()
-    assert mock.query(task_id).status == 404
+    assert mock.query(task_id).status == 400
     assert size_of_result(mock, audio_id=AUDIO) == RENDERED
 
 

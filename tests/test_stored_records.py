@@ -27,7 +27,7 @@ PINNED_RECORDS = {
     Entry: "at_ms method path token body status code answer request_id report operation fault details query headers "
     "elapsed_ms bars",
     Post: "name headers body",
-    Violation: "rule pointer message value remedy",
+    Violation: "rule pointer message value remedy because",
     Unverified: "rule pointer because",
     Note: "pointer message",
     Bar: "label start_ms end_ms",

@@ -9,7 +9,7 @@ from kling_contracts.cases.linear import DrawStep, Form
 Values = dict[str, int]
 Draw = Callable[[Values, "Chooser"], None]
 
-WIDTH: Final = 60_000
+WIDTH: Final = 2**16
 """How far from its bound a number is drawn that has only one."""
 CLASSES: Final = ((0, 0), (1, 1), (2, 98), (99, 9_998), (9_999, 10**6))
 """Steps past the limit: at once behind it, one further, about 1 %, more, and so far that a swapped pair shows."""

@@ -28,7 +28,7 @@ MAX_MIXES: Final = 64
 """Combinations of groups that one goal is planned for."""
 _VALID_OUTFITS: Final = 24
 _BROKEN_OUTFITS: Final = 2
-"""What stands where nothing hangs on it: so many ways for each combination of a goal."""
+"""Ways of an unconstrained field that are kept for each combination of a goal."""
 _RARE: Final = 8
 """How much rarer a file inside a payload is than any other choice."""
 

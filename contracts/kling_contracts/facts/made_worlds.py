@@ -52,7 +52,7 @@ NEIGHBOURS: Final[Mapping[str, Neighbours]] = {
     "audios": Neighbours({"700000000000000002": Audio(59_000)}, {"2": Audio(1)}),
     "files": Neighbours(
         {"https://files.example/other.mp3": File("unknown", 1, 1)},
-        {"https://files.example/last.wav": File("wav", 60_000, 59_000)},
+        {"https://files.example/last.wav": File("wav", 2**16, 59_000)},
     ),
     "videos": Neighbours(
         {"https://files.example/other.mp4": VideoFile("webm", 1, 1, 1, 1, {})},

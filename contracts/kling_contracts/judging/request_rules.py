@@ -174,7 +174,7 @@ MAX_PATH_LENGTH: Final = 200
 _ALIKE: Final = 0.9
 _BEARER_START: Final = re.compile(r"[A-Za-z0-9._~+/-]*")
 _BEARER_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-"""What RFC 6750, section 2.1, calls b64token."""
+"""The b64token of RFC 6750, section 2.1."""
 _BEARER_REMEDY: Final = "Authorization: Bearer <key>, a key of letters, digits and -._~+/ with = at its end alone"
 _NAME: Final = re.compile(r"\{\w+\}")
 _SLASHES: Final = re.compile(r"//+")

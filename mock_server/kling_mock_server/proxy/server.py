@@ -33,7 +33,7 @@ def run(server: Any, url: str, upstream: Upstream, recorder: Recorder | None) ->
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     where = f"; records to {recorder.file}" if recorder else ""
     tell(f"klingkit proxy at {url} forwards to {upstream.origin}{where}")
-    # What was made up to here is never garbage; looking through it again and again would cost every call.
+    # Objects made up to here are never garbage; collecting among them again and again would cost every call.
     gc.freeze()
     tell(f"callbacks are received at {url}{CALLBACKS}NAME. Stop it with Ctrl-C.")
     try:
