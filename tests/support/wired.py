@@ -25,6 +25,8 @@ class Obedient:
             return Response(200, HEADERS, content)
         return WiredResponse(200, HEADERS, content, Wire(**asked["wire"]))
 
+    respond_over_socket = respond
+
     def close(self):
         """Nothing is open."""
 
