@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.documents import loading
 from kling_contracts.errors import DocumentError
+from kling_contracts.jsonio.positions import Position, nearest
 
 MAX_BYTES: Final = 5_000_000
 """A larger file is no description of a few operations."""
@@ -14,13 +15,6 @@ MAX_NODES: Final = 200_000
 _FENCE: Final = re.compile(
     r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[^\n]*\n(?P<block>.*?)^[ \t]*(?P=fence)[ \t]*$", re.DOTALL | re.MULTILINE
 )
-
-
-class Position(NamedTuple):
-    """Line and column of a value, from 1."""
-
-    line: int
-    column: int
 
 
 class NewerDocument(NamedTuple):
@@ -32,9 +26,7 @@ class NewerDocument(NamedTuple):
 
     def position(self, pointer: str) -> Position:
         """Return where a value stands, or the nearest value above it that stands anywhere."""
-        while pointer and pointer not in self.positions:
-            pointer = pointer.rpartition("/")[0]
-        return self.positions.get(pointer, Position(1, 1))
+        return nearest(self.positions, pointer)
 
 
 def read(source: bytes, name: str) -> NewerDocument:

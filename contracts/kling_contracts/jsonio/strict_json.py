@@ -15,6 +15,12 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 class BodyError(ValueError):
     """The bytes are not strict JSON; the message is one sentence saying what and where."""
 
+    def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+        """From 1; 0 where it is not known, and so is `column`."""
+        self.column = column
+
 
 def decode(body: bytes) -> Any:
     """Return the JSON value that `body` holds.
@@ -30,7 +36,7 @@ def decode(body: bytes) -> Any:
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise BodyError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise BodyError(f"line {error.lineno}, column {error.colno}: {error.msg}", error.lineno, error.colno) from None
     except (ValueError, RecursionError) as error:
         raise BodyError(_too_long(error)) from None
     if "\\u" in text:
