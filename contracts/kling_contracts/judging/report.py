@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kling_contracts.judging.timeline import Bar, Timeline
+from kling_contracts.judging.timeline import WIDTH, Bar, Timeline
 from kling_contracts.rules.evidence import GRADES, Evidence
 from kling_contracts.rules.rule import Rule
 
@@ -67,14 +67,20 @@ class Report(NamedTuple):
         """The ids of the broken rules, each once, in document order."""
         return tuple(dict.fromkeys(violation.rule.id for violation in self.violations))
 
-    def drawings(self, payload: Any) -> Iterator[str]:
-        """Yield the timeline of the payload, or of each of its items, where a rule about its times is broken."""
-        if any(self.timeline.concerns(violation.rule) for violation in self.violations):
-            yield from self.every_drawing(payload)
+    def drawings(self, payload: Any, width: int = WIDTH) -> Iterator[str]:
+        """Yield the timeline of the payload, or of each of its items, where a rule about its times is broken.
 
-    def every_drawing(self, payload: Any) -> Iterator[str]:
+        `width` is that of the longest bar, in columns.
+        """
+        if any(self.timeline.concerns(violation.rule) for violation in self.violations):
+            yield from self.every_drawing(payload, width)
+
+    def every_drawing(self, payload: Any, width: int = WIDTH) -> Iterator[str]:
         """Yield the timeline of the payload, or of each of its items, whatever is broken."""
-        yield from filter(None, map(self.timeline.drawing, self.timeline.values(payload), self.facts))
+        for value, facts in zip(self.timeline.values(payload), self.facts, strict=False):
+            drawing = self.timeline.drawing(value, facts, width)
+            if drawing:
+                yield drawing
 
     def bars(self, payload: Any) -> list[list[Bar]]:
         """Return the times of the payload, or of each of its items that the report has facts of."""

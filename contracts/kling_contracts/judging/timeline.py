@@ -10,7 +10,7 @@ from kling_contracts.rules.rule import Rule
 from kling_contracts.unknown import UnknownFactError
 
 WIDTH: Final = 48
-"""Columns of the longest bar."""
+"""Columns of the longest bar, where there is room for it."""
 MAX_TIME_MS: Final = 10**9
 """Later than any video; a time beyond it, or before 0, is drawn nowhere."""
 Schema = Mapping[str, Any]
@@ -65,14 +65,15 @@ class Timeline(NamedTuple):
         values = payload.get(self.array) if self.array else [payload]
         return values if isinstance(values, list | tuple) else ()
 
-    def drawing(self, value: Any, facts: Any) -> str:
+    def drawing(self, value: Any, facts: Any, width: int = WIDTH) -> str:
         """Return the drawing of one value, one line per bar; empty where no time can be drawn.
 
-        Unknown times (no world, an unfetched URL) are left out.
+        The longest bar has `width` columns. Unknown times (no world, an unfetched URL)
+        are left out.
         """
         bars = self.bars(value, facts)
         longest = max((bar.end_ms for bar in bars), default=0) or 1
-        return "\n".join(_drawn(bar, longest) for bar in bars)
+        return "\n".join(_drawn(bar, longest, width) for bar in bars)
 
     def bars(self, value: Any, facts: Any) -> list[Bar]:
         """Return the bars of one value that can be drawn."""
@@ -139,8 +140,8 @@ def _shared(label: str, bars: list[Bar | None]) -> Bar | None:
     return Bar(label, start_ms, max(start_ms, min(bar.end_ms for bar in found)))
 
 
-def _drawn(bar: Bar, longest: int) -> str:
-    first, last = (round(instant * (WIDTH - 1) / longest) for instant in (bar.start_ms, bar.end_ms))
+def _drawn(bar: Bar, longest: int, width: int) -> str:
+    first, last = (round(instant * (width - 1) / longest) for instant in (bar.start_ms, bar.end_ms))
     drawing = "├" + "─" * (last - first - 1) + "┤" if last > first else "│"
     length = bar.end_ms - bar.start_ms
-    return f"{bar.label:>8}  {' ' * first}{drawing:<{WIDTH - first}}  {bar.start_ms} to {bar.end_ms}, {length} ms"
+    return f"{bar.label:>8}  {' ' * first}{drawing:<{width - first}}  {bar.start_ms} to {bar.end_ms}, {length} ms"

@@ -1,0 +1,47 @@
+"""What a text needs before it is printed: colours on a terminal, and nothing that the output cannot show."""
+
+import os
+import re
+import shutil
+import sys
+from typing import Final
+
+import click
+
+from kling_contracts.judging.timeline import WIDTH
+
+_BESIDE_BAR: Final = 38
+"""Columns of a timeline's line beside its bar: the label, and times of five digits."""
+_LEAST_BAR: Final = 10
+_DRAWN: Final = "├─┤│"
+_ASCII: Final = str.maketrans(_DRAWN, "|-||")
+
+_VERDICT: Final = re.compile(
+    r"(?P<green>(?<=: )valid$|(?<=, )no finding$|(?<=  )good(?=  |$))"
+    r"|(?P<red>(?<=: )\d+ violations?(?=; )|(?<=: )not read(?=: )|(?<=, )\d+ findings?$|(?<=  )BAD(?=  |$))"
+    r"|(?P<yellow>(?<=: )no violation(?=, but )|^ *not (?:verified|judged)(?=[,:])|^ *note(?=: ))",
+    re.MULTILINE,
+)
+
+
+def bar_width() -> int:
+    """Return how many columns the longest bar of a timeline may have on this terminal."""
+    if not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
+        return WIDTH
+    return max(_LEAST_BAR, min(WIDTH, shutil.get_terminal_size().columns - _BESIDE_BAR))
+
+
+def show(text: str) -> None:
+    """Print a report for people; in colour on a terminal, unless `NO_COLOR` is set (see no-color.org)."""
+    if not _shows(_DRAWN):
+        text = text.translate(_ASCII)
+    coloured = _VERDICT.sub(lambda match: click.style(match[0], fg=match.lastgroup, bold=True), text)
+    click.echo(coloured, nl=False, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _shows(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
