@@ -311,8 +311,9 @@ def test_every_sentence_of_the_vendor_is_covered():
 MISUSE = [
     pytest.param(["nothing"], "No such command 'nothing'", id="an unknown command"),
     pytest.param(["check"], "Missing argument", id="no file"),
-    pytest.param(["check", "missing.json"], "cannot read missing.json: No such file", id="a missing file"),
-    pytest.param(["check", "."], "cannot read .: Is a directory", id="a folder"),
+    pytest.param(["check", "missing.json"], "missing.json: not read: No such file", id="a missing file"),
+    pytest.param(["check", "."], ".: not read: no .json file is in it", id="an empty folder"),
+    pytest.param(["check", "*.json"], "*.json: not read: no file matches it", id="a glob of nothing"),
     pytest.param(["check", "-", "--format", "xml"], "'xml' is not one of", id="an unknown format"),
     pytest.param(["check", "-", "--profile", "strict"], "unknown profile 'strict'", id="an unknown profile"),
     pytest.param(["check", "-", "--fetch", "all"], "'all' is not one of", id="an unknown policy"),
@@ -354,10 +355,10 @@ def test_a_file_that_is_no_world_is_misuse_that_says_where(folder, content, said
 
 
 def test_a_file_that_cannot_be_read_is_misuse_and_the_others_are_judged(folder):
-    result = klingkit("check", written(folder, "a.json", LOUD), "missing.json")
+    result = klingkit("check", "missing.json", written(folder, "a.json", LOUD))
     assert result.exit_code == 2
-    assert "cannot read missing.json" in result.output
     assert "a.json: 1 violation" in result.output
+    assert result.output.endswith("2 files: 1 refused, 1 not read\n")
 
 
 @pytest.mark.parametrize("name", cli.list_commands(None))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, World
+from kling_mock_server.reports.check_text import check_text
 from kling_mock_server.reports.payload_checker import PayloadChecker
 
 CONTRACT = Contract.load()
@@ -135,4 +136,4 @@ def test_a_face_is_drawn_beside_one_that_is_no_object(neighbour):
     faces = [neighbour, {**EXAMPLE["face_choose"][0], "sound_end_time": 1999}]
     checking = PayloadChecker(CONTRACT, WORLD, lambda url: pytest.fail(url))
     result = checking.judge("payload.json", json.dumps({**EXAMPLE, "face_choose": faces}).encode())
-    assert "1000 to 2999, 1999 ms" in checking.as_text([result])
+    assert "1000 to 2999, 1999 ms" in check_text([result])

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import click
 
-from kling_mock_server.cli.input_files import read_file, read_world
+from kling_mock_server.cli.input_files import files_of, read_world
 from kling_mock_server.cli.profile_options import chosen_contract, profile_options
+from kling_mock_server.cli.report_options import deliver, report_options
+from kling_mock_server.cli.terminal import bar_width
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE... | -")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER|GLOB... | -")
 @click.option("--world", "world_file", type=click.Path(), help="JSON file with the server's side; see docs/world.md.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@report_options()
 @click.option("--strict", is_flag=True, help="Fail on what could not be verified, too.")
 @click.option(
     "--fetch",
@@ -26,6 +28,7 @@ def check(
     files: tuple[str, ...],
     world_file: str | None,
     form: str,
+    reports: tuple[str, ...],
     strict: bool,
     fetch: str,
     profile: str,
@@ -34,25 +37,25 @@ def check(
 ) -> None:
     """Judge payload files; - reads standard input.
 
-    Exit status: 0 all valid, 1 violations, 2 misuse: a file that cannot be read, though the others are judged.
+    A FOLDER stands for every .json file below it, save the world. A GLOB may hold ** for any number of folders.
+    Exit status: 0 all valid, 1 violations, 2 misuse, and so a file that cannot be read; the others are judged.
 
+    \b
     Example: klingkit check payload.json --world world.json --strict
+    klingkit check "payloads/**/*.json" --format github --report check.sarif
     """
     from kling_mock_server.outgoing.fetch import fetcher
-    from kling_mock_server.reports.payload_checker import PayloadChecker
+    from kling_mock_server.reports.check_report import check_report
+    from kling_mock_server.reports.payload_checker import PayloadChecker, UnreadFile
 
     contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
     checking = PayloadChecker(contract, read_world(world_file), fetcher(fetch, contract.largest_file))
-    results, misused = [], False
-    for name in files:
-        try:
-            results.append(checking.judge(name, read_file(name)))
-        except click.UsageError as error:
-            # The other files are judged all the same.
-            misused = True
-            click.echo(f"Error: {error.format_message()}", err=True)
-    if not results:
+    results = [
+        checking.judge(name, given) if isinstance(given, bytes) else UnreadFile(name, given)
+        for name, given in files_of(files, leave_out=world_file)
+    ]
+    deliver(check_report(results, contract, bar_width()), form, reports)
+    if any(isinstance(result, UnreadFile) for result in results):
         sys.exit(2)
-    click.echo(checking.as_json(results) if form == "json" else checking.as_text(results))
-    failed = any(result.report.violations or (strict and result.report.unverified) for result in results)
-    sys.exit(2 if misused else 1 if failed else 0)
+    judged = [result.report for result in results if not isinstance(result, UnreadFile)]
+    sys.exit(1 if any(report.violations or (strict and report.unverified) for report in judged) else 0)

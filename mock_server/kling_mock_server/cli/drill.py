@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -12,6 +13,8 @@ import click
 
 from kling_mock_server.cli.profile_options import profile_options
 from kling_mock_server.cli.progress_line import progress_line
+from kling_mock_server.cli.report_options import deliver, report_options
+from kling_mock_server.reports.finding import Place
 
 if TYPE_CHECKING:
     from kling_mock_server.adapters.handle import Handle
@@ -65,7 +68,7 @@ class DrillPlan(NamedTuple):
     show_default=True,
     help="How fast tasks end: in 0.3 s, or in 2.5 minutes.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@report_options()
 @profile_options
 def drill(
     command: str,
@@ -76,6 +79,7 @@ def drill(
     key_env: str,
     pace: str,
     form: str,
+    reports: tuple[str, ...],
     profile: str,
     upstream_state: bool,
     documents: Path | None,
@@ -93,6 +97,7 @@ def drill(
     from kling_mock_server.failures.scenarios import named
     from kling_mock_server.testing.drill import NO_FAULT, SCENARIOS, Drill
     from kling_mock_server.testing.drill.clients import Commands
+    from kling_mock_server.testing.drill.report import drill_report, failure
 
     plan = DrillPlan(_words(command), url_env, key_env, limit_s)
     try:
@@ -110,7 +115,11 @@ def drill(
         works = first.outcome == "got the video"
         rest = _all(mock, commands, plan, chosen if works else [], jobs)
         verdicts = [first, *(verdict.beyond(first) for verdict in rest)]
-    _print(verdicts, form, works)
+    report = drill_report(command, verdicts, _place(plan.words))
+    if not works:
+        report = replace(report, forms={"text": lambda: ""})
+        click.echo(failure(verdicts[0]), err=True)
+    deliver(report, form, reports)
     sys.exit(_status(verdicts) if works else 2)
 
 
@@ -122,6 +131,11 @@ def _words(command: str) -> tuple[str, ...]:
     if not words:
         raise click.UsageError("the command is empty")
     return words
+
+
+def _place(words: Sequence[str]) -> Place | None:
+    """Return the first file of the repository that a command names: its source, as far as anybody can tell."""
+    return next((Place(word) for word in words if Path(word).is_file() and not Path(word).is_absolute()), None)
 
 
 def _all(
@@ -153,17 +167,6 @@ def _run(mock: "Drill", commands: "Commands", plan: DrillPlan, scenario: "Scenar
                 raise click.UsageError(f"cannot run {words[0]}: {error.strerror}") from None
 
         return mock.judge(run, scenario, plan.limit_s)
-
-
-def _print(verdicts: "Sequence[DrillVerdict]", form: str, works: bool) -> None:
-    from kling_mock_server.testing.drill.report import as_json, as_text, failure
-
-    if form == "json":
-        click.echo(as_json(verdicts))
-    elif works:
-        click.echo(as_text(verdicts))
-    else:
-        click.echo(failure(verdicts[0]), err=True)
 
 
 def _status(verdicts: "Sequence[DrillVerdict]") -> int:

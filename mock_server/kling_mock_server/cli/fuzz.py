@@ -10,7 +10,9 @@ import click
 from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED
 from kling_mock_server.cli.input_files import read_world
 from kling_mock_server.cli.profile_options import chosen_contract, profile_options
-from kling_mock_server.cli.progress_line import progress_line
+from kling_mock_server.cli.progress_line import progress_bar
+from kling_mock_server.cli.report_options import deliver, report_options
+from kling_mock_server.reports.finding import Place
 
 if TYPE_CHECKING:
     from kling_contracts import Contract
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED: Final = "interrupted"
 """Why a run ended early that Ctrl-C has ended."""
-REPORTS = (".txt", ".json", ".xml", ".md")
 
 
 @click.command()
@@ -38,10 +39,11 @@ REPORTS = (".txt", ".json", ".xml", ".md")
 @click.option(
     "--as", "kind", type=click.Choice(["validator", "builder"]), help="What the callable is, if not as it looks."
 )
-@click.option("--report", "reports", multiple=True, type=click.Path(), help="Write .txt, .json, .xml (JUnit) or .md.")
+@report_options()
 @profile_options
 def fuzz(
     target: str,
+    form: str,
     reports: tuple[str, ...],
     profile: str = "documented",
     upstream_state: bool = True,
@@ -59,14 +61,14 @@ def fuzz(
     klingkit fuzz test_validator:validate
     klingkit fuzz test_validator:build --report fuzz.xml
     """
-    _check_reports(reports)
+    from kling_mock_server.testing.fuzzing.report import fuzz_report
+
     contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
     try:
         audit = _attack(target, contract, options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    click.echo(str(audit))
-    _write(reports, audit)
+    deliver(fuzz_report(audit, _place(target)), form, reports)
     sys.exit(_status(audit))
 
 
@@ -83,11 +85,11 @@ def _attack_server(url: str, contract: "Contract", options: dict[str, Any]) -> "
     world = read_world(options.pop("world_file"))
     n = options.pop("n")
     chosen = Options(world=world, n=1000 if n is None and options["time_s"] is None else n, **options)
-    with progress_line() as show:
+    with progress_bar("fuzz") as show:
 
-        def progress(number: int) -> None:
-            if number % _STEP == 0:
-                show(f"{number} cases")
+        def progress(number: int, total: int | None) -> None:
+            if number % _STEP == 0 or number == total:
+                show(number, total)
 
         return fuzz_server(url, chosen, contract=contract, progress=progress)
 
@@ -106,7 +108,7 @@ def _attack_callable(name: str, contract: "Contract", options: dict[str, Any]) -
 
 
 _STEP: Final = 25
-"""Cases between one update of the progress line and the next."""
+"""Cases between one update of the progress bar and the next."""
 
 
 def _imported(name: str) -> Callable[..., Any]:
@@ -147,24 +149,19 @@ def _refuse_nonsense(name: str, found: Callable[..., Any]) -> None:
         raise click.UsageError(f"{name} is a method without its instance; {hint}")
 
 
-def _check_reports(reports: tuple[str, ...]) -> None:
-    """Refuse before the work is done, not after."""
-    for name in reports:
-        if Path(name).suffix not in REPORTS:
-            raise click.UsageError(f"--report {name}: the ending chooses the form: {', '.join(REPORTS)}")
-        folder = Path(name).parent
-        if not folder.is_dir():
-            raise click.UsageError(f"--report {name}: there is no folder {folder}")
+def _place(target: str) -> Place | None:
+    """Return where the source of a callable stands, in this folder; None for a server."""
+    import inspect
+    import os
 
-
-def _write(reports: tuple[str, ...], audit: "Audit") -> None:
-    from kling_mock_server.testing.fuzzing.report import write
-
-    for name in reports:
-        try:
-            write(Path(name), audit)
-        except OSError as error:
-            raise click.UsageError(f"cannot write {name}: {error.strerror}") from None
+    if "://" in target:
+        return None
+    function = inspect.unwrap(_imported(target))
+    try:
+        file = Path(inspect.getsourcefile(function) or "").resolve().relative_to(os.getcwd())
+        return Place(str(file), inspect.getsourcelines(function)[1])
+    except (TypeError, ValueError, OSError):
+        return None
 
 
 def _status(audit: "Audit") -> int:

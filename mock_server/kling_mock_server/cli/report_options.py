@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from kling_mock_server.cli.terminal import show
 from kling_mock_server.reports.finding import FindingReport
 from kling_mock_server.reports.formats import ENDINGS, FORMATS, refuse_unwritable, rendered, write_file
 
@@ -49,7 +50,11 @@ def _writable(context: click.Context, parameter: click.Parameter, names: tuple[s
 
 def deliver(report: FindingReport, form: str, reports: tuple[str, ...]) -> None:
     """Print a report and write it to its files. Raises `click.ClickException` where a file cannot be written."""
-    click.echo(rendered(report, form), nl=False)
+    text = rendered(report, form)
+    if form == "text":
+        show(text)
+    else:
+        click.echo(text, nl=False)
     for name in reports:
         try:
             write_file(report, name)

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from kling_contracts.judging.report import SOURCES
 from kling_mock_server.recordings.judging import Judgement
 from kling_mock_server.recordings.verdicts import RecordedDifference, RuleVerdict
 from kling_mock_server.reports.finding import Finding, FindingReport, RuleText
+from kling_mock_server.reports.rule_texts import rule_text
 
 COMMAND: Final = "judge"
 _TITLES: Final = {
@@ -76,10 +76,7 @@ def _table(verdicts: list[RuleVerdict]) -> str:
 
 def _rules(verdicts: Mapping[str, RuleVerdict]) -> dict[str, RuleText]:
     texts = {f"recording.{kind}": RuleText(title) for kind, title in _TITLES.items()}
-    for rule_id, verdict in verdicts.items():
-        rule = verdict.rule
-        quotes = "; ".join(f"{quote.text} ({quote.meaning})" for quote in rule.quotes)
-        texts[rule_id] = RuleText(rule.sentence() or rule.statement, quotes or SOURCES[rule.source])
+    texts |= {rule_id: rule_text(verdict.rule) for rule_id, verdict in verdicts.items()}
     return texts
 
 

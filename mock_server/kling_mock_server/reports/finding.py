@@ -1,6 +1,6 @@
 """The findings of a run: one record for every command and every format."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -66,6 +66,8 @@ class FindingReport:
     """Further blocks of text for people, printed between the findings and the summary: a table, a timeline."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """Members that the JSON form has beside the common ones."""
+    forms: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    """By format what is written in it, where the command has a form of its own: a table for people."""
 
     def at(self, level: Level) -> tuple[Finding, ...]:
         """Return the findings of one level, in order."""

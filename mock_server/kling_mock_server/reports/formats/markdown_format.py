@@ -39,9 +39,7 @@ def _fenced(text: str) -> Iterator[str]:
     """A fence longer than any run of backticks in the text ends where it should."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    yield f"\n{fence}"
-    yield from text.splitlines()
-    yield f"{fence}\n"
+    yield from ("", fence, *text.splitlines(), fence, "")
 
 
 def _escaped(text: str) -> str:

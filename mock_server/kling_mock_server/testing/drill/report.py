@@ -1,6 +1,5 @@
-"""Verdicts as a table and as JSON."""
+"""Verdicts as a table for people, and as findings."""
 
-import json
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -8,6 +7,7 @@ from typing import Any, Final
 
 from kling_contracts.judging.report import indented
 from kling_mock_server.protocol.explanation import explain
+from kling_mock_server.reports.finding import Finding, FindingReport, Place, RuleText
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.testing.drill.judging import Reason
 from kling_mock_server.testing.drill.verdict import DrillVerdict, further_lines, last_lines, row_cells
@@ -19,16 +19,43 @@ def as_text(verdicts: Sequence[DrillVerdict]) -> str:
     Scenarios under which a client makes the same mistake share a row.
     """
     groups = _groups(verdicts)
-    bad = sum(not verdict.is_good for verdict in verdicts)
     more = [details for group in groups if not group[0].is_good and (details := _details(group))]
-    return "\n\n".join(["\n".join(_table(groups)), *more, f"{len(verdicts)} runs, {bad} BAD"])
+    return "\n\n".join(["\n".join(_table(groups)), *more, _summary(verdicts)])
 
 
-def as_json(verdicts: Sequence[DrillVerdict]) -> str:
-    """Return the verdicts for machines."""
-    bad = sum(not verdict.is_good for verdict in verdicts)
-    value = {"good": len(verdicts) - bad, "bad": bad, "verdicts": [verdict_json(verdict) for verdict in verdicts]}
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def drill_report(command: str, verdicts: Sequence[DrillVerdict], place: Place | None = None) -> FindingReport:
+    """Return the report on a client: each scenario is a rule, and each reason why a verdict is bad a finding.
+
+    `place` is where the client's source stands.
+    """
+    bad = [verdict for verdict in verdicts if not verdict.is_good]
+    return FindingReport(
+        command="drill",
+        subject=command,
+        findings=tuple(finding for verdict in bad for finding in _findings(verdict, place)),
+        summary=_summary(verdicts),
+        held=tuple(verdict.scenario.name for verdict in verdicts if verdict.is_good),
+        rules={verdict.scenario.name: RuleText(verdict.scenario.name, verdict.scenario.about) for verdict in bad},
+        data={
+            "good": len(verdicts) - len(bad),
+            "bad": len(bad),
+            "verdicts": [verdict_json(verdict) for verdict in verdicts],
+        },
+        forms={"text": lambda: as_text(verdicts) + "\n"},
+    )
+
+
+def _findings(verdict: DrillVerdict, place: Place | None) -> Iterator[Finding]:
+    scenario = verdict.scenario
+    about = [f"what happens: {scenario.about}", f"outcome: {verdict.outcome}"]
+    printed = ["it printed:", indented(last_lines(verdict.output))] if verdict.output else []
+    for number, reason in enumerate(verdict.reasons):
+        details = (*about, *(() if number else printed))
+        yield Finding(scenario.name, f"{reason.rule}: {reason.says}", place=place, details=details)
+
+
+def _summary(verdicts: Sequence[DrillVerdict]) -> str:
+    return f"{len(verdicts)} runs, {sum(not verdict.is_good for verdict in verdicts)} BAD"
 
 
 def verdict_json(verdict: DrillVerdict) -> dict[str, Any]:

@@ -36,8 +36,8 @@ MAX_LOST: Final = 10
 MAX_PAID: Final = 10
 """Broken requests that a server elsewhere may accept, and charge for, before it is left alone."""
 
-Progress = Callable[[int], None]
-"""Told how many cases are done."""
+Progress = Callable[[int, int | None], None]
+"""Told how many cases are done, and of how many; None where the time decides."""
 
 
 class Options(NamedTuple):
@@ -110,6 +110,7 @@ class _Attack:
     def run(self, progress: Progress | None) -> Audit:
         """Send everything, unless there is a reason to stop."""
         stopped = ""
+        total = None if self.options.n is None else len(self._rows()) + self.options.n
         try:
             for number, trial in self._trials():
                 self.judging.judge(trial, self._ask(trial))
@@ -117,7 +118,7 @@ class _Attack:
                 if stopped:
                     break
                 if progress:
-                    progress(number)
+                    progress(number, total)
         except KeyboardInterrupt:
             stopped = "interrupted"
         self._clean_up()
@@ -139,9 +140,11 @@ class _Attack:
         return case.breaks.isdisjoint(ignore) and not (rules and case.breaks and case.breaks.isdisjoint(rules))
 
     def _cases(self) -> Iterator[Case]:
-        rows = catalogue(self.contract) + (server_catalogue(self.contract) if self.controlled else ())
         n = _ENDLESS if self.options.n is None else self.options.n
-        return chain(rows, generate(self.options.seed, n, self.contract))
+        return chain(self._rows(), generate(self.options.seed, n, self.contract))
+
+    def _rows(self) -> tuple[Case, ...]:
+        return catalogue(self.contract) + (server_catalogue(self.contract) if self.controlled else ())
 
     def _fit(self) -> WorldMapper:
         if self.controlled:

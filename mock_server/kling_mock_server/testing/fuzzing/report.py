@@ -1,90 +1,51 @@
-"""The result of fuzzing as text, JSON, JUnit XML or Markdown; every finding can be seen again with curl or Python."""
+"""The result of fuzzing as findings, each of which can be seen again with curl or Python."""
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Final
-from xml.etree import ElementTree
 
 from kling_contracts import Request
 from kling_contracts.audits.audit import Audit, AuditFinding, Ways, label, shortened
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.requests import TOKEN
-from kling_contracts.judging.report import printable
 from kling_mock_server.protocol.names import CONTROL_PREFIX
+from kling_mock_server.reports.finding import Finding, FindingReport, Place
+from kling_mock_server.reports.rule_texts import rule_text
 
 SHOWN_TOKEN: Final = "$TOKEN"
 """Stands for the bearer token: a report may be published."""
 
 
-def write(path: Path, audit: Audit) -> None:
-    """Write a report, its form chosen by the ending of the file. Raises `OSError` where it cannot be written."""
-    path.write_text(FORMS[path.suffix](audit), encoding="utf-8")
+def fuzz_report(audit: Audit, place: Place | None = None) -> FindingReport:
+    """Return the report on an audit: its findings, what was not judged, and the rules that hold.
+
+    `place` is where the source of what was audited stands.
+    """
+    wrong = {finding.rule for finding in audit.findings}
+    rules = audit.contract.rules
+    return FindingReport(
+        command="fuzz",
+        subject=audit.target,
+        findings=(*(_finding(audit, finding, place) for finding in audit.findings), *_unjudged(audit)),
+        summary=f"{audit.verdict}; stopped early: {audit.stopped}" if audit.stopped else audit.verdict,
+        held=tuple(label(row.rule) for row in audit.rows if row.rule not in wrong),
+        rules={finding.rule: rule_text(rules[finding.rule]) for finding in audit.findings if finding.rule in rules},
+        sections=("\n".join(audit.table()),) if audit.findings else (),
+        data=audit.to_json(),
+        forms={"text": lambda: f"{audit}\n"},
+    )
 
 
-def as_text(audit: Audit) -> str:
-    """Return the report for people."""
-    return str(audit) + "\n"
+def _finding(audit: Audit, finding: AuditFinding, place: Place | None) -> Finding:
+    rule = label(finding.rule)
+    details = (*audit.story(finding), *audit.ways(finding.case))
+    return Finding(rule, finding.title.removeprefix(f"{rule}: "), place=place, details=details)
 
 
-def as_json(audit: Audit) -> str:
-    """Return the report for machines."""
-    return json.dumps(audit.to_json(), ensure_ascii=False, indent=2) + "\n"
-
-
-def as_markdown(audit: Audit) -> str:
-    """Return the report for a pull request."""
-    return printable("\n".join(_markdown(audit))) + "\n"
-
-
-def as_junit(audit: Audit) -> str:
-    """Return the report for a CI server: one test a rule; what was not judged is skipped."""
-    suite = ElementTree.Element("testsuite", name=f"klingkit fuzz {audit.target}")
-    for row in audit.rows:
-        test = ElementTree.SubElement(suite, "testcase", classname="klingkit.fuzz", name=label(row.rule))
-        for finding in audit.of(row.rule):
-            story = "\n".join([*audit.story(finding), *audit.ways(finding.case)])
-            ElementTree.SubElement(test, "failure", message=finding.title, type=finding.kind).text = printable(story)
+def _unjudged(audit: Audit) -> Iterator[Finding]:
     for rule, because in audit.unjudged.items():
-        test = ElementTree.SubElement(suite, "testcase", classname="klingkit.fuzz", name=rule)
-        ElementTree.SubElement(test, "skipped", message=because)
-    suite.set("tests", str(len(audit.rows) + len(audit.unjudged)))
-    suite.set("failures", str(len(audit.findings)))
-    suite.set("skipped", str(len(audit.unjudged)))
-    ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
-
-
-FORMS: Final[Mapping[str, Callable[[Audit], str]]] = {
-    ".txt": as_text,
-    ".json": as_json,
-    ".xml": as_junit,
-    ".md": as_markdown,
-}
-
-
-def _markdown(audit: Audit) -> Iterator[str]:
-    yield f"# {audit.verdict}"
-    if audit.stopped:
-        yield f"\nStopped early: {audit.stopped}."
-    yield f"\n| rule | cases | {' | '.join(audit.kinds)} |"
-    yield f"| --- | --: |{' --: |' * len(audit.kinds)}"
-    for row in audit.rows:
-        cells = [str(row.counts.get(kind, 0) or "") for kind in audit.kinds]
-        yield f"| {label(row.rule)} | {row.judged} | {' | '.join(cells)} |"
-    for rule, because in audit.unjudged.items():
-        yield f"| {rule} | not judged: {because} |{' |' * len(audit.kinds)}"
-    for finding in audit.findings:
-        yield from _markdown_finding(audit, finding)
-
-
-def _markdown_finding(audit: Audit, finding: AuditFinding) -> Iterator[str]:
-    yield f"\n## {finding.title}\n"
-    yield "\n".join(f"- {line}" for line in audit.story(finding))
-    yield "\n```"
-    yield from audit.ways(finding.case)
-    yield "```"
+        yield Finding(rule, f"not judged, because {because}", "unverified")
 
 
 def server_ways(base: str, *, controlled: bool) -> Ways:
