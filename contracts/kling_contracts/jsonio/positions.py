@@ -1,4 +1,4 @@
-"""Where the values of a JSON text stand, by JSON Pointer: for reports that lead to a line of a file."""
+"""The position of each value of a JSON text, by JSON Pointer: for reports that lead to a line of a file."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def positions_of(content: bytes) -> dict[str, Position]:
 def _offsets(text: str) -> Iterator[tuple[str, int]]:
     """Yield the pointer of each value and the offset of its first character, in their order in the text."""
     path: list[str | int] = []
-    # Of each open object and array: whether it is an object.
+    # For each open object and array: whether it is an object.
     objects: list[bool] = []
     key_comes = False
     for token in _TOKEN.finditer(text):

@@ -29,7 +29,7 @@ from kling_mock_server.state.passwords import without_passwords
 BODY_BACKSTOP = 1024 * 1024 * 1024
 """Bytes beyond which the server hangs up with its answer; below it, a client has sent all before it is refused."""
 THREADS = 8
-MAX_LINE = 2000
+MAX_LINE = 2048
 """Characters of a line that are printed of one exchange."""
 MAX_PRINTED = 32 * 1024
 """Characters that are printed of one exchange: what a client sends may be megabytes."""

@@ -1,4 +1,4 @@
-"""What a terminal shows of how far a command is; a file or a pipe gets nothing of it."""
+"""The progress of a command on a terminal; a file or a pipe gets nothing of it."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""What a text needs before it is printed: colours on a terminal, and nothing that the output cannot show."""
+"""Texts for a terminal: colours, its width, and only characters that the output can show."""
 
 import os
 import re

@@ -43,7 +43,7 @@ def check_report(results: Sequence[Result | UnreadFile], contract: Contract, wid
 
 
 def _held(results: Sequence[Result | UnreadFile], contract: Contract, named: set[str]) -> Iterator[str]:
-    # What breaks one rule is not judged by every other, so a payload that breaks none must have tried them.
+    # A payload that breaks one rule is not judged by every other, so one that breaks none must have tried them.
     if any(isinstance(result, Result) and not result.report.violations for result in results):
         yield from (rule.id for rule in contract.operation.rules if rule.id not in named)
 

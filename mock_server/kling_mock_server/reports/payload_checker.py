@@ -16,7 +16,7 @@ class Result(NamedTuple):
     """None where the content is not JSON."""
     report: Report
     line: int = 0
-    """Where the content ceases to be JSON, from 1; 0 where it is JSON, or nobody knows. So is `column`."""
+    """The line at which the content ceases to be JSON, from 1; 0: it is JSON, or unknown. `column` likewise."""
     column: int = 0
 
 

@@ -1,4 +1,4 @@
-"""What reports say of the rules that their findings name."""
+"""The texts on rules that findings name."""
 
 from kling_contracts import Rule
 from kling_contracts.judging.report import SOURCES
