@@ -46,7 +46,7 @@ def interrupt(*_, **__):
 
 
 def test_an_interrupted_command_ends_with_130(ran, monkeypatch):
-    monkeypatch.setattr(check_command, "read_file", interrupt)
+    monkeypatch.setattr(check_command, "files_of", interrupt)
     result = ran("check", "payload.json")
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
 
@@ -89,12 +89,12 @@ def test_a_callable_that_takes_no_payload_is_misuse(ran, name, said):
 def test_a_report_into_a_folder_that_does_not_exist_is_refused_before_the_run(ran):
     result = ran("fuzz", "given:validate", "--report", "missing/report.json")
     assert result.exit_code == 2
-    assert "there is no folder missing" in result.stderr
+    assert "cannot write missing/report.json: No such file or directory" in result.stderr
 
 
 def test_one_missing_file_of_many_does_not_end_a_check(ran, tmp_path):
     (tmp_path / "good.json").write_text(json.dumps(payload()))
     result = ran("check", "missing.json", "good.json")
     assert result.exit_code == 2
-    assert "cannot read missing.json" in result.stderr
-    assert "good.json" in result.stdout
+    assert "missing.json: not read: No such file or directory" in result.stdout
+    assert "good.json: no violation" in result.stdout

@@ -593,8 +593,7 @@ def test_what_is_due_when_a_mock_is_killed_is_sent_after_a_restart(lasting, key,
         with serve(lasting, code=HASTY) as served:
             client = client_at(served.url, key)
             task_ids = [client.created(callback_url=receiver.url) for _ in range(5)]
-            # Each was tried and noted: nothing is being sent until they are tried again.
-            until(lambda: client.attempts() == 5, "the first attempts")
+            until(lambda: client.attempts() >= len(task_ids), "the first attempts")
             served.process.kill()
             served.ended()
         receiver.answer()
@@ -945,12 +944,14 @@ def windows(text, size=24):
 
 def test_neither_tokens_nor_secrets_nor_audio_are_written_down(lasting, tmp_path, key, mock_on, client_at):
     signing_key, issuer = "a-signing-secret-of-32-characters", "an-access-key"
-    options = {"store": lasting, "webhook_secrets": (SECRET,), "secret": signing_key, "pace": "fast"}
+    options = {"store": lasting, "webhook_secrets": (SECRET,), "pace": "fast"}
     token = jwt.encode({"iss": issuer, "exp": 2**40, "nbf": 0}, signing_key, algorithm="HS256")
     small = base64.b64encode(os.urandom(600)).decode()
-    with LiveServer(contract=documented(), **options) as server, receiving() as receiver:
-        plain, signed = client_at(server.url, key), client_at(server.url, token)
-        for client in (plain, signed):
+    with ExitStack() as stack:
+        receiver = stack.enter_context(receiving())
+        for bearer, server_options in ((key, {}), (token, {"secret": signing_key})):
+            server = stack.enter_context(LiveServer(contract=documented(), **options, **server_options))
+            client = client_at(server.url, bearer)
             audio = client.http.post(TTS, json=said("A text that makes an audio of a few seconds, or more. " * 2))
             sound = client.download(audio.json()["data"]["task_result"]["audios"][0]["url"])
             voice = base64.b64encode(sound).decode()
@@ -961,8 +962,8 @@ def test_neither_tokens_nor_secrets_nor_audio_are_written_down(lasting, tmp_path
             assert client.create(**payload(sound_file=voice)).status_code == 400
             client.create(sound_file=voice)
             client.http.post(PATH, content=voice[:9000].encode())
-        for header in (f"Basic {key}", f"Bearer  {key}", key, f"Bearer {token}x", f"bearer {token}"):
-            client_at(server.url, "x").http.post(PATH, json=payload(), headers={"Authorization": header})
+            for header in (f"Basic {key}", f"Bearer  {key}", key, f"Bearer {token}x", f"bearer {token}"):
+                client_at(server.url, "x").http.post(PATH, json=payload(), headers={"Authorization": header})
         written = contents(lasting, tmp_path)
 
     assert account_key(key).encode() in written

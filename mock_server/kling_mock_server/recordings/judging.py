@@ -209,7 +209,7 @@ def _of_another(call: RecordedCall) -> Iterator[RecordedDifference]:
     if not isinstance(data, Mapping):
         return
     info = data.get("task_info")
-    names = {data.get("task_id"), info.get("external_task_id") if isinstance(info, Mapping) else None}
+    names = [data.get("task_id"), info.get("external_task_id") if isinstance(info, Mapping) else None]
     if asked not in names:
         yield RecordedDifference("course", "", f"asked for task {asked}, told of {data.get('task_id')}", call.exchange)
 
