@@ -25,6 +25,8 @@ class Case:
     """One sentence."""
     quote: str = ""
     """The vendor's words that decide; empty where there are none."""
+    operation: str = ""
+    """Short name of the operation that it is for; empty where it is not known."""
 
     @property
     def payload(self) -> Any:
@@ -37,6 +39,7 @@ class Case:
             "why": self.why,
             "quote": self.quote,
             "breaks": sorted(self.breaks),
+            **({"operation": self.operation} if self.operation else {}),
             "request": _request_json(self.request),
             "world": self.world.to_json(),
         }
@@ -51,6 +54,7 @@ class Case:
                 breaks=frozenset(row["breaks"]),
                 why=row["why"],
                 quote=row["quote"],
+                operation=row.get("operation", ""),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a row of a case: {error!r}") from error

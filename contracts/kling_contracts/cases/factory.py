@@ -1,6 +1,7 @@
 """The factory of one operation's cases: goals and plans on one side, a source of choices on the other."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from itertools import product
 from random import Random
@@ -270,7 +271,7 @@ class CaseFactory:
         request, world = outfit.make(values)
         distance = f" by {plan.first + plan.step * values[BEYOND]}" if plan.first else ""
         why = f"{goal.says}{distance}{outfit.shown}."
-        return Case(request, world, plan.breaks, why, outfit.quote)
+        return Case(request, world, plan.breaks, why, outfit.quote, self.operation.name)
 
     def _realise(self, goal: Goal, outfit: Outfit, is_padded: bool) -> None:
         assignment, usual = outfit.assignment, self.mixes(VALID).every[0].outfits[0].assignment
@@ -288,7 +289,9 @@ class CaseFactory:
     def asked(self, goal: RequestGoal, sound: Case) -> Case:
         """Return a valid case whose request is changed so that it breaks a rule."""
         request = goal.change(sound.request)
-        return Case(request, sound.world, frozenset([goal.rule]), goal.says, self._quote(goal.rule, {}))
+        return replace(
+            sound, request=request, breaks=frozenset([goal.rule]), why=goal.says, quote=self._quote(goal.rule, {})
+        )
 
     def _quote(self, rule: str, assignment: Assignment) -> str:
         return self._quotes(rule, assignment) if rule else ""

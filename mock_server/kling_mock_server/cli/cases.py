@@ -33,6 +33,8 @@ def cases(
 ) -> None:
     """Print labelled requests as NDJSON: test vectors for any language.
 
+    A row has the request, its world, what the world says of it, and the verdict of each rule (docs/vectors.md).
+
     Example: klingkit cases --rule clip-too-short
     """
     contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
@@ -59,11 +61,14 @@ def case_lines(
     documented one. Raises `ValueError` where `rule` is none of the contract's, or is to be broken by valid cases.
     """
     from kling_contracts.cases.catalogue import catalogue
+    from kling_contracts.cases.factory import factory_of
     from kling_contracts.cases.generator import generate
+    from kling_contracts.cases.vectors import vector
 
+    judging = contract or factory_of(None).contract
     generated = generate(seed, n or 0, contract, operation=operation, valid=valid, rule=rule)
     cases = generated if n is not None else _chosen(catalogue(contract, operation=operation), valid, rule)
-    return (json.dumps(case.to_json(), ensure_ascii=False) for case in cases)
+    return (json.dumps(vector(case, judging), ensure_ascii=False) for case in cases)
 
 
 def _chosen(cases: "Iterable[Case]", valid: bool | None, rule: str | None) -> "Iterator[Case]":
