@@ -1,6 +1,10 @@
 """The hooks run beside any server: a fresh interpreter that loads them holds no part of the mock at work."""
 
+import pytest
+
 from support.interpreter import modules_loaded_by
+
+pytest.importorskip("schemathesis")
 
 SERVER = ("core", "adapters", "assets", "failures", "outgoing", "page")
 

@@ -42,7 +42,7 @@ def check(
 
     \b
     Example: klingkit check payload.json --world world.json --strict
-    klingkit check "payloads/**/*.json" --format github --report check.sarif
+    klingkit check "**/clip-*.json" --format github --report check.sarif
     """
     from kling_mock_server.outgoing.fetch import fetcher
     from kling_mock_server.reports.check_report import check_report
