@@ -27,7 +27,7 @@ INTERRUPTED: Final = "interrupted"
 @click.option("-n", "n", type=click.IntRange(0), help="Generated cases after the catalogue.  [default: 1000]")
 @click.option("--seed", default=0, show_default=True, help="The same seed makes the same cases.")
 @click.option("--time", "time_s", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds (server).")
-@click.option("--token", default="", envvar="KLINGKIT_TOKEN", help="A bearer token that the server welcomes.")
+@click.option("--token", default="", help="A bearer token that the server welcomes.")
 @click.option("--world", "world_file", type=click.Path(), help="What the ids of a server without /_mock/ stand for.")
 @click.option("--only-invalid", is_flag=True, help="Send nothing that should be accepted (paid servers).")
 @click.option("--allow-valid", is_flag=True, help="Send valid payloads to a server that is not this machine, too.")

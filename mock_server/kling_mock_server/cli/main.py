@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from kling_mock_server.cli.environment import give_variables, with_variables
 from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED
 
 
@@ -34,7 +35,9 @@ class Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name."""
         if cmd_name in self._late and cmd_name not in self.commands:
-            self.add_command(getattr(import_module(self._late[cmd_name]), cmd_name))
+            command: click.Command = getattr(import_module(self._late[cmd_name]), cmd_name)
+            give_variables(command, cmd_name)
+            self.add_command(command)
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -44,6 +47,8 @@ class Group(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             sys.exit(STATUS_INTERRUPTED)
+        except click.UsageError as error:
+            raise with_variables(error) from None
         except ValueError as error:
             from kling_contracts.errors import DocumentError
 

@@ -18,8 +18,7 @@ def profile_options(command: Decorated) -> Decorated:
         "--no-upstream-state",
         "upstream_state",
         is_flag=True,
-        default=True,
-        flag_value=False,
+        callback=lambda context, option, is_dropped: not is_dropped,
         help="Drop the two rules that only Kling's own documentation states: session age, external id twice.",
     )(command)
     command = click.option(

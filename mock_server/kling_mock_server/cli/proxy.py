@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     default=8080,
     show_default=True,
     type=click.IntRange(0, 65535),
-    envvar="KLINGKIT_PORT",
     help="0 picks a free one.",
 )
 @click.option("--block", is_flag=True, help="Answer in the service's stead what breaks the contract: it costs nothing.")

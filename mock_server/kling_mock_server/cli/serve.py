@@ -14,7 +14,6 @@ from kling_mock_server.cli.secrets_given import secret, shown
     "--port",
     default=8080,
     show_default=True,
-    envvar="KLINGKIT_PORT",
     type=click.IntRange(0, 65535),
     help="0 picks a free one.",
 )
@@ -23,7 +22,6 @@ from kling_mock_server.cli.secrets_given import secret, shown
     "--token",
     "tokens",
     multiple=True,
-    envvar=("KLINGKIT_SERVE_TOKEN", "KLINGKIT_TOKEN"),
     type=secret,
     metavar="TEXT",
     help="Welcome only this bearer token (or JWT issuer); repeatable. @FILE reads it from a file.",
@@ -31,7 +29,6 @@ from kling_mock_server.cli.secrets_given import secret, shown
 @click.option(
     "--secret",
     default="",
-    envvar="KLINGKIT_SECRET",
     type=secret,
     metavar="TEXT",
     help="Welcome only JWTs with an iss that this secret signs (HS256). @FILE reads it from a file.",
@@ -74,7 +71,6 @@ from kling_mock_server.cli.secrets_given import secret, shown
     "--webhook-secret",
     "webhook_secrets",
     multiple=True,
-    envvar="KLINGKIT_WEBHOOK_SECRET",
     type=secret,
     metavar="TEXT",
     help="Sign callbacks with this secret (whsec_...); repeatable. @FILE or the environment keep it out of the process "
@@ -92,14 +88,12 @@ from kling_mock_server.cli.secrets_given import secret, shown
     "allow_hosts",
     multiple=True,
     metavar="HOST",
-    envvar="KLINGKIT_ALLOW_HOST",
     help="Answer calls of /_mock/ under this name as well, *.example.com or * too; else only under this machine's.",
 )
 @click.option(
     "--store",
     default="",
     metavar="URL",
-    envvar="KLINGKIT_STORE",
     help="Where tasks are kept: sqlite:///mock.db survives restarts, redis://host/0 serves several machines. "
     "[default: memory]",
 )
