@@ -15,6 +15,7 @@ from kling_contracts.documents.loading import COMPANIONS
 from kling_contracts.media import video
 from kling_mock_server.adapters import waitress_server
 from kling_mock_server.adapters.live_server import LiveServer
+from kling_mock_server.state.journal import digest_of
 from support.contract_folder import changed, copy_of_documents
 from support.serving import PATH, SESSION, Answer, Mock, payload
 from support.workflow import DAY_MS, IDENTIFY, ORIGIN, TTS, Caller, said, task_path
@@ -48,6 +49,10 @@ def succeeded(mock, **changes):
 def result_url(mock, **changes):
     (result,) = succeeded(mock, **changes)["task_result"]["videos"]
     return result["url"]
+
+
+def folder_of(url):
+    return urlsplit(url).path.split("/")[3]
 
 
 def audio_url(mock, text=LONG):
@@ -245,17 +250,36 @@ def test_a_path_that_leads_to_no_file_is_a_404(files, path):
     assert mock.download(ORIGIN + path).status == 404
 
 
+def test_the_token_does_not_tell_where_an_accounts_files_are():
+    folders = [folder_of(result_url(Caller(pace="manual"))) for _ in range(2)]
+    assert folders[0] != folders[1]
+    assert not any(digest_of("key") in folder for folder in folders)
+
+
+def test_a_folder_that_differs_in_one_digit_is_nobodys(mock):
+    url = result_url(mock)
+    folder = folder_of(url)
+    for place in range(len(folder)):
+        other = folder[:place] + ("1" if folder[place] == "0" else "0") + folder[place + 1 :]
+        assert mock.download(url.replace(folder, other)).status == 404
+
+
+def test_the_digest_of_a_token_leads_to_no_file(mock):
+    url = result_url(mock)
+    assert mock.download(url.replace(folder_of(url), digest_of("key"))).status == 404
+
+
 def test_asking_for_a_file_makes_no_account(mock):
     before = len(mock.responder.accounts._by_key)
     for number in range(10):
-        mock.download(f"{ORIGIN}/_mock/files/{number:016x}/results/1.mp4")
+        mock.download(f"{ORIGIN}/_mock/files/{number:048x}/results/1.mp4")
     assert len(mock.responder.accounts._by_key) == before
 
 
 def test_a_result_is_not_there_before_its_task_has_succeeded(mock):
     task_id = mock.create().data["task_id"]
-    folder = f"{ORIGIN}/_mock/files/{mock.query(task_id).data['task_info']['parent_video']['url'].split('/')[5]}"
-    url = f"{folder}/results/{int(task_id) + 1}.mp4"
+    folder = folder_of(mock.query(task_id).data["task_info"]["parent_video"]["url"])
+    url = f"{ORIGIN}/_mock/files/{folder}/results/{int(task_id) + 1}.mp4"
     assert mock.download(url).status == 404
     mock.advance(ENDS_MS - 1)
     assert mock.download(url).status == 404

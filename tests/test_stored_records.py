@@ -17,7 +17,7 @@ from kling_mock_server.state.tables import Message, Outbox, State, Task
 from support.serving import documented
 
 # A record that changes: raise FORMAT in state/stores/text.py, then write here what it is now.
-PINNED_FORMAT = 2
+PINNED_FORMAT = 3
 PINNED_RECORDS = {
     State: "standing_ms advanced_ms audio_slack_ms lists_files lists_videos voices flagged_words concurrency scenario "
     "progress",

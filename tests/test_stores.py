@@ -17,7 +17,7 @@ from kling_mock_server.state.stores import open_store, sqlite_file
 from kling_mock_server.state.stores import sqlite as store_sqlite
 from kling_mock_server.state.stores import text as store_text
 from kling_mock_server.state.stores.sqlite import SqliteStore
-from kling_mock_server.state.stores.store import MemoryStore, StoreBusyError, StoreDownError, Table
+from kling_mock_server.state.stores.store import SECRET_BYTES, MemoryStore, StoreBusyError, StoreDownError, Table
 from support import store_child
 from support.redis_server import redis_server
 from support.serving import PATIENCE_S, environment
@@ -1044,6 +1044,31 @@ def test_the_database_of_another_program_is_refused_and_left_alone(path):
     assert path.read_bytes() == content
 
 
+def test_the_secret_outlives_the_store_and_is_shared(lasting):
+    first = lasting.open()
+    secret = first.secret()
+    assert len(secret) == SECRET_BYTES
+    assert lasting.open().secret() == secret
+    first.close()
+    assert lasting.open().secret() == secret
+
+
+def test_every_memory_has_a_secret_of_its_own():
+    assert MemoryStore().secret() != MemoryStore().secret()
+
+
+def test_a_server_that_lost_everything_is_told_the_secret_again(redis, monkeypatch):
+    place = Place(redis.url, redis)
+    store = place.open()
+    secret = store.secret()
+    redis.ask("FLUSHALL")
+    monkeypatch.setattr("kling_mock_server.state.stores.redis._SECRET_KEPT_S", 0)
+    store._ask_at = 0
+    assert store.secret() == secret
+    assert place.open().secret() == secret
+    place.close()
+
+
 @pytest.mark.parametrize("written", [1, 99], ids=["older", "newer"])
 def test_a_file_of_another_format_is_refused_and_left_as_it_is(path, written):
     open_store(f"sqlite:///{path}").close()
@@ -1053,7 +1078,7 @@ def test_a_file_of_another_format_is_refused_and_left_as_it_is(path, written):
 
     said = refusal(f"sqlite:///{path}")
 
-    assert f"written by another version of klingkit, in format {written} and not 2; name another file" in said
+    assert f"written by another version of klingkit, in format {written} and not 3; name another file" in said
     assert "\n" not in said
     assert path.read_bytes() == content
 
@@ -1130,7 +1155,7 @@ def test_a_server_in_use_by_another_version_is_refused(redis):
     redis.ask("FLUSHALL")
     redis.ask("SET", "klingkit:format", "1")
 
-    assert "another version of klingkit, in format 1 and not 2; name another database" in refusal(redis.url)
+    assert "another version of klingkit, in format 1 and not 3; name another database" in refusal(redis.url)
 
 
 # Against memory, as a model

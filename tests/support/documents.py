@@ -35,6 +35,7 @@ _REFUSAL = re.compile(r'^HTTP/\S+ [45]\d\d|^\{"code":[1-9]|^[45]\d\d\b|^X-Contra
 
 # What differs from run to run; everything else must be equal to the letter.
 _VOLATILE = [
+    (r"/_mock/files/[0-9a-f]{48}/", "/_mock/files/<folder>/"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "<request id>"),
     (r"(?<!\d)\d{18}(?!\d)", "<id>"),
     (r'"(created_at|updated_at|now_ms)":\d{13}', r'"\1":<ms>'),

@@ -35,9 +35,8 @@ class Library:
 
     def content(self, address: Address) -> bytes | None:
         """Return the bytes of a file; None where there is none, no longer, or not yet."""
-        if not self._accounts.knows(address.account):
-            return None
-        return self._readers[address.kind](self._accounts.of(address.account), address.name)
+        account = self._accounts.in_folder(address.folder)
+        return self._readers[address.kind](account, address.name) if account else None
 
     def footage(self, address: Address) -> bytes | None:
         """Return the bytes that stand for a file as a source video: a rendered result is smaller than one may be."""
@@ -46,13 +45,11 @@ class Library:
 
     def result(self, address: Address) -> Task | None:
         """Return the task whose result an address leads to; None: there is none, no longer or not yet."""
-        if address.kind != "results" or not self._accounts.knows(address.account):
-            return None
-        return self._finished(self._accounts.of(address.account), address.name)
+        account = self._accounts.in_folder(address.folder) if address.kind == "results" else None
+        return self._finished(account, address.name) if account else None
 
-    def is_awaited(self, address: Address, task: Task) -> bool:
+    def is_awaited(self, account: Account, task: Task) -> bool:
         """Return whether another process may still be rendering the task's video."""
-        account = self._accounts.of(address.account)
         if not account.state.store.shared or real_ms() - made_ms(task.id) > RENDERED_MS:
             return False
         return task.id not in account.state.view(RESULTS)

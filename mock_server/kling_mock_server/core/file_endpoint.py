@@ -9,21 +9,22 @@ from kling_mock_server.assets.library import MEDIA_TYPES
 from kling_mock_server.core.own_answers import FILE_METHOD, FILE_MISSING, refusal
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.file_urls import Address
+from kling_mock_server.state.account import Account
 from kling_mock_server.state.tables import Task
 
 _RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,15})-(?P<last>[0-9]{0,15})")
 
 
-def download(request: Request, address: Address | None, resources: Resources) -> Response:
-    """Answer GET or HEAD for a file; 404 where there is none (any more)."""
+def download(request: Request, address: Address | None, account: Account, resources: Resources) -> Response:
+    """Answer GET or HEAD for a file of an account; 404 where there is none (any more)."""
     rules = resources.contract.mock_rules
     if request.method not in ("GET", "HEAD"):
         return refusal(rules[FILE_METHOD], headers={"Allow": "GET, HEAD"})
     library = resources.library
     result = library.result(address) if address else None
     if result and address:
-        elsewhere = partial(_is_awaited, resources, address, result)
-        resources.renderer.wait_for(address.account, result.id, elsewhere)
+        elsewhere = partial(_is_awaited, resources, account, result)
+        resources.renderer.wait_for(account.key, result.id, elsewhere)
     content = library.content(address) if address else None
     if content is None or address is None:
         return refusal(rules[FILE_MISSING])
@@ -37,8 +38,8 @@ def download(request: Request, address: Address | None, resources: Resources) ->
     return Response(206, ranged, content[asked.start : asked.stop])
 
 
-def _is_awaited(resources: Resources, address: Address, result: Task) -> bool:
-    return not resources.ids.made(result.id) and resources.library.is_awaited(address, result)
+def _is_awaited(resources: Resources, account: Account, result: Task) -> bool:
+    return not resources.ids.made(result.id) and resources.library.is_awaited(account, result)
 
 
 def _asked(request: Request, length: int) -> range | None:

@@ -232,13 +232,12 @@ class Responder:
     def _downloaded(self, request: Request) -> Response:
         began_s = perf_counter()
         address = address_of(request.path)
-        is_known = address and self.accounts.knows(address.account)
-        account = self.accounts.of(address.account) if address and is_known else self.accounts.nobody
+        account = (address and self.accounts.in_folder(address.folder)) or self.accounts.nobody
         token = digest_of(request.headers.get("authorization", "").partition(" ")[2].strip())
         exchange = self._begin(request, Caller(account, token), DOWNLOAD, None, began_s)
         if exchange.played and not exchange.played.carries_out:
             return self._played(exchange, exchange.played, None, Report())
-        response = file_endpoint.download(request, address, self.resources)
+        response = file_endpoint.download(request, address, account, self.resources)
         if exchange.played:
             return self._played(exchange, exchange.played, response, Report())
         details = answer_details(response, is_file=True)

@@ -33,7 +33,7 @@ def tasks_json(account: Account, query: str, price: Price | None) -> list[dict[s
 def _row(
     account: Account, task: Task, now_ms: int, attempts: list[dict[str, Any]], price: Price | None
 ) -> dict[str, Any]:
-    state = state_json(task, task.status(now_ms), task.updated_ms(now_ms), account.key, price)
+    state = state_json(task, task.status(now_ms), task.updated_ms(now_ms), account.folder, price)
     outbox = account.tasks.outbox(task.id)
     return {**state, "callbacks": {"attempts": attempts, "next": _next(outbox) if outbox else None}}
 

@@ -98,7 +98,7 @@ def _entry(account: Account, due: Due, body: bytes, attempt: Attempt, elapsed_ms
 def _body(account: Account, due: Due, price: Price | None) -> bytes:
     """The task as it was when its status changed, whatever it has become since."""
     message, task = due.message, due.task
-    value = state_json(task, message.status, task.reached_ms(message.status), account.key, price)
+    value = state_json(task, message.status, task.reached_ms(message.status), account.folder, price)
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     if message.change is None and message.body is None and message.percent == _ALL:
         return body

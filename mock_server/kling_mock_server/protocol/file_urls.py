@@ -7,22 +7,22 @@ from urllib.parse import quote, unquote
 from kling_mock_server.protocol.names import FILES_PREFIX
 
 _PATH: Final = re.compile(
-    rf"{FILES_PREFIX}/(?P<account>[0-9a-z]+)/(?P<kind>results|audios|videos|faces)/(?P<name>.+)", re.DOTALL
+    rf"{FILES_PREFIX}/(?P<folder>[0-9a-z]+)/(?P<kind>results|audios|videos|faces)/(?P<name>.+)", re.DOTALL
 )
 _EXTENSIONS: Final = {"results": "mp4", "audios": "wav", "videos": "mp4", "faces": "png"}
 
 
 class Address(NamedTuple):
-    """One file: the key of its account, its kind, and the id that it is known by."""
+    """One file: the folder of its account, its kind, and the id that it is known by."""
 
-    account: str
+    folder: str
     kind: str
     name: str
 
     def url(self, origin: str) -> str:
         """Return its URL below the origin under which a caller reached the mock."""
         name = quote(self.name, safe="", errors="replace")
-        return f"{origin}{FILES_PREFIX}/{self.account}/{self.kind}/{name}.{_EXTENSIONS[self.kind]}"
+        return f"{origin}{FILES_PREFIX}/{self.folder}/{self.kind}/{name}.{_EXTENSIONS[self.kind]}"
 
 
 def address_of(path: str) -> Address | None:
@@ -31,7 +31,7 @@ def address_of(path: str) -> Address | None:
     if not match:
         return None
     name, _, extension = match["name"].rpartition(".")
-    return Address(match["account"], match["kind"], name) if extension == _EXTENSIONS[match["kind"]] else None
+    return Address(match["folder"], match["kind"], name) if extension == _EXTENSIONS[match["kind"]] else None
 
 
 def own_address(url: str) -> Address | None:

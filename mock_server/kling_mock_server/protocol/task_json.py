@@ -18,13 +18,13 @@ def created_json(task: Task) -> dict[str, Any]:
     }
 
 
-def state_json(task: Task, status: str, updated_ms: int, account: str, price: Price | None) -> dict[str, Any]:
-    """Return the task with the status that it has, or had, from `updated_ms` on; `account` is its account's key.
+def state_json(task: Task, status: str, updated_ms: int, folder: str, price: Price | None) -> dict[str, Any]:
+    """Return the task with the status that it has, or had, from `updated_ms` on; `folder` is its account's folder.
 
     `price` is that of a create call; None, where the documents do not say it, leaves the deduction out.
     """
     duration = seconds(task.video_ms)
-    parent_url = task.video_url or Address(account, "videos", task.session_id).url(task.origin)
+    parent_url = task.video_url or Address(folder, "videos", task.session_id).url(task.origin)
     value: dict[str, Any] = {
         "task_id": task.id,
         "task_status": status,
@@ -35,7 +35,7 @@ def state_json(task: Task, status: str, updated_ms: int, account: str, price: Pr
         },
     }
     if status == "succeed":
-        url = Address(account, "results", task.result_id).url(task.origin)
+        url = Address(folder, "results", task.result_id).url(task.origin)
         value["task_result"] = {"videos": [{"id": task.result_id, "url": url, "duration": duration}]}
     if status == "succeed":
         value |= cost_json(price, task.video_ms)

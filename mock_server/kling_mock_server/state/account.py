@@ -8,6 +8,7 @@ from kling_contracts import World
 from kling_contracts.facts.world import Audio, Session
 from kling_mock_server.state.account_state import AccountState, InitialState
 from kling_mock_server.state.clock import Clock
+from kling_mock_server.state.folders import Folders
 from kling_mock_server.state.journal import Journal
 from kling_mock_server.state.stores.store import Store, Table, Transaction
 from kling_mock_server.state.tables import AUDIOS, EXTERNAL_IDS, FILES, SESSIONS, VIDEOS, State
@@ -40,8 +41,14 @@ class Account:
         self.journal = Journal(store, key, journal)
         self.clock = Clock(self.state, on_due)
         self.tasks = Tasks(self.state)
+        self._folders = Folders(store)
         self._initial = initial
         self._built: tuple[State | None, World] = None, initial.world
+
+    @property
+    def folder(self) -> str:
+        """The folder of its files, the part of their URLs that nobody can guess."""
+        return self._folders.name_of(self.key)
 
     @property
     def world(self) -> World:

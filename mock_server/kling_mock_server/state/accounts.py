@@ -10,6 +10,7 @@ from kling_contracts import Contract, Violation
 from kling_contracts.judging.request_rules import RequestRules
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.account_state import InitialState
+from kling_mock_server.state.folders import Folders
 from kling_mock_server.state.journal import digest_of, journal_table
 from kling_mock_server.state.stores.store import MemoryStore, Store, real_ms
 from kling_mock_server.state.tables import ONE, STATE
@@ -44,6 +45,7 @@ class Accounts:
         if jwt_clock not in JWT_CLOCKS:
             raise ValueError(f"unknown JWT clock {jwt_clock!r}; there are: {', '.join(JWT_CLOCKS)}")
         self.store: Store = MemoryStore() if store is None else store
+        self._folders = Folders(self.store)
         self._beginning = beginning
         self._journal = journal_table(contract)
         self._tokens = frozenset(tokens)
@@ -100,8 +102,12 @@ class Accounts:
         if self.on_due:
             self.on_due()
 
-    def knows(self, key: str) -> bool:
-        """Return whether an account of that key was ever used, without making one."""
+    def in_folder(self, name: str) -> Account | None:
+        """Return the account whose files are in a folder; None where none that was ever used has it."""
+        key = self._folders.account_in(name)
+        return self.of(key) if key and self._knows(key) else None
+
+    def _knows(self, key: str) -> bool:
         return key in self._by_key or ONE in self.store.view(key, STATE)
 
 

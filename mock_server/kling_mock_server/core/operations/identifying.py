@@ -53,7 +53,7 @@ class Identify(Work):
         }
 
     def _face(self, session_id: str, face_id: str, start_ms: int, end_ms: int) -> dict[str, Any]:
-        address = Address(self._account.key, "faces", f"{session_id}-{face_id}")
+        address = Address(self._account.folder, "faces", f"{session_id}-{face_id}")
         url = address.url(self._exchange.request.origin)
         return {"face_id": face_id, "face_image": url, "start_time": start_ms, "end_time": end_ms}
 

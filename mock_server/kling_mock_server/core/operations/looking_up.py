@@ -59,4 +59,4 @@ class List(Work):
 
 def _now(account: Account, task: Task, price: Price | None) -> dict[str, Any]:
     now_ms = account.clock.now_ms()
-    return state_json(task, task.status(now_ms), task.updated_ms(now_ms), account.key, price)
+    return state_json(task, task.status(now_ms), task.updated_ms(now_ms), account.folder, price)

@@ -26,7 +26,7 @@ class Speak(Work):
         task_id = self._resources.ids.next()
         audio_id = str(int(task_id) + 1)
         self._account.put_audio(audio_id, Audio(lasts_ms, now_ms))
-        url = Address(self._account.key, "audios", audio_id).url(self._exchange.request.origin)
+        url = Address(self._account.folder, "audios", audio_id).url(self._exchange.request.origin)
         return {
             "task_id": task_id,
             "task_status": "succeed",

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, Keys, keys_of
+from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, SECRET_KEY, Keys, keys_of
 from kling_mock_server.state.stores.redis_link import ConnectionLostError, Link
 from kling_mock_server.state.stores.redis_rows import RedisTransaction, WriteConflictError, pairs
-from kling_mock_server.state.stores.store import StoreBusyError, StoreDownError, Table, Transaction
+from kling_mock_server.state.stores.store import SECRET_BYTES, StoreBusyError, StoreDownError, Table, Transaction
 from kling_mock_server.state.stores.text import FAR, View, bytes_of, name_of, row_of
 
 T = TypeVar("T")
@@ -20,6 +20,7 @@ T = TypeVar("T")
 BUSY_S: Final = 10.0
 """How long one change waits for others of the same account."""
 
+_SECRET_KEPT_S: Final = 1.0
 _MIN_PAUSE_S: Final = 0.001
 _MAX_PAUSE_S: Final = 0.02
 
@@ -34,6 +35,8 @@ class RedisStore:
         # Threads of one process wait for each other here: between processes, waiting is asking again and again.
         self._queues: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._joining = threading.Lock()
+        self._secret = b""
+        self._ask_at = 0.0
 
     def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
         """Do `work` while nobody else changes the account, and write all at once.
@@ -82,6 +85,17 @@ class RedisStore:
         """Return the earliest time asked for."""
         (found,) = self._link.ask(("ZRANGE", SCHEDULE_KEY, 0, 0, "WITHSCORES"))
         return int(float(found[1])) if found else None
+
+    def secret(self) -> bytes:
+        """Return the secret that the first process left in the server.
+
+        It is put back, within a second, where the server has lost everything: processes that start later learn it.
+        """
+        if time.monotonic() >= self._ask_at:
+            offered = self._secret or secrets.token_bytes(SECRET_BYTES)
+            _, self._secret = self._link.ask(("SET", SECRET_KEY, offered, "NX"), ("GET", SECRET_KEY))
+            self._ask_at = time.monotonic() + _SECRET_KEPT_S
+        return self._secret
 
     def forget(self, account: str) -> None:
         """Keep the account: the server forgets it by itself if nobody uses it."""

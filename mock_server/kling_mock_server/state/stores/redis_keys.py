@@ -9,6 +9,8 @@ from kling_mock_server.state.stores.text import bytes_of
 
 FORMAT_KEY: Final = "klingkit:format"
 """Which version of klingkit writes here."""
+SECRET_KEY: Final = "klingkit:secret"
+"""A random secret that the processes share."""
 SCHEDULE_KEY: Final = "klingkit:schedule"
 """A sorted set of accounts, by the time at which they are scheduled."""
 

@@ -37,6 +37,7 @@ class SqliteStore:
         self._swept_ms = -FAR
         with self._file.lent() as connection:
             self._sweep(connection)
+            (self._secret,) = connection.execute("SELECT value FROM secret").fetchone()
 
     def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
         """Do `work` in one transaction. Raises `StoreDownError` where nothing was kept."""
@@ -78,6 +79,10 @@ class SqliteStore:
         """Return the earliest time asked for."""
         ((scheduled_ms,),) = self._read("SELECT min(scheduled_ms) FROM accounts WHERE scheduled_ms IS NOT NULL", ())
         return None if scheduled_ms is None else int(scheduled_ms)
+
+    def secret(self) -> bytes:
+        """Return the secret that was made with the file."""
+        return bytes(self._secret)
 
     def forget(self, account: str) -> None:
         """Keep the account: what is in a file is meant to last."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Final, NoReturn
 
-from kling_mock_server.state.stores.store import StoreBusyError, StoreDownError
+from kling_mock_server.state.stores.store import SECRET_BYTES, StoreBusyError, StoreDownError
 from kling_mock_server.state.stores.text import FORMAT
 
 BUSY_S: Final = 10.0
@@ -29,6 +29,8 @@ _SCHEMA: Final = (
         seq INTEGER PRIMARY KEY, account INTEGER NOT NULL, kind TEXT NOT NULL, key BLOB NOT NULL, value TEXT NOT NULL,
         UNIQUE (account, kind, key))""",
     "CREATE INDEX rows_by_age ON rows (account, kind, seq)",
+    "CREATE TABLE secret (value BLOB NOT NULL)",
+    f"INSERT INTO secret VALUES (randomblob({SECRET_BYTES}))",
     f"PRAGMA application_id = {_APPLICATION}",
     f"PRAGMA user_version = {FORMAT}",
 )

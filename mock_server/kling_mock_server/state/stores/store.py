@@ -1,14 +1,17 @@
 """The state of accounts: named tables of rows, changed as a whole or not at all; here, in memory."""
 
+import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 T = TypeVar("T")
+
+SECRET_BYTES: Final = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +85,9 @@ class Store(Protocol):
     def next_scheduled_ms(self) -> int | None:
         """Return the earliest time at which an account is scheduled, None where none did."""
 
+    def secret(self) -> bytes:
+        """Return a random secret of this store, the same for every process that shares it, and after a restart."""
+
     def forget(self, account: str) -> None:
         """Drop an account that was not used for longest, where this store cannot keep every one."""
 
@@ -97,6 +103,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._shelves: dict[str, _Shelf] = {}
         self._lock = threading.Lock()
+        self._secret = secrets.token_bytes(SECRET_BYTES)
 
     def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
         """Do `work` under the account's lock."""
@@ -133,6 +140,10 @@ class MemoryStore:
         return min(
             (shelf.scheduled_ms for _, shelf in self._all_shelves() if shelf.scheduled_ms is not None), default=None
         )
+
+    def secret(self) -> bytes:
+        """Return the secret of this process."""
+        return self._secret
 
     def forget(self, account: str) -> None:
         """Drop the account."""
