@@ -7,10 +7,11 @@ import time
 import jwt
 import pytest
 
+from kling_contracts.facts.task import Task
 from kling_mock_server.state import accounts
 from kling_mock_server.state.accounts import MAX_ACCOUNTS
 from kling_mock_server.state.journal import digest_of
-from kling_mock_server.state.tables import MAX_TASKS, Task
+from kling_mock_server.state.tables import MAX_TASKS
 from support.serving import AUDIO, NOW_MS, SESSION, Mock, payload
 
 SECRET = "the secret of this account, 32 bytes"

@@ -3,7 +3,6 @@
 import json
 import socket
 import subprocess
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from xml.etree import ElementTree
@@ -11,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from kling_contracts import Contract, Response, World
+from kling_contracts import Response, World
 from kling_contracts.audits import Kind
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue
@@ -22,6 +21,8 @@ from kling_mock_server.testing.fuzzing import target as fuzz_target
 from kling_mock_server.testing.fuzzing.target import TargetError
 from support import serving
 from support.serving import documented
+from support.spoilt_servers import serving_with as server
+from support.spoilt_servers import spoilt_contract as changed
 
 QUICK = Options(n=0)
 HTML = Response(404, {"Content-Type": "text/html"}, b"<h1>Not Found</h1>")
@@ -29,19 +30,10 @@ WORLD = World.from_json(serving.world())
 pytestmark = pytest.mark.usefixtures("quick")
 
 
-@contextmanager
-def server(change=lambda request, answer: answer(request), contract=None):
-    """Serve a mock whose every answer goes through `change`; yields its URL."""
-    with LiveServer(contract=contract or documented(), fetch="none") as running:
-        answer = running.responder.respond
-        running.responder.respond = lambda request: change(request, answer)
-        yield running.url
-
-
 @cache
-def few():
+def few(contract=None, operation="create"):
     """The rows that break something, and some of those that do not."""
-    rows = catalogue(documented())
+    rows = catalogue(documented(), operation=operation)
     return tuple(row for index, row in enumerate(rows) if row.breaks or index % 6 == 0)
 
 
@@ -50,8 +42,8 @@ def quick(request, monkeypatch):
     """Leave out most valid rows, and those of megabytes: one planted defect needs few."""
     if "whole" in request.fixturenames:
         return
-    monkeypatch.setattr("kling_mock_server.testing.fuzzing.catalogue", lambda contract: few())
-    monkeypatch.setattr("kling_mock_server.testing.fuzzing.server_catalogue", lambda contract: ())
+    monkeypatch.setattr("kling_mock_server.testing.fuzzing.catalogue", few)
+    monkeypatch.setattr("kling_mock_server.testing.fuzzing.server_catalogue", lambda contract, operation: ())
 
 
 @pytest.fixture
@@ -66,13 +58,6 @@ def attacked(change=None, *rules, contract=None, **options):
 
 def found(result):
     return {(finding.rule, finding.kind) for finding in result.findings}
-
-
-def changed(old, new):
-    """The contract with one thing changed in its document."""
-    document = json.dumps(documented().document)
-    assert old in document
-    return Contract.compile(json.loads(document.replace(old, new)))
 
 
 def elsewhere(request, answer):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kling_contracts.facts.task import Task
 from kling_mock_server.state import outbox
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.account_state import InitialState
@@ -9,7 +10,7 @@ from kling_mock_server.state.clock import MAX_TIME_MS
 from kling_mock_server.state.journal import journal_table
 from kling_mock_server.state.pace import PACES
 from kling_mock_server.state.stores.store import MemoryStore, real_ms
-from kling_mock_server.state.tables import Message, Outbox, Task
+from kling_mock_server.state.tables import Message, Outbox
 from support.serving import documented
 
 AFTER_MS = 5_000

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from kling_contracts import Note, Unverified, Violation
+from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import Audio, File, Session, VideoFile
 from kling_contracts.judging.timeline import Bar
 from kling_mock_server.core.inbox import POSTS, Post
@@ -13,7 +14,7 @@ from kling_mock_server.state import tables
 from kling_mock_server.state.journal import Entry, journal_table
 from kling_mock_server.state.stores.store import Table
 from kling_mock_server.state.stores.text import FORMAT
-from kling_mock_server.state.tables import Message, Outbox, State, Task
+from kling_mock_server.state.tables import Message, Outbox, State
 from support.serving import documented
 
 # A record that changes: raise FORMAT in state/stores/text.py, then write here what it is now.
@@ -21,7 +22,8 @@ PINNED_FORMAT = 3
 PINNED_RECORDS = {
     State: "standing_ms advanced_ms audio_slack_ms lists_files lists_videos voices flagged_words concurrency scenario "
     "progress",
-    Task: "id external_id created_ms begins_ms ends_ms succeeds message video_id video_url video_ms session_id origin",
+    Task: "id external_task_id created_ms begins_ms ends_ms succeeds message video_id video_url video_ms session_id "
+    "origin",
     Message: "status at_ms id change body percent signature",
     Outbox: "task_id url messages attempt due_ms",
     Entry: "at_ms method path token body status code answer request_id report operation fault details query headers "

@@ -1,8 +1,9 @@
 """The contract: the effective document, compiled; `collect_violations` returns, `check` raises."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -86,7 +87,16 @@ class Contract:
     @cached_property
     def rules(self) -> Mapping[str, Rule]:
         """Every rule of the first operation by id, those of the request first, then those of the payload."""
-        return MappingProxyType({**self.gate.rules, **{rule.id: rule for rule in self.operation.rules}})
+        return self.rules_of([self.operation])
+
+    def rules_of(self, operations: Iterable[Operation]) -> Mapping[str, Rule]:
+        """Return the rules of some operations by id, those of the request first; as in `every_rule` where two share
+        an id."""
+        payload_rules = chain.from_iterable(operation.rules for operation in operations)
+        found = dict(self.gate.rules)
+        for rule in payload_rules:
+            found.setdefault(rule.id, rule)
+        return MappingProxyType(found)
 
     @cached_property
     def every_rule(self) -> Mapping[str, Rule]:

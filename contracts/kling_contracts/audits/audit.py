@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.case import Case
-from kling_contracts.contract import Contract
 from kling_contracts.judging.report import printable
+from kling_contracts.rules.rule import Rule
 
 
 class Kind(StrEnum):
@@ -88,7 +88,8 @@ class Audit:
     findings: tuple[AuditFinding, ...]
     unjudged: Mapping[str, str]
     """Id of each rule that could not be judged, and why."""
-    contract: Contract
+    rules: Mapping[str, Rule]
+    """Every rule that it is about, by id."""
     stopped: str = ""
     """Why it ended early; empty where it did not."""
     ways: Ways = payload_lines
@@ -167,7 +168,7 @@ class Audit:
 
     def story(self, finding: AuditFinding) -> Sequence[str]:
         """Return what happened to the smallest case, what it is, and what the vendor says."""
-        rule = self.contract.rules.get(finding.rule)
+        rule = self.rules.get(finding.rule)
         quotes = [f"vendor: {quote.text}  ({quote.meaning})" for quote in rule.quotes] if rule else []
         return [line for line in (finding.case.why, *dict.fromkeys(quotes), *finding.detail.splitlines()) if line]
 

@@ -48,7 +48,7 @@ def audit_builder(
     Raises `ValueError` where a required parameter is not understood.
     """
     contract = contract or Contract.load()
-    refuse_unknown(ignore, contract)
+    refuse_unknown(ignore, contract.rules)
     intents = BuilderArguments.of(builder)
     auditing = _Auditing(builder, intents, contract, frozenset(ignore))
     # Not every case can be said with the parameters that there are.

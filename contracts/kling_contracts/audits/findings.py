@@ -1,13 +1,15 @@
 """The tally of an audit while it runs."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import Final, NamedTuple
 
 from kling_contracts.audits.audit import VALID, Audit, AuditFinding, Kind, Row
 from kling_contracts.audits.rules_at_limit import reached
 from kling_contracts.cases.case import Case
 from kling_contracts.contract import Contract
+from kling_contracts.judging.operation import Operation
+from kling_contracts.judging.report import Violation
 
 
 class CallVerdict(NamedTuple):
@@ -29,10 +31,14 @@ class _Refusal(NamedTuple):
 
 
 class FindingCounter:
-    """Counts cases and findings by rule, and keeps the smallest case of each."""
+    """Counts cases and findings by rule, and keeps the smallest case of each.
 
-    def __init__(self, contract: Contract) -> None:
+    `operations` are those that the cases are for, by default the contract's first one.
+    """
+
+    def __init__(self, contract: Contract, operations: Sequence[Operation] = ()) -> None:
         self.contract = contract
+        self.rules = contract.rules_of(operations or [contract.operation])
         self.judged = 0
         self._cases: Counter[str] = Counter()
         self._findings: dict[tuple[str, Kind], AuditFinding] = {}
@@ -49,7 +55,7 @@ class FindingCounter:
         elif breaks and verdict.accepted:
             self.found(Kind.ACCEPTED, breaks, case, verdict.detail)
         elif not breaks and not verdict.accepted:
-            self._refusals.append(_Refusal(case, verdict.detail, verdict.named & self.contract.rules.keys()))
+            self._refusals.append(_Refusal(case, verdict.detail, verdict.named & self.rules.keys()))
         elif not breaks:
             self._accepted.append(case)
 
@@ -64,9 +70,9 @@ class FindingCounter:
     def audit(self, target: str, kinds: tuple[Kind, ...], because: Callable[[str], str]) -> Audit:
         """Return the result. `because` says of a rule that no case was judged for why that is; "": leave it out."""
         self._blame_refusals()
-        order = [VALID, *self.contract.rules]
+        order = [VALID, *self.rules]
         found = sorted(self._findings.values(), key=lambda one: (order.index(one.rule), kinds.index(one.kind)))
-        unjudged = {rule: because(rule) for rule in self.contract.rules if not self._cases[rule]}
+        unjudged = {rule: because(rule) for rule in self.rules if not self._cases[rule]}
         return Audit(
             target=target,
             judged=self.judged,
@@ -74,11 +80,11 @@ class FindingCounter:
             rows=tuple(self._rows()),
             findings=tuple(found),
             unjudged={rule: reason for rule, reason in unjudged.items() if reason},
-            contract=self.contract,
+            rules=self.rules,
         )
 
     def _rows(self) -> Iterator[Row]:
-        for rule in (VALID, *self.contract.rules):
+        for rule in (VALID, *self.rules):
             counts = {kind: one.times for (about, kind), one in self._findings.items() if about == rule}
             if self._cases[rule] or counts:
                 yield Row(rule, self._cases[rule], counts)
@@ -100,8 +106,12 @@ class FindingCounter:
         self._refusals.clear()
 
     def _limits(self, case: Case) -> frozenset[str]:
-        report = self.contract.report(case.request, case.world)
-        return reached(self.contract, case.payload, report.facts[0]) if report.facts else frozenset()
+        routed = self.contract.gate.route(case.request)
+        if isinstance(routed, Violation):
+            return frozenset()
+        payload = self.contract.gate.payload(case.request, routed)
+        facts = self.contract.report(case.request, case.world).facts
+        return reached(routed.operation, payload, facts[0] if facts else None)
 
 
 def _size(finding: AuditFinding) -> tuple[int, int]:

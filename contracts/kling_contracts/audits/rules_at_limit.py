@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from kling_contracts.contract import Contract
+from kling_contracts.judging.operation import Operation
 from kling_contracts.rules.rule import Rule
 
 
-def reached(contract: Contract, payload: Any, facts: Any) -> frozenset[str]:
+def reached(operation: Operation, payload: Any, facts: Any) -> frozenset[str]:
     """Return the ids of the rules whose limit a valid payload stands exactly at."""
     return frozenset(
         rule.id
-        for rule in contract.operation.rules
+        for rule in operation.rules
         if any(_is_at_limit(rule, value, facts) for value in _values(payload, rule.path))
     )
 

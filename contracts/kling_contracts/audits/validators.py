@@ -46,7 +46,7 @@ def audit(
     where one of them does not exist.
     """
     contract = contract or Contract.load()
-    refuse_unknown(ignore, contract)
+    refuse_unknown(ignore, contract.rules)
     tally = FindingCounter(contract)
     told_of = world_writer(validator)
     for case in payload_cases(contract, n, seed):
@@ -127,9 +127,9 @@ def _as_it_is(world: World) -> World:
     return world
 
 
-def refuse_unknown(rules: Collection[str], contract: Contract) -> None:
-    """Raise `ValueError` where one of these is no rule of the contract."""
-    unknown = sorted(set(rules) - contract.rules.keys())
+def refuse_unknown(rules: Collection[str], known: Collection[str]) -> None:
+    """Raise `ValueError` where one of these is no rule that is known."""
+    unknown = sorted(set(rules) - set(known))
     if unknown:
         raise ValueError(f"the contract has no rule {', '.join(unknown)}; `klingkit rules` lists them")
 

@@ -208,7 +208,7 @@ def _server_rows(factory: CaseFactory) -> Iterator[Case]:
     sound = factory.case(factory.draw(VALID, _Fixed("middle")))
     largest = factory.contract.largest_file or 0
     for goal, is_broken in server_goals(largest):
-        if goal.rule in factory.contract.gate.rules and (factory.operation.media_types or "body" not in goal.rule):
+        if goal.rule in factory.about:
             case = factory.asked(goal, sound)
             yield case if is_broken else replace(case, breaks=frozenset())
     yield from factory.huge(_Fixed("low"))

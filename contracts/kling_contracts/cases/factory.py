@@ -122,6 +122,12 @@ class CaseFactory:
         """The rules to choose from where none is asked for: those that `Contract.report` judges."""
         return tuple(rule for rule in self.goals if rule not in SERVER_RULES and self.reachable(rule))
 
+    @cached_property
+    def about(self) -> frozenset[str]:
+        """The rules that a request to this operation can break, as a server judges it."""
+        of_servers = {rule for rule in SERVER_RULES if self.operation.media_types or "body" not in rule}
+        return frozenset({*self.breakable, *of_servers} & {*self.contract.gate.rules, *self.goals})
+
     def reachable(self, rule: str) -> tuple[Goal | RequestGoal, ...]:
         """Return the goals of a rule that can be reached."""
         return tuple(goal for goal in self.goals[rule] if isinstance(goal, RequestGoal) or self.mixes(goal).every)

@@ -10,7 +10,7 @@ from kling_contracts.cases.texts import key_of
 from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.flagged import Flagged
 from kling_contracts.facts.lookup import Lookup
-from kling_contracts.facts.made_worlds import DEFAULTS, FLAGGED_WORD, NEIGHBOURS, NOW_MS, Neighbours
+from kling_contracts.facts.made_worlds import ALIASED, DEFAULTS, FLAGGED_WORD, NEIGHBOURS, NOW_MS, Neighbours
 from kling_contracts.facts.making import Amount, Entry, OwnText
 from kling_contracts.facts.media import Media
 from kling_contracts.facts.world import NESTED_TABLES, TABLES, Face, World
@@ -63,7 +63,10 @@ class WorldMaker:
             choice = ghost[str(fact.provider.field)]
             entry = _entry(fact, choice)
             if entry is not None:
-                entries[_text_of(choice)] = self._record(fact, name, entry, ghost)
+                key = ALIASED if _is_aliased(fact, entry) else _text_of(choice)
+                entries[key] = self._record(fact, name, entry, ghost)
+                if "id" in DEFAULTS.get(name, ()):
+                    entries[key].members["id"] = key
         around = self._neighbours(name)
         everything = {**around.before, **entries, **around.after}
         scope = dict(_SCOPE)
@@ -109,7 +112,12 @@ class _Call(NamedTuple):
     """A record that is made with these members."""
 
     name: str
-    members: Mapping[str, Any]
+    members: dict[str, Any]
+
+
+def _is_aliased(fact: Fact, entry: Entry) -> bool:
+    """Whether the field holds another name of an entry than its id."""
+    return isinstance(fact.provider, Lookup) and fact.provider.also in entry
 
 
 def _lookup(fact: Fact) -> Lookup:
@@ -136,6 +144,8 @@ def _text_of(choice: Choice) -> Any:
 
 
 def _written(name: str, value: Any) -> Any:
+    if isinstance(value, OwnText):
+        return Code(f"v[{key_of(value)!r}]")
     if not isinstance(value, Amount):
         return value
     if name == "created_ms":

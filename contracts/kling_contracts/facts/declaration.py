@@ -121,9 +121,13 @@ def _lookup(declared: Schema, payload_schema: Schema, earlier: Mapping[str, Fact
     if declared.get("empty", "not-given") != "not-given":
         raise DocumentError("'empty' can only be not-given; left out, an empty text is an id like others")
     table, inside = declared["table"], declared.get("in", "")
-    provider = Lookup(table, FieldPath.parse(declared["key"], payload_schema), inside, "empty" not in declared)
+    key, also = FieldPath.parse(declared["key"], payload_schema), declared.get("also", "")
+    provider = Lookup(table, key, inside, "empty" not in declared, also)
     if not inside:
-        return provider, TABLES[_one_of(table, TABLES, "table of a world")]
+        found = TABLES[_one_of(table, TABLES, "table of a world")]
+        if also:
+            _one_of(also, getattr(found, "__annotations__", {}), "member of such an entry")
+        return provider, found
     record = earlier[inside].record
     if table not in getattr(record, "__annotations__", {}) or table not in NESTED_TABLES:
         raise DocumentError(f"the entry of {inside!r} has no table {table!r}")
@@ -165,7 +169,7 @@ def _flagged(declared: Schema, payload_schema: Schema, earlier: Mapping[str, Fac
 
 _Reader = Callable[[Schema, Schema, Mapping[str, Fact]], tuple[Provider, type | None]]
 _KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...], _Reader]]] = {
-    "lookup": (("table", "key"), ("in", "empty"), _lookup),
+    "lookup": (("table", "key"), ("in", "empty", "also"), _lookup),
     "of": (("fact",), (), _same_entry),
     "media": (("holds", "field", "table"), ("base64",), _media),
     "either": (("sources",), (), _either),

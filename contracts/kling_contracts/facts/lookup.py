@@ -1,10 +1,10 @@
 """`lookup`: the entry of a table of the world under the id in a field; `of`: the entry of another fact."""
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
-from kling_contracts.facts.provider import Draft, FieldPath, indented, is_optional
-from kling_contracts.facts.world import TABLES, World
+from kling_contracts.facts.provider import NO_SUCH_ID, Draft, FieldPath, indented, is_optional
+from kling_contracts.facts.world import TABLES
 from kling_contracts.unknown import Unknown
 
 LISTED: Final = ("listed",)
@@ -20,6 +20,8 @@ class Lookup(NamedTuple):
     """The fact in whose entry the table lies; empty for a table of the world."""
     empty_is_id: bool = True
     """Whether an empty text is an id like others; otherwise it names nothing."""
+    also: str = ""
+    """The member of an entry that names it, too, where no entry has that id; empty: only ids name entries."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -61,7 +63,7 @@ class Lookup(NamedTuple):
             yield f"{draft.entry} = {self._found(draft, f'world.{self.table}')}"
             return
         left_out = draft.bind(Unknown(f"the world lists no {self.table.replace('_', ' ')}"))
-        yield f"table = {f'world.{self.table}' if self.table in World.__dataclass_fields__ else None}"
+        yield f"table = world.{self.table}"
         yield "if table is None:"
         yield f"    resolve = sources.find.get({self.table!r})"
         yield f"    {draft.entry} = {left_out} if resolve is None else resolve(key)"
@@ -71,7 +73,15 @@ class Lookup(NamedTuple):
     def _found(self, draft: Draft, table: str) -> str:
         if TABLES[self.table] is None:
             return f"{draft.bind(LISTED)} if key in {table} else NO_SUCH_ID"
+        if self.also:
+            return f"{draft.bind(found_by)}({table}, {self.also!r}, key)"
         return f"{table}.get(key, NO_SUCH_ID)"
+
+
+def found_by(table: Mapping[str, Any], member: str, name: str) -> Any:
+    """Return the entry of that id, else the one of which a member is that name, else that there is none."""
+    named = (entry for entry in table.values() if name and getattr(entry, member) == name)
+    return table[name] if name in table else next(named, NO_SUCH_ID)
 
 
 class SameEntry(NamedTuple):

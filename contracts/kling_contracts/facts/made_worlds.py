@@ -6,6 +6,7 @@ Neighbours make sure that a server is found which takes any entry, the first one
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import Audio, Face, File, Session, VideoFile
 
 NOW_MS: Final = 1_750_000_000_000
@@ -15,6 +16,20 @@ FLAGGED_WORD: Final = "flagged"
 
 _HOUR_MS: Final = 3_600_000
 _FACE: Final = Face(0, 10_000)
+
+_TASK: Final = Task(
+    "",
+    "",
+    NOW_MS - 2000,
+    NOW_MS - 1000,
+    NOW_MS,
+    True,
+    "",
+    "700000000000000004",
+    "https://files.example/a.mp4",
+    10_000,
+    "",
+)
 
 DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "sessions": {"video_ms": 10_000, "faces": {}, "created_ms": None},
@@ -31,8 +46,22 @@ DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "created_ms": None,
         "flagged": False,
     },
+    "tasks": _TASK._asdict(),
 }
 """By table, what an entry holds that no rule asks for."""
+KINDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+    "tasks": {
+        "that is about to begin": {"begins_ms": NOW_MS + 1, "ends_ms": NOW_MS + 2},
+        "that has just begun": {"begins_ms": NOW_MS, "ends_ms": NOW_MS + 1},
+        "that never ends": {"begins_ms": NOW_MS - 1, "ends_ms": None},
+        "that has just succeeded": {"begins_ms": NOW_MS - 1, "ends_ms": NOW_MS},
+        "that has just failed": {"ends_ms": NOW_MS, "succeeds": False, "message": "The video could not be made."},
+        "that succeeded long ago": {"created_ms": 1, "begins_ms": 2, "ends_ms": 3, "video_ms": 59_999},
+    },
+}
+"""By table, what entries may hold that no rule asks for and an answer shows."""
+ALIASED: Final = "700000000000000006"
+"""The id of an entry that a field names by another of its members."""
 
 
 class Neighbours(NamedTuple):
@@ -60,5 +89,9 @@ NEIGHBOURS: Final[Mapping[str, Neighbours]] = {
     ),
     "voices": Neighbours({"other_voice": "no"}, {"1": "xx"}),
     "external_task_ids": Neighbours({"taken": None}, {}),
+    "tasks": Neighbours(
+        {"700000000000000005": _TASK._replace(id="700000000000000005", external_task_id="another", ends_ms=None)},
+        {"1": _TASK._replace(id="1", created_ms=NOW_MS - 2001, video_ms=2000)},
+    ),
 }
 """By table; an entry whose id a rule compares something with is left out."""

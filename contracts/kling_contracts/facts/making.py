@@ -14,7 +14,7 @@ from kling_contracts.facts.either import Either
 from kling_contracts.facts.file_content import URL, base64_bytes
 from kling_contracts.facts.flagged import Flagged
 from kling_contracts.facts.lookup import Lookup, SameEntry
-from kling_contracts.facts.made_worlds import ELSEWHERE
+from kling_contracts.facts.made_worlds import ELSEWHERE, KINDS
 from kling_contracts.facts.media import Media
 from kling_contracts.facts.members import (
     Constant,
@@ -25,7 +25,7 @@ from kling_contracts.facts.members import (
     Smaller,
     Text,
 )
-from kling_contracts.facts.world import NESTED_TABLES, World
+from kling_contracts.facts.world import NESTED_TABLES
 
 
 class Nothing:
@@ -256,14 +256,14 @@ class FactMaker:
                 yield Way(says, written, {name: {"flagged": flagged}})
             return
         assert isinstance(provider, Lookup)
-        if provider.table not in World.__dataclass_fields__ and not provider.inside:
-            yield Way("is an id", text, {name: UNKNOWN})
-            return
         if text == "" and not provider.empty_is_id:
             yield Way("is empty", text, {name: UNKNOWN})
             return
         for entry, says, bounds in self._entries(name, field):
             yield Way(f"is known{says}", text, {name: entry}, bounds)
+        if provider.also and isinstance(text, OwnText):
+            for entry, says, bounds in self._entries(name, field):
+                yield Way(f"is the {provider.also} of one{says}", text, {name: {**entry, provider.also: text}}, bounds)
         yield Way("is not known", text, {name: ABSENT})
         if provider.table in ELSEWHERE and isinstance(text, OwnText):
             yield Way("is known elsewhere alone", ELSEWHERE[provider.table], {name: ABSENT})
@@ -276,11 +276,15 @@ class FactMaker:
         flags: list[Any] = [[(flag, value) for value in (False, True)] for flag in needs.flags]
         texts: list[Any] = [[(key, text) for text in options] for key, options in needs.texts.items()]
         sides: list[Any] = [[(pair, chosen) for chosen in pair] for pair in needs.smaller]
-        options: list[list[tuple[Any, Any]]] = [*flags, *texts, *sides]
+        table = getattr(self.declared[name].provider, "table", "")
+        kinds: list[Any] = [[(table, kind) for kind in KINDS[table]]] if table in KINDS else []
+        options: list[list[tuple[Any, Any]]] = [*flags, *texts, *sides, *kinds]
         for chosen in product(*options):
             entry, more = dict(numbers), []
             for key, value in chosen:
-                if isinstance(key, tuple):
+                if key == table:
+                    entry |= KINDS[table][value]
+                elif isinstance(key, tuple):
                     other = key[1] if value == key[0] else key[0]
                     entry[f"smaller:{key[0]}:{key[1]}"] = numbers[value]
                     more.append(Bound(numbers[other].name, 0, None, numbers[value].name))
@@ -361,6 +365,8 @@ _NO_ENTRY: Final = ("kind", "reachable")
 def _said(key: Any, value: Any) -> str:
     if isinstance(key, tuple):
         return f"{value} the smaller"
+    if key in KINDS:
+        return str(value)
     return f"{key} {value}" if isinstance(value, str) else key if value else f"not {key}"
 
 

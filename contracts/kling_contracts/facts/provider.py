@@ -97,6 +97,5 @@ def indented(lines: Iterable[str]) -> Iterator[str]:
 
 
 def is_optional(table: str) -> bool:
-    """Return whether a world may leave a table out, or has none of that name."""
-    field = World.__dataclass_fields__.get(table)
-    return field is None or field.default is None
+    """Return whether a world may leave a table out."""
+    return World.__dataclass_fields__[table].default is None

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from kling_contracts.facts.task import Task, tasks_from_json, tasks_json
 from kling_contracts.jsonio.numbers import whole
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class World:
     `now_ms` None means real time. `files` None leaves URLs to whoever fetches; otherwise a URL that it does not
     list does not answer. `videos`, by id or URL, likewise. `voices`: the language each speaks; None: any voice may
     exist. `flagged_words`: a text with one of them does not pass moderation. `audio_slack_ms`: how much earlier
-    than its measured end an audio ends for upstream's own decoder (integrators report 20 to 50 ms).
+    than its measured end an audio ends for upstream's own decoder (integrators report 20 to 50 ms). `tasks`, by their
+    ids; None leaves them to whoever resolves them. Their external ids are taken, listed or not.
     """
 
     now_ms: int | None = None
@@ -86,12 +88,19 @@ class World:
     videos: Mapping[str, VideoFile] | None = None
     voices: Mapping[str, str] | None = None
     flagged_words: tuple[str, ...] = ()
+    tasks: Mapping[str, Task] | None = None
+
+    def __post_init__(self) -> None:
+        """Take the external ids of the tasks."""
+        if self.tasks:
+            taken = {task.external_task_id for task in self.tasks.values()} - {""}
+            object.__setattr__(self, "external_task_ids", frozenset(self.external_task_ids) | taken)
 
     @classmethod
     def from_json(cls, value: Any) -> "World":
         """Build a world from its JSON form. Raises `ValueError` with one line per mistake."""
         _refuse(value, "World")
-        files, videos = value.get("files"), value.get("videos")
+        files, videos, tasks = value.get("files"), value.get("videos"), value.get("tasks")
         return cls(
             now_ms=whole(value.get("now_ms")),
             sessions={name: _session(entry) for name, entry in value.get("sessions", {}).items()},
@@ -102,6 +111,7 @@ class World:
             videos=None if videos is None else {name: _video(entry) for name, entry in videos.items()},
             voices=value.get("voices"),
             flagged_words=tuple(value.get("flagged_words", ())),
+            tasks=None if tasks is None else tasks_from_json(tasks),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -123,6 +133,8 @@ class World:
             value["voices"] = dict(self.voices)
         if self.flagged_words:
             value["flagged_words"] = list(self.flagged_words)
+        if self.tasks is not None:
+            value["tasks"] = tasks_json(self.tasks)
         return value
 
 
@@ -133,12 +145,9 @@ TABLES: Final[Mapping[str, type | None]] = {
     "videos": VideoFile,
     "voices": str,
     "external_task_ids": None,
-    "tasks": None,
+    "tasks": Task,
 }
-"""The tables that a declared fact may look into, and what their entries are: a record, a text, or ids alone.
-
-`tasks` is in no world: an account has them.
-"""
+"""The tables that a declared fact may look into, and what their entries are: a record, a text, or ids alone."""
 NESTED_TABLES: Final[Mapping[str, type]] = {"faces": Face}
 """The tables inside an entry."""
 

@@ -43,7 +43,7 @@ class Operation(NamedTuple):
     secured: bool
     """Whether it needs a bearer token."""
     example: Any
-    """The document's own example of a payload."""
+    """The document's own example of a payload, None where it has none; for parameters, of those that have one."""
     example_world_json: Any
     """The world in which that example is valid."""
     answer_example: Any
@@ -101,7 +101,7 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
         media_types=tuple(contents),
         parameters={name: _parameter(one) for name, one in parameters.items()},
         secured=bool(body.get("security", document.get("security"))),
-        example=content.get("example"),
+        example=content.get("example") if contents else _examples(parameters),
         example_world_json=content.get("x-world", {}),
         answer_example=_answer_example(body["responses"]),
         statuses=statuses,
@@ -125,6 +125,10 @@ def _answer_example(responses: Document) -> Any:
 
 def _parameter(declared: Document) -> Parameter:
     return Parameter(declared["in"], declared["schema"]["type"], declared["schema"].get("default"))
+
+
+def _examples(parameters: Mapping[str, Document]) -> Document:
+    return {name: one["example"] for name, one in parameters.items() if "example" in one}
 
 
 def _as_object(parameters: Mapping[str, Document]) -> Document:

@@ -5,6 +5,7 @@ from typing import Final
 
 from kling_contracts import Contract
 from kling_contracts.facts.sources import FactSources
+from kling_contracts.facts.task import Task
 from kling_mock_server.assets import speech
 from kling_mock_server.protocol.file_urls import Address
 from kling_mock_server.protocol.names import CREATE, IDENTIFY
@@ -12,7 +13,7 @@ from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.ids import made_ms
 from kling_mock_server.state.stores.store import real_ms
-from kling_mock_server.state.tables import RESULTS, Task
+from kling_mock_server.state.tables import RESULTS
 
 MEDIA_TYPES: Final = {"results": "video/mp4", "videos": "video/mp4", "audios": "audio/wav", "faces": "image/png"}
 RENDERED_MS: Final = 10_000

@@ -35,6 +35,13 @@ INTERRUPTED: Final = "interrupted"
     "--ignore", multiple=True, metavar="RULE", help="A rule that the target is not meant to know; repeatable."
 )
 @click.option("--rule", "rules", multiple=True, metavar="RULE", help="Break only this rule (server); repeatable.")
+@click.option(
+    "--operation",
+    "operations",
+    multiple=True,
+    metavar="NAME",
+    help="Call only this operation, by its short name (server); repeatable.  [default: all]",
+)
 @click.option("--timeout", "timeout_s", default=10.0, show_default=True, type=click.FloatRange(0, min_open=True))
 @click.option(
     "--as", "kind", type=click.Choice(["validator", "builder"]), help="What the callable is, if not as it looks."
@@ -50,13 +57,14 @@ def fuzz(
     documents: Path | None = None,
     **options: Any,
 ) -> None:
-    """Attack a server, or a Python payload validator or builder, with valid and precisely broken payloads.
+    """Attack a server, or a Python payload validator or builder, with valid and precisely broken requests.
 
     The same catalogue of boundaries goes first, then generated cases. Exit status: 0 no finding, 1 findings,
     2 misuse, 130 interrupted (what was found so far is shown).
 
     \b
     Example: klingkit fuzz http://127.0.0.1:8080
+    klingkit fuzz http://127.0.0.1:8080 --operation tts
     klingkit fuzz https://staging.example --only-invalid --token "$KEY" --world ours.json
     klingkit fuzz test_validator:validate
     klingkit fuzz test_validator:build --report fuzz.xml
@@ -99,6 +107,8 @@ def _attack_callable(name: str, contract: "Contract", options: dict[str, Any]) -
 
     from kling_contracts.audits import audit, audit_builder, is_builder
 
+    if options["operations"]:
+        raise click.UsageError(f"--operation is for a server; {name} takes payloads of {contract.operation.name}")
     target = _imported(name)
     kind = options["kind"] or ("builder" if is_builder(target) else "validator")
     run = audit_builder if kind == "builder" else audit

@@ -5,12 +5,12 @@ from functools import partial
 from typing import Final
 
 from kling_contracts import Request, Response
+from kling_contracts.facts.task import Task
 from kling_mock_server.assets.library import MEDIA_TYPES
 from kling_mock_server.core.own_answers import FILE_METHOD, FILE_MISSING, refusal
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.file_urls import Address
 from kling_mock_server.state.account import Account
-from kling_mock_server.state.tables import Task
 
 _RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,15})-(?P<last>[0-9]{0,15})")
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from kling_contracts.facts.task import Task
 from kling_contracts.rules.price import Price
 from kling_mock_server.core.query import Asked
 from kling_mock_server.protocol.names import CALLBACK
@@ -10,7 +11,7 @@ from kling_mock_server.protocol.task_json import state_json
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.state.passwords import without_passwords
-from kling_mock_server.state.tables import Outbox, Task
+from kling_mock_server.state.tables import Outbox
 
 MAX_LISTED: Final = 500
 """Tasks of one answer."""

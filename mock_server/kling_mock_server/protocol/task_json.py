@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from kling_contracts.facts.task import Task
 from kling_contracts.rules.price import Price
 from kling_mock_server.protocol.file_urls import Address
-from kling_mock_server.state.tables import Task
 
 
 def created_json(task: Task) -> dict[str, Any]:
@@ -12,7 +12,7 @@ def created_json(task: Task) -> dict[str, Any]:
     return {
         "task_id": task.id,
         "task_status": "submitted",
-        "task_info": {"external_task_id": task.external_id},
+        "task_info": {"external_task_id": task.external_task_id},
         "created_at": task.created_ms,
         "updated_at": task.created_ms,
     }
@@ -31,7 +31,7 @@ def state_json(task: Task, status: str, updated_ms: int, folder: str, price: Pri
         "task_status_msg": task.message if status == "failed" else "",
         "task_info": {
             "parent_video": {"id": task.video_id, "url": parent_url, "duration": duration},
-            "external_task_id": task.external_id,
+            "external_task_id": task.external_task_id,
         },
     }
     if status == "succeed":

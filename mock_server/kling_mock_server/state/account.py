@@ -11,7 +11,7 @@ from kling_mock_server.state.clock import Clock
 from kling_mock_server.state.folders import Folders
 from kling_mock_server.state.journal import Journal
 from kling_mock_server.state.stores.store import Store, Table, Transaction
-from kling_mock_server.state.tables import AUDIOS, EXTERNAL_IDS, FILES, SESSIONS, VIDEOS, State
+from kling_mock_server.state.tables import AUDIOS, EXTERNAL_IDS, FILES, SESSIONS, TASKS, VIDEOS, State
 from kling_mock_server.state.tasks import Tasks
 
 Entry = TypeVar("Entry", Session, Audio)
@@ -70,12 +70,16 @@ class Account:
         self.state.put_world(World.from_json({**slack, **value} if isinstance(value, dict) else value))
 
     def world_json(self) -> dict[str, Any]:
-        """Return the world as it can be put again: `created_ms` is set for every entry that has aged."""
+        """Return the world as it can be put again: `created_ms` is set for every entry that has aged.
+
+        The tasks are among it, without their callbacks and rendered videos.
+        """
         state = self.state.read()
         born_ms = self.clock.now_ms() - state.advanced_ms if state.advanced_ms else None
 
         def copy(rows: Transaction) -> World:
-            return _world_of(state, lambda table: dict(rows.items(table)))
+            world = _world_of(state, lambda table: dict(rows.items(table)))
+            return replace(world, tasks=dict(rows.items(TASKS)) or None)
 
         world = self.state.transaction(copy)
         now_ms = None if state.standing_ms is None else self.clock.now_ms()

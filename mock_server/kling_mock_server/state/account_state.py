@@ -11,12 +11,15 @@ from kling_mock_server.state.tables import (
     EXTERNAL_IDS,
     FILES,
     ONE,
+    RUNNING,
     SESSIONS,
     STATE,
     TASK_TABLES,
+    TASKS,
     VIDEOS,
     WORLD_TABLES,
     State,
+    end_of,
 )
 
 T = TypeVar("T")
@@ -66,8 +69,14 @@ class AccountState:
         self.transaction(lambda rows: rows.put(STATE, ONE, self.begun(rows)._replace(**members)))
 
     def put_world(self, world: World) -> None:
-        """Replace the world; tasks and external ids are forgotten."""
-        self.transaction(lambda rows: self._write(rows, world))
+        """Replace the world; tasks and external ids that it does not list are forgotten."""
+
+        def work(rows: Transaction) -> None:
+            # The limits with which an account begins hold in any world.
+            self.begun(rows)
+            self._write(rows, world)
+
+        self.transaction(work)
 
     def reset(self) -> None:
         """Begin anew."""
@@ -86,12 +95,17 @@ class AccountState:
         for table in (*WORLD_TABLES, *TASK_TABLES):
             rows.clear(table)
         rows.schedule(None)
+        # The newest last, as they are created.
+        tasks = sorted((world.tasks or {}).values(), key=lambda task: task.created_ms)
         tables: Mapping[Table, Mapping[str, Any]] = {
             SESSIONS: world.sessions,
             AUDIOS: world.audios,
             FILES: world.files or {},
             VIDEOS: world.videos or {},
-            EXTERNAL_IDS: dict.fromkeys(world.external_task_ids, ""),
+            EXTERNAL_IDS: dict.fromkeys(world.external_task_ids, "")
+            | {task.external_task_id: task.id for task in tasks if task.external_task_id},
+            TASKS: {task.id: task for task in tasks},
+            RUNNING: {task.id: end_of(task) for task in tasks},
         }
         for table, entries in tables.items():
             for name, entry in entries.items():

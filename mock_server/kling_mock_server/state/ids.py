@@ -35,7 +35,7 @@ class Ids:
 
     def made(self, made_id: str) -> bool:
         """Return whether an id was made by this process; of one by another, it may rarely be wrong."""
-        return (int(made_id) >> _PROCESS_AT) % _PROCESSES == self._process
+        return (_number(made_id) >> _PROCESS_AT) % _PROCESSES == self._process
 
     def _enter_process(self) -> None:
         # Those that a server forks begin as copies of each other.
@@ -44,4 +44,12 @@ class Ids:
 
 def made_ms(made_id: str) -> int:
     """Return when an id was made, Unix time in ms."""
-    return (int(made_id) >> _TIME_AT) + _EPOCH_MS
+    return (_number(made_id) >> _TIME_AT) + _EPOCH_MS
+
+
+def _number(made_id: str) -> int:
+    # A world gives its tasks any id.
+    return int(made_id) if made_id.isdecimal() and len(made_id) <= _MAX_DIGITS else 0
+
+
+_MAX_DIGITS: Final = 31

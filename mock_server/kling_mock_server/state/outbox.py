@@ -7,8 +7,9 @@ due in real time, so that the callback worker need not look at every account.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from kling_contracts.facts.task import Task
 from kling_mock_server.state.stores.store import Transaction, real_ms
-from kling_mock_server.state.tables import LEASE, ONE, OUTBOXES, STATE, TASKS, Message, Outbox, State, Task
+from kling_mock_server.state.tables import LEASE, ONE, OUTBOXES, STATE, TASKS, Message, Outbox, State
 
 GAPS_MS: Final = (1_000, 2_000, 4_000, 8_000)
 """Milliseconds on the account's clock between one attempt at a callback and the next; after the last it is given up."""

@@ -1,8 +1,8 @@
 """The records of an account: the tables of a store, and the rows in them."""
 
-import re
 from typing import Any, Final, NamedTuple
 
+from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import (
     audio_from_json,
     file_from_json,
@@ -46,69 +46,12 @@ class State(NamedTuple):
         return (real_ms() if self.standing_ms is None else self.standing_ms) + self.advanced_ms
 
 
-class Task(NamedTuple):
-    """One accepted request. Its status is a function of time: nothing has to happen for it to change."""
-
-    id: str
-    external_id: str
-    """The caller's own id; empty when none was given."""
-    created_ms: int
-    begins_ms: int
-    """When it starts to be processed, Unix time in ms on the account's clock."""
-    ends_ms: int | None
-    """When it ends; None: never."""
-    succeeds: bool
-    message: str
-    """Why it fails; empty where it does not."""
-    video_id: str
-    video_url: str
-    """The URL of the source video; empty where the mock serves one."""
-    video_ms: int
-    session_id: str
-    origin: str
-    """Scheme, host and prefix under which the caller reached the mock: where its files are."""
-
-    def status(self, now_ms: int) -> str:
-        """Return the status at an instant of the account's clock."""
-        if now_ms < self.begins_ms:
-            return "submitted"
-        if self.ends_ms is None or now_ms < self.ends_ms:
-            return "processing"
-        return "succeed" if self.succeeds else "failed"
-
-    def is_running(self, now_ms: int) -> bool:
-        """Return whether the task has not ended at an instant of the account's clock."""
-        return self.status(now_ms) in ("submitted", "processing")
-
-    def updated_ms(self, now_ms: int) -> int:
-        """Return when the status of that instant began."""
-        if now_ms < self.begins_ms:
-            return self.created_ms
-        return self.begins_ms if self.ends_ms is None or now_ms < self.ends_ms else self.ends_ms
-
-    def reached_ms(self, status: str) -> int:
-        """Return when the task gets, or would get, to a status."""
-        if status == "submitted":
-            return self.created_ms
-        return self.begins_ms if status == "processing" or self.ends_ms is None else self.ends_ms
-
-    def moved(self, by_ms: int) -> "Task":
-        """Return the task created so much later, and all that happens to it with it."""
-        ends_ms = None if self.ends_ms is None else self.ends_ms + by_ms
-        return self._replace(created_ms=self.created_ms + by_ms, begins_ms=self.begins_ms + by_ms, ends_ms=ends_ms)
-
-    @property
-    def result_id(self) -> str:
-        """The id of the video that it makes."""
-        return str(int(self.id) + 1)
+def end_of(task: Task) -> int:
+    """Return when a task ends, Unix time in ms; of one that never does, an instant beyond all others."""
+    return _NEVER_MS if task.ends_ms is None else task.ends_ms
 
 
-def maker_of(video_id: str) -> str:
-    """Return the id of the task whose result would have that id; empty where it is no id of ours."""
-    return str(int(video_id) - 1) if _ID.fullmatch(video_id) else ""
-
-
-_ID: Final = re.compile("[1-9][0-9]{0,30}")
+_NEVER_MS: Final = 2**62
 
 
 class Message(NamedTuple):

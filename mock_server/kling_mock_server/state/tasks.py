@@ -1,24 +1,12 @@
 """The tasks of one account: created, looked up, counted."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from kling_contracts.facts.task import Task, maker_of
 from kling_mock_server.state import outbox as callbacks
 from kling_mock_server.state.account_state import AccountState
 from kling_mock_server.state.stores.store import Transaction
-from kling_mock_server.state.tables import (
-    EXTERNAL_IDS,
-    ONE,
-    OUTBOXES,
-    RESULTS,
-    RUNNING,
-    STATE,
-    TASKS,
-    Outbox,
-    Task,
-    maker_of,
-)
-
-NEVER_MS: Final = 2**62
+from kling_mock_server.state.tables import EXTERNAL_IDS, ONE, OUTBOXES, RESULTS, RUNNING, STATE, TASKS, Outbox, end_of
 
 
 class RefusedTask(NamedTuple):
@@ -74,7 +62,7 @@ class Tasks:
             rows.clear(RUNNING)
             for _, task in rows.items(TASKS) if concurrency is not None else ():
                 if task.is_running(now_ms):
-                    rows.put(RUNNING, task.id, _end(task))
+                    rows.put(RUNNING, task.id, end_of(task))
 
         self._state.transaction(work)
 
@@ -90,7 +78,7 @@ class Tasks:
         state = self._state.begun(rows)
         # It may have waited for others: created before they ended, it would seem to have run beside them.
         waited_ms = state.now_ms() - task.created_ms
-        task, external_id = task.moved(waited_ms), task.external_id
+        task, external_id = task.moved(waited_ms), task.external_task_id
         if unique and external_id and rows.get(EXTERNAL_IDS, external_id) is not None:
             return RefusedTask("facts.task")
         if state.concurrency is not None and not _takes_slot(rows, task, state.concurrency):
@@ -118,17 +106,13 @@ def _takes_slot(rows: Transaction, task: Task, concurrency: int) -> bool:
         return False
     for task_id in ended:
         rows.delete(RUNNING, task_id)
-    rows.put(RUNNING, task.id, _end(task))
+    rows.put(RUNNING, task.id, end_of(task))
     return True
 
 
 def _forget(rows: Transaction, task: Task) -> None:
     """Drop what hangs on a task that made room; another task may have its external id by now."""
-    if rows.get(EXTERNAL_IDS, task.external_id) == task.id:
-        rows.delete(EXTERNAL_IDS, task.external_id)
+    if rows.get(EXTERNAL_IDS, task.external_task_id) == task.id:
+        rows.delete(EXTERNAL_IDS, task.external_task_id)
     for table in (RUNNING, OUTBOXES, RESULTS):
         rows.delete(table, task.id)
-
-
-def _end(task: Task) -> int:
-    return NEVER_MS if task.ends_ms is None else task.ends_ms

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kling_contracts.facts.file_content import base64_bytes
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.sources import UNFETCHED, FactSources
+from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import Face, Session
 from kling_contracts.unknown import Unknown
 from kling_mock_server.assets import speech
@@ -15,7 +16,7 @@ from kling_mock_server.core.operations.work import Work
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.names import CREATE
 from kling_mock_server.protocol.task_json import created_json
-from kling_mock_server.state.tables import Message, Outbox, Task
+from kling_mock_server.state.tables import Message, Outbox
 from kling_mock_server.state.tasks import RefusedTask
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Create(Work):
         begins_ms, ends_ms, succeeds, message = _course(now_ms, pace.begins_after_ms, pace.ends_after_ms, self._fate)
         return Task(
             id=self._resources.ids.next(),
-            external_id=payload.get("external_task_id", ""),
+            external_task_id=payload.get("external_task_id", ""),
             created_ms=now_ms,
             begins_ms=begins_ms,
             ends_ms=ends_ms,

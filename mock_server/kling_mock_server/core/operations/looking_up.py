@@ -5,6 +5,7 @@ from typing import Any
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.provider import NO_SUCH_ID
 from kling_contracts.facts.sources import FactSources
+from kling_contracts.facts.task import Task
 from kling_contracts.rules.price import Price
 from kling_contracts.unknown import Unknown
 from kling_mock_server.core.exchange import Exchange
@@ -12,8 +13,6 @@ from kling_mock_server.core.operations.work import Work
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.names import CREATE, LIST
 from kling_mock_server.protocol.task_json import state_json
-from kling_mock_server.state.account import Account
-from kling_mock_server.state.tables import Task
 
 
 class Query(Work):
@@ -31,7 +30,7 @@ class Query(Work):
             return None
         if task.status(self._account.clock.now_ms()) == "succeed":
             self._resources.renderer.begin(self._account.key, task.id)
-        return _now(self._account, task, self._resources.contract.prices.get(CREATE))
+        return _now(self._exchange, task, self._resources.contract.prices.get(CREATE))
 
     def _find(self, name: str) -> Task | Unknown:
         return self._account.tasks.find(name) or NO_SUCH_ID
@@ -54,9 +53,10 @@ class List(Work):
         asked = {**self._defaults, **payload}
         page = self._account.tasks.page(asked["pageNum"], asked["pageSize"])
         price = self._resources.contract.prices.get(CREATE)
-        return [_now(self._account, task, price) for task in page]
+        return [_now(self._exchange, task, price) for task in page]
 
 
-def _now(account: Account, task: Task, price: Price | None) -> dict[str, Any]:
-    now_ms = account.clock.now_ms()
-    return state_json(task, task.status(now_ms), task.updated_ms(now_ms), account.folder, price)
+def _now(exchange: Exchange, task: Task, price: Price | None) -> dict[str, Any]:
+    now_ms = exchange.account.clock.now_ms()
+    reached = task if task.origin else task._replace(origin=exchange.request.origin)
+    return state_json(reached, task.status(now_ms), task.updated_ms(now_ms), exchange.account.folder, price)

@@ -3,12 +3,13 @@
 import threading
 from typing import Final, NamedTuple
 
+from kling_contracts.facts.task import Task
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.failures.scenarios import Scenario
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.journal import Entry, digest_of
 from kling_mock_server.state.stores.store import Transaction
-from kling_mock_server.state.tables import TASKS, Task
+from kling_mock_server.state.tables import TASKS
 from kling_mock_server.state.tasks import RefusedTask
 
 FREE_AFTER_MS: Final = 1000
@@ -56,7 +57,7 @@ class Slots:
 def _endless(task_id: str, now_ms: int, origin: str) -> Task:
     return Task(
         id=task_id,
-        external_id="",
+        external_task_id="",
         created_ms=now_ms,
         begins_ms=now_ms,
         ends_ms=None,

@@ -2,17 +2,18 @@
 
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, cycle, islice
 from typing import Final, NamedTuple
 
-from kling_contracts import Contract, World
+from kling_contracts import Contract, Operation, World
 from kling_contracts.audits.audit import Audit
 from kling_contracts.audits.validators import refuse_unknown
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue, server_catalogue
+from kling_contracts.cases.factory import factory_of
 from kling_contracts.cases.generator import generate
 from kling_contracts.cases.requests import TOKEN
 from kling_mock_server.outgoing.hosts import is_loopback
@@ -44,7 +45,7 @@ class Options(NamedTuple):
     """How a server is attacked."""
 
     n: int | None = 1000
-    """How many generated cases follow the catalogue; None: as many as `time_s` allows."""
+    """How many generated cases follow the catalogue, of all operations; None: as many as `time_s` allows."""
     seed: int = 0
     time_s: float | None = None
     token: str = ""
@@ -59,6 +60,8 @@ class Options(NamedTuple):
     """Rules that the server is not meant to know."""
     rules: Collection[str] = ()
     """The rules of which a broken case breaks at least one; empty: all cases."""
+    operations: Collection[str] = ()
+    """The short names of the operations that are called; empty: all that have one of `rules`."""
     timeout_s: float = TIMEOUT_S
 
 
@@ -73,17 +76,28 @@ def fuzz_server(
     Worlds are loaded through `/_mock/world` where the server has it. Elsewhere the cases are carried over to
     `options.world`; without one, only what is wrong in any world is judged. Raises `TargetError` where the server
     is not on this machine and neither `only_invalid` nor `allow_valid` is chosen, before anything is sent, and
-    where it cannot be reached.
+    where it cannot be reached, and `ValueError` where the contract has no such rule or operation.
     """
     contract = contract or Contract.load()
-    refuse_unknown([*options.ignore, *options.rules], contract)
-    target = Target(url, timeout_s=options.timeout_s, operation_path=contract.operation.paths[0])
+    operations = _called(contract, options)
+    target = Target(url, timeout_s=options.timeout_s, paths=contract.gate.routes.paths)
     _refuse_paid(target, options)
     try:
         target.reach()
-        return _Attack(target, contract, options).run(progress)
+        return _Attack(target, contract, operations, options).run(progress)
     finally:
         target.close()
+
+
+def _called(contract: Contract, options: Options) -> tuple[Operation, ...]:
+    """Return the operations that are called."""
+    unknown = sorted(set(options.operations) - contract.by_name.keys())
+    if unknown:
+        raise ValueError(f"the contract has no operation {', '.join(unknown)}; it has: {', '.join(contract.by_name)}")
+    chosen = [one for one in contract.operations if one.name in options.operations] or contract.operations
+    refuse_unknown([*options.ignore, *options.rules], contract.rules_of(chosen))
+    rules = set(options.rules)
+    return tuple(one for one in chosen if not rules or not rules.isdisjoint(contract.rules_of([one])))
 
 
 def _refuse_paid(target: Target, options: Options) -> None:
@@ -95,15 +109,16 @@ def _refuse_paid(target: Target, options: Options) -> None:
 
 
 class _Attack:
-    def __init__(self, target: Target, contract: Contract, options: Options) -> None:
+    def __init__(self, target: Target, contract: Contract, operations: tuple[Operation, ...], options: Options) -> None:
         self.target = target
         self.contract = contract
+        self.operations = operations
         self.options = options
         self.controlled = options.world is None and target.has_control()
         # Two attacks on one mock must not share an account.
         self.token = options.token or (f"{TOKEN}-{secrets.token_hex(4)}" if self.controlled else "")
         self.loaded: tuple[World, str] | None = None
-        self.judging = Judging(contract, known_sender=self.controlled)
+        self.judging = Judging(contract, operations, known_sender=self.controlled)
         self.most_paid = None if is_loopback(target.host) or options.allow_valid else MAX_PAID
         self.ends_at = None if options.time_s is None else time.monotonic() + options.time_s
 
@@ -140,11 +155,23 @@ class _Attack:
         return case.breaks.isdisjoint(ignore) and not (rules and case.breaks and case.breaks.isdisjoint(rules))
 
     def _cases(self) -> Iterator[Case]:
-        n = _ENDLESS if self.options.n is None else self.options.n
-        return chain(self._rows(), generate(self.options.seed, n, self.contract))
+        return chain(self._rows(), islice(self._generated(), self.options.n))
 
-    def _rows(self) -> tuple[Case, ...]:
-        return catalogue(self.contract) + (server_catalogue(self.contract) if self.controlled else ())
+    def _generated(self) -> Iterator[Case]:
+        """Yield cases without end: of each operation as many as it has rules, in turn."""
+        streams = [generate(self.options.seed, _ENDLESS, self.contract, operation=one.name) for one in self.operations]
+        turns = [
+            ((turn + 1) / len(one.rules), index)
+            for index, one in enumerate(self.operations)
+            for turn in range(len(one.rules))
+        ]
+        return (next(streams[index]) for _, index in cycle(sorted(turns)))
+
+    def _rows(self) -> Sequence[Case]:
+        rows = [catalogue(self.contract, operation=one.name) for one in self.operations]
+        if self.controlled:
+            rows += [server_catalogue(self.contract, operation=one.name) for one in self.operations]
+        return tuple(chain.from_iterable(rows))
 
     def _fit(self) -> WorldMapper:
         if self.controlled:
@@ -183,8 +210,11 @@ class _Attack:
         return ""
 
     def _left_out(self) -> dict[str, str]:
-        others = self.contract.rules.keys() - set(self.options.rules) if self.options.rules else ()
-        return dict.fromkeys([*others, *self.options.ignore], "it was asked to be left out")
+        about = frozenset[str]().union(*(factory_of(self.contract, one.name).about for one in self.operations))
+        others = self.judging.rules.keys() - set(self.options.rules) if self.options.rules else ()
+        asked = dict.fromkeys([*others, *self.options.ignore], "it was asked to be left out")
+        # No request can break it, as the type of a text in a path.
+        return asked | dict.fromkeys(self.judging.rules.keys() - about, "")
 
     def _because(self) -> str:
         if self.controlled:

@@ -1,10 +1,10 @@
 """Holding the answers of a server against the labels of what it was asked."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from kling_contracts import Contract
+from kling_contracts import Contract, Operation, Rule, Violation
 from kling_contracts.audits.audit import Audit, Kind
 from kling_contracts.audits.findings import CallVerdict, FindingCounter
 from kling_contracts.cases.case import Case
@@ -19,8 +19,9 @@ TURNED_AWAY: Final = (401, 403)
 class Judging:
     """Judges the answers of one server. `known_sender`: it welcomes our token, so no answer is about that."""
 
-    def __init__(self, contract: Contract, *, known_sender: bool) -> None:
+    def __init__(self, contract: Contract, operations: Sequence[Operation], *, known_sender: bool) -> None:
         self.contract = contract
+        self.rules = contract.rules_of(operations)
         self.known_sender = known_sender
         self.lost = 0
         """How many requests in a row were not answered."""
@@ -28,7 +29,7 @@ class Judging:
         """How many broken requests were accepted."""
         self.unread: Counter[str] = Counter()
         """Answers that say nothing about the request, by text."""
-        self._tally = FindingCounter(contract)
+        self._tally = FindingCounter(contract, operations)
         self._names_rules = False
 
     def judge(self, trial: AdaptedCase, answer: Answer) -> None:
@@ -56,13 +57,13 @@ class Judging:
         return self._tally.audit(target, KINDS, lambda rule: reasons.get(rule, otherwise))
 
     def _refused(self, case: Case, answer: Answer) -> None:
-        documented = {(rule.status, rule.code) for rule in map(self.contract.rules.__getitem__, case.breaks)}
+        documented = {(rule.status, rule.code) for rule in self._broken(case)}
         if (answer.status, answer.code) not in documented:
             expected = " or ".join(f"{status} / {code}" for status, code in sorted(documented))
             self._tally.found(Kind.ANSWER, case.breaks, case, f"{answer}\ndocumented: {expected}")
         self._names_rules |= answer.named is not None
         if self._names_rules and not _names(answer, case.breaks):
-            wrong = case.breaks.symmetric_difference(answer.named or ()) & self.contract.rules.keys()
+            wrong = case.breaks.symmetric_difference(answer.named or ()) & self.rules.keys()
             named = ", ".join(answer.named or ()) or "no rule"
             broken = ", ".join(sorted(case.breaks))
             self._tally.found(Kind.NAMING, wrong or case.breaks, case, f"named:  {named}\nbroken: {broken}")
@@ -70,8 +71,14 @@ class Judging:
     def _says_nothing(self, case: Case, answer: Answer) -> bool:
         if answer.status == TOO_MANY:
             return True
-        documented = {self.contract.rules[rule].status for rule in case.breaks}
+        documented = {rule.status for rule in self._broken(case)}
         return not self.known_sender and answer.status in TURNED_AWAY and answer.status not in documented
+
+    def _broken(self, case: Case) -> list[Rule]:
+        """Return the rules that a case breaks: one id may be that of two operations."""
+        routed = self.contract.gate.route(case.request)
+        rules = self.rules if isinstance(routed, Violation) else self.contract.rules_of([routed.operation])
+        return [rules[rule] for rule in case.breaks]
 
 
 def _names(answer: Answer, breaks: Collection[str]) -> bool:

@@ -23,7 +23,7 @@ def fuzz_report(audit: Audit, place: Place | None = None) -> FindingReport:
     `place` is where the source of what was audited stands.
     """
     wrong = {finding.rule for finding in audit.findings}
-    rules = audit.contract.rules
+    rules = audit.rules
     return FindingReport(
         command="fuzz",
         subject=audit.target,

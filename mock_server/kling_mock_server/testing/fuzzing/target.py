@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -47,13 +47,15 @@ class Answer(NamedTuple):
 
 
 class Target:
-    """One server. `url` is its base URL, or that of the operation itself."""
+    """One server. `url` is its base URL, or that of an operation, which is at one of the `paths`."""
 
-    def __init__(self, url: str, *, timeout_s: float, operation_path: str) -> None:
+    def __init__(self, url: str, *, timeout_s: float, paths: Collection[str]) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise TargetError(f"{url} is not an http(s) URL")
-        self.prefix = parts.path.removesuffix("/").removesuffix(operation_path).removesuffix("/")
+        path = parts.path.removesuffix("/")
+        operation = max((one for one in paths if path.endswith(one)), key=len, default="")
+        self.prefix = path.removesuffix(operation).removesuffix("/")
         self.base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{self.prefix}"
         self.host = parts.hostname
         self._connection = _connection(parts.scheme, parts.hostname, parts.port, timeout_s)

@@ -1,0 +1,34 @@
+"""Mocks with something wrong, over a socket: in their contract, or in their answers."""
+
+import json
+from contextlib import contextmanager
+
+from kling_contracts import Contract
+from kling_mock_server.adapters.live_server import LiveServer
+from support.serving import documented
+
+
+@contextmanager
+def serving_with(change=lambda request, answer: answer(request), contract=None):
+    """Serve a mock whose every answer goes through `change`; yields its URL."""
+    with LiveServer(contract=contract or documented(), fetch="none") as running:
+        answer = running.responder.respond
+        running.responder.respond = lambda request: change(request, answer)
+        yield running.url
+
+
+def spoilt_contract(old, new, operation=""):
+    """Return the contract with one text changed everywhere in its document, or in that of one operation alone."""
+    document = json.loads(json.dumps(documented().document))
+    if not operation:
+        return Contract.compile(_replaced(document, old, new))
+    one = documented().by_name[operation]
+    path, method = one.paths[0], one.method.lower()
+    document["paths"][path][method] = _replaced(document["paths"][path][method], old, new)
+    return Contract.compile(document)
+
+
+def _replaced(value, old, new):
+    text = json.dumps(value)
+    assert old in text, old
+    return json.loads(text.replace(old, new))
