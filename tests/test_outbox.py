@@ -48,4 +48,4 @@ def test_nothing_is_scheduled_before_1970(account):
     create(account, AFTER_MS)
     account.clock.advance(MAX_TIME_MS)
     assert account.state.store.next_scheduled_ms() == 0
-    assert account.state.transaction(outbox.take).message.id == "msg_1"
+    assert account.state.transaction(lambda rows: outbox.take(rows, "127.0.0.1:9")).message.id == "msg_1"

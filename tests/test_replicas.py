@@ -588,16 +588,19 @@ def told_in_order(receiver, task_ids):
     return all(list(dict.fromkeys(statuses)) == EACH_CHANGE for statuses in told)
 
 
-def test_what_is_due_when_a_mock_is_killed_is_sent_after_a_restart(lasting, key, client_at):
+def test_what_is_to_be_sent_when_a_mock_is_killed_is_sent_after_a_restart(lasting, key, client_at):
     with receiving(*[503] * 1000) as receiver:
         with serve(lasting, code=HASTY) as served:
             client = client_at(served.url, key)
+            # Of which the clock stands still: nothing is tried again by itself.
+            client.control("PUT", "/world", world())
             task_ids = [client.created(callback_url=receiver.url) for _ in range(5)]
             until(lambda: client.attempts() >= len(task_ids), "the first attempts")
             served.process.kill()
             served.ended()
         receiver.answer()
-        with serve(lasting, code=HASTY):
+        with serve(lasting, code=HASTY) as served:
+            client_at(served.url, key).control("POST", "/clock", {"advance_ms": HOUR_MS})
             until(lambda: ends(receiver, task_ids), "the callbacks")
     assert told_in_order(receiver, task_ids)
 
@@ -849,7 +852,7 @@ def test_where_nothing_can_be_written_callbacks_are_not_tried_on_and_on(key, mon
         tried.set()
         raise StoreDownError("it is read-only")
 
-    monkeypatch.setattr(store, "due", lambda now_ms: [account_key(key)])
+    monkeypatch.setattr(store, "due", lambda now_ms: [(account_key(key), "127.0.0.1:9")])
     monkeypatch.setattr(store, "transaction", refuse)
     deliver.nudge()
     assert tried.wait(PATIENCE_S)

@@ -17,7 +17,14 @@ from kling_mock_server.state.stores import open_store, sqlite_file
 from kling_mock_server.state.stores import sqlite as store_sqlite
 from kling_mock_server.state.stores import text as store_text
 from kling_mock_server.state.stores.sqlite import SqliteStore
-from kling_mock_server.state.stores.store import SECRET_BYTES, MemoryStore, StoreBusyError, StoreDownError, Table
+from kling_mock_server.state.stores.store import (
+    SECRET_BYTES,
+    MemoryStore,
+    QueuePlace,
+    StoreBusyError,
+    StoreDownError,
+    Table,
+)
 from support import store_child
 from support.redis_server import redis_server
 from support.serving import PATIENCE_S, environment
@@ -44,7 +51,9 @@ def row_from_json(value):
 MANY = Table("many", 1000, row_json, row_from_json)
 OTHERS = Table("others", 1000, row_json, row_from_json)
 FEW = Table("few", 3, row_json, row_from_json)
+QUEUED = Table("queued", 4, row_json, row_from_json, lambda row: QueuePlace(row.text, row.number))
 NUMBERS = store_child.NUMBERS
+DUE = "account", "queue"
 
 
 class Place:
@@ -131,8 +140,8 @@ def keys(store, table, account="account"):
     return [key for key, _ in items(store, table, account)]
 
 
-def schedule(store, at_ms, account="account"):
-    store.transaction(account, lambda rows: rows.schedule(at_ms))
+def schedule(store, at_ms, account="account", queue="queue"):
+    store.transaction(account, lambda rows: rows.schedule(queue, at_ms))
 
 
 # What a change does
@@ -245,7 +254,7 @@ def test_any_text_is_the_name_of_an_account(store):
         schedule(store, number, account=name)
 
     assert [keys(store, MANY, name) for name in ODD_NAMES] == [[f"key {number}"] for number in range(len(ODD_NAMES))]
-    assert set(store.due(len(ODD_NAMES))) == set(ODD_NAMES)
+    assert {account for account, _ in store.due(len(ODD_NAMES))} == set(ODD_NAMES)
 
 
 def test_any_text_is_the_key_of_a_row(store):
@@ -254,6 +263,86 @@ def test_any_text_is_the_key_of_a_row(store):
     assert keys(store, MANY) == ODD_NAMES
     assert list(store.view("account", MANY)) == ODD_NAMES
     assert [store.view("account", MANY)[name].number for name in ODD_NAMES] == list(range(len(ODD_NAMES)))
+
+
+# Queues
+
+
+def stand(store, *rows):
+    """Put rows of keys, queues and numbers."""
+
+    def work(transaction):
+        for key, queue, number in rows:
+            transaction.put(QUEUED, key, Row(number, queue))
+
+    store.transaction("account", work)
+
+
+def in_queues(store, account="account"):
+    """Return the first row of each queue."""
+
+    def work(rows):
+        return {queue: rows.first(QUEUED, queue) for queue in rows.queues(QUEUED)}
+
+    return store.transaction(account, work)
+
+
+def test_the_first_of_a_queue_is_the_row_of_the_least_number(store):
+    stand(store, ("a", "left", 5), ("b", "left", -3), ("c", "right", 2**62), ("d", "right", 2**60))
+
+    assert in_queues(store) == {"left": Row(-3, "left"), "right": Row(2**60, "right")}
+
+
+def test_of_rows_of_one_number_the_first_is_that_of_the_least_key(store):
+    stand(store, ("b", "left", 5), ("é", "left", 5), ("a", "left", 5), ("aa", "left", 5))
+    store.transaction("account", lambda rows: rows.delete(QUEUED, "b"))
+
+    assert store.transaction("account", lambda rows: rows.first(QUEUED, "left")) == Row(5, "left")
+    store.transaction("account", lambda rows: [rows.delete(QUEUED, key) for key in ("a", "aa")])
+    assert in_queues(store) == {"left": Row(5, "left")}
+
+
+def test_a_row_that_is_replaced_stands_where_it_belongs_now(store):
+    stand(store, ("a", "left", 1), ("b", "left", 2))
+
+    stand(store, ("a", "right", 3))
+    assert in_queues(store) == {"left": Row(2, "left"), "right": Row(3, "right")}
+
+    stand(store, ("a", "left", 4))
+    assert in_queues(store) == {"left": Row(2, "left")}
+
+
+def test_a_row_that_is_gone_stands_in_no_queue(store):
+    stand(store, ("a", "one", 1), ("b", "two", 1), ("c", "three", 1), ("d", "four", 1))
+
+    stand(store, ("e", "five", 1))
+    assert set(in_queues(store)) == {"two", "three", "four", "five"}
+    store.transaction("account", lambda rows: rows.delete(QUEUED, "c"))
+    assert set(in_queues(store)) == {"two", "four", "five"}
+    store.transaction("account", lambda rows: rows.clear(QUEUED))
+    assert in_queues(store) == {}
+
+
+def test_a_change_sees_the_queues_as_it_made_them(store):
+    stand(store, ("a", "left", 1), ("b", "left", 2))
+
+    def work(rows):
+        rows.delete(QUEUED, "a")
+        rows.put(QUEUED, "c", Row(3, "right"))
+        seen = [rows.queues(QUEUED), rows.first(QUEUED, "left")]
+        rows.delete(QUEUED, "b")
+        return [*seen, rows.queues(QUEUED), rows.first(QUEUED, "left")]
+
+    assert store.transaction("account", work) == [["left", "right"], Row(2, "left"), ["right"], None]
+
+
+def test_queues_of_an_account_are_scheduled_by_themselves(store):
+    schedule(store, NOW_MS, queue="left")
+    schedule(store, NOW_MS + 1, queue="right")
+
+    assert store.due(NOW_MS + 1) == [("account", "left"), ("account", "right")]
+    schedule(store, None, queue="left")
+    assert (store.due(NOW_MS + 1), store.next_scheduled_ms()) == ([("account", "right")], NOW_MS + 1)
 
 
 # Room
@@ -370,7 +459,7 @@ def test_work_that_raises_after_it_wrote_changes_nothing_where_rows_last(lasting
         rows.put(FEW, "d", Row(3))
         rows.delete(FEW, "c")
         rows.clear(MANY)
-        rows.schedule(None)
+        rows.schedule("queue", None)
         raise LookupError
 
     with pytest.raises(LookupError):
@@ -474,8 +563,8 @@ def test_an_account_is_due_from_the_time_on_that_it_named(store):
     schedule(store, NOW_MS)
 
     assert store.due(NOW_MS - 1) == []
-    assert store.due(NOW_MS) == ["account"]
-    assert store.due(NOW_MS + 1) == ["account"]
+    assert store.due(NOW_MS) == [DUE]
+    assert store.due(NOW_MS + 1) == [DUE]
 
 
 def test_the_earliest_time_is_the_next(store):
@@ -483,7 +572,7 @@ def test_the_earliest_time_is_the_next(store):
         schedule(store, at_ms, account)
 
     assert store.next_scheduled_ms() == NOW_MS
-    assert sorted(store.due(NOW_MS + 5)) == ["a", "b"]
+    assert store.due(NOW_MS + 5) == [("a", "queue"), ("b", "queue")]
 
 
 def test_an_account_can_name_another_time_or_none(store):
@@ -507,7 +596,7 @@ def test_a_change_that_says_nothing_leaves_the_time_as_it_is(store):
 def test_any_time_will_do(store, at_ms):
     schedule(store, at_ms)
 
-    assert store.due(2**71) == ["account"]
+    assert store.due(2**71) == [DUE]
     assert store.due(at_ms - 1) == [] or at_ms > 2**60
 
 
@@ -600,7 +689,7 @@ def test_everything_is_there_when_the_place_is_opened_again(lasting):
     assert items(store, FEW) == [("a", Row(1)), ("b", Row(2)), ("d", Row(3))]
     assert keys(store, MANY) == ["x"]
     assert store.dropped("account", FEW) == 1
-    assert (store.next_scheduled_ms(), store.due(NOW_MS)) == (NOW_MS, ["account"])
+    assert (store.next_scheduled_ms(), store.due(NOW_MS)) == (NOW_MS, [DUE])
     assert put(store, FEW, "e") == [Row(1)]
 
 
@@ -959,7 +1048,7 @@ def test_an_account_that_ended_is_woken_no_longer_once_it_says_so(replicas, redi
     schedule(store, 5)
     for key in redis.ask("KEYS", "klingkit:{account}:*"):
         redis.ask("DEL", key)
-    assert store.due(5) == ["account"]
+    assert store.due(5) == [DUE]
 
     schedule(store, None)
 
@@ -981,7 +1070,7 @@ def test_options_of_the_url_do_no_harm(redis, option):
         put(store, FEW, *"abcd")
         schedule(store, 5)
 
-        assert (keys(store, FEW), store.due(5)) == (["b", "c", "d"], ["account"])
+        assert (keys(store, FEW), store.due(5)) == (["b", "c", "d"], [DUE])
 
 
 # Opening
@@ -1078,7 +1167,10 @@ def test_a_file_of_another_format_is_refused_and_left_as_it_is(path, written):
 
     said = refusal(f"sqlite:///{path}")
 
-    assert f"written by another version of klingkit, in format {written} and not 3; name another file" in said
+    assert (
+        f"written by another version of klingkit, in format {written} and not {store_text.FORMAT}; name another file"
+        in said
+    )
     assert "\n" not in said
     assert path.read_bytes() == content
 
@@ -1155,7 +1247,8 @@ def test_a_server_in_use_by_another_version_is_refused(redis):
     redis.ask("FLUSHALL")
     redis.ask("SET", "klingkit:format", "1")
 
-    assert "another version of klingkit, in format 1 and not 3; name another database" in refusal(redis.url)
+    said = f"another version of klingkit, in format 1 and not {store_text.FORMAT}; name another database"
+    assert said in refusal(redis.url)
 
 
 # Against memory, as a model
@@ -1163,16 +1256,19 @@ def test_a_server_in_use_by_another_version_is_refused(redis):
 MODEL_EXAMPLES = min(settings.default.max_examples // 3, 1000)
 
 ACCOUNTS = st.sampled_from(["one", "two"])
-TABLES = st.sampled_from([FEW, MANY])
+TABLES = st.sampled_from([FEW, MANY, QUEUED])
+QUEUES = st.sampled_from(["", "a", "b", "a b"])
 KEYS = st.sampled_from(["", "a", "b", "c", "d", "}é\ud800"])
-ROWS = st.builds(Row, st.integers(), st.text(max_size=5), st.binary(max_size=5))
+ROWS = st.builds(Row, st.integers(-(2**62), 2**62), st.sampled_from(["", "a", "b", "a b"]), st.binary(max_size=5))
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), TABLES, KEYS, ROWS),
         st.tuples(st.just("put"), TABLES, KEYS, ROWS),
         st.tuples(st.sampled_from(["get", "delete"]), TABLES, KEYS),
         st.tuples(st.sampled_from(["items", "clear"]), TABLES),
-        st.tuples(st.just("schedule"), st.none() | st.integers(0, 5)),
+        st.tuples(st.just("schedule"), QUEUES, st.none() | st.integers(0, 5)),
+        st.tuples(st.just("first"), st.just(QUEUED), QUEUES),
+        st.tuples(st.just("queues"), st.just(QUEUED)),
     ),
     max_size=8,
 )
@@ -1217,12 +1313,13 @@ def taking(steps):
 
 
 def seen(store):
-    tables = [(account, table) for account in ("one", "two") for table in (FEW, MANY)]
+    tables = [(account, table) for account in ("one", "two") for table in (FEW, MANY, QUEUED)]
     return (
         [list(store.view(*at).items()) for at in tables],
         [len(store.view(*at)) for at in tables],
         [store.newest(*at, 1, 2) for at in tables],
         [store.dropped(*at) for at in tables],
+        [in_queues(store, account) for account in ("one", "two")],
         [sorted(store.due(now_ms)) for now_ms in (0, 2, 5)],
         store.next_scheduled_ms(),
     )

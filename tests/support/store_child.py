@@ -48,7 +48,7 @@ def stop_halfway(store):
 
     def work(rows):
         rows.put(NUMBERS, "half", 1)
-        rows.schedule(1)
+        rows.schedule("queue", 1)
         print("writing", flush=True)
         sys.stdin.read()
 

@@ -10,7 +10,7 @@ from kling_contracts import Report
 from kling_contracts.http import JSON_TYPE
 from kling_contracts.judging.report import printable
 from kling_contracts.rules.price import Price
-from kling_mock_server.outgoing.webhooks import Attempt, Targets, post, signature_headers
+from kling_mock_server.outgoing.webhooks import TIMEOUT_S, Attempt, Targets, post, signature_headers
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import CALLBACK
 from kling_mock_server.protocol.task_json import state_json
@@ -25,8 +25,8 @@ _LOG: Final = logging.getLogger("klingkit")
 _WRONG_SECRET: Final = "d3Jvbmc="
 _ALL: Final = 100
 
-Post = Callable[[str, bytes, dict[str, str]], Attempt]
-"""Sends a body with headers to a URL, once."""
+Post = Callable[[str, bytes, dict[str, str], float], Attempt]
+"""Sends a body with headers to a URL, once, within so many seconds."""
 
 
 class CallbackSender(NamedTuple):
@@ -36,18 +36,26 @@ class CallbackSender(NamedTuple):
     secrets: tuple[str, ...] = ()
     """Webhook secrets; every one signs, and without any a callback is not signed."""
     post: Post = post
+    timeout_s: float = TIMEOUT_S
+    """How long one attempt may take in all, in seconds; it ends with its lease in any case."""
     price: Price | None = None
     """The price of a create call; None: not known."""
 
     def attempt(self, account: Account, due: Due) -> Entry | None:
         """Send a callback once and settle it; return its entry in the journal.
 
-        Returns None where a world that was put in the meantime has forgotten the task.
+        Returns None where a world that was put in the meantime has forgotten the task, and where the lease is over:
+        then nothing was sent.
         """
         body, url = _body(account, due, self.price), due.outbox.url
         refusal = self.targets.refusal(url)
+        timeout_s = min(self.timeout_s, due.left_s())
+        if timeout_s <= 0:
+            # This process was held up: another one may have sent this callback, and the next of the task.
+            account.state.transaction(lambda rows: outbox.release(rows, due))
+            return None
         began = perf_counter()
-        attempt = Attempt(0, refusal) if refusal else self._posted(url, body, due)
+        attempt = Attempt(0, refusal) if refusal else self._posted(url, body, due, timeout_s)
         entry = _entry(account, due, body, attempt, round((perf_counter() - began) * 1000, 3))
         # A target that may not be called stays one: another attempt would be refused as well.
         done = attempt.delivered or bool(refusal)
@@ -56,9 +64,9 @@ class CallbackSender(NamedTuple):
         account.journal.record(entry)
         return entry
 
-    def _posted(self, url: str, body: bytes, due: Due) -> Attempt:
+    def _posted(self, url: str, body: bytes, due: Due, timeout_s: float) -> Attempt:
         try:
-            return self.post(url, body, self._headers(due, body))
+            return self.post(url, body, self._headers(due, body), timeout_s)
         except Exception as error:
             # Not of the network: another library of this process forbids sockets, for one.
             _LOG.exception("the callback to %s was not sent", printable(without_passwords(url)))

@@ -1,7 +1,12 @@
-"""Sends callbacks, off the request path: what is due, in order, one account's one after the other."""
+"""Sends callbacks, off the request path: what is due, in order, one account's to one receiver one after the other.
+
+A receiver, named by host and port, has a lane: some threads at most, and one where it does not answer. A receiver that
+hangs keeps its own lane busy and delays no other.
+"""
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -11,17 +16,20 @@ from kling_mock_server.state import outbox
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.state.stores.store import StoreDownError, real_ms
-from kling_mock_server.state.tables import OUTBOXES
 
 _LOG: Final = logging.getLogger("klingkit")
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-THREADS: Final = 64
-"""Accounts whose callbacks are sent at once; a receiver that is slow holds up its own account's alone."""
+THREADS: Final = 256
+"""Callbacks that are sent at once."""
+LANE_THREADS: Final = 8
+"""Callbacks that are sent to one receiver at once, each of another account; one where it did not answer the last."""
+MAX_SILENT: Final = 1000
+"""Receivers of which it is remembered that they did not answer."""
 TURN_S: Final = 1.0
-"""How long an account goes on sending before it is the turn of those that wait for a thread."""
+"""How long an account goes on sending to a receiver before it is the turn of those that wait for a thread."""
 LOOK_AGAIN_S: Final = 0.1
 """How often a store that other processes share is asked what is due."""
 BEFORE_REPLY_S: Final = 3.0
@@ -32,6 +40,9 @@ STORE_DOWN_S: Final = 1.0
 """How long a store that cannot be used is left alone."""
 _HOUR_S: Final = 3600.0
 """No pause is longer: a system's clock may be set, and a thread cannot wait for a thousand years."""
+
+Queue = tuple[str, str]
+"""The callbacks of one account (its key) to one receiver."""
 
 
 class CallbackWorker:
@@ -50,7 +61,11 @@ class CallbackWorker:
         self._changed = threading.Condition()
         self._changes = 0
         """The number of times that something may have become due, or was sent."""
-        self._busy: set[str] = set()
+        self._busy: set[Queue] = set()
+        self._lanes: Counter[str] = Counter()
+        """How many callbacks are being sent to each receiver."""
+        self._silent: set[str] = set()
+        """Receivers that did not answer when they were last called."""
         self._thread: threading.Thread | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._closed = False
@@ -84,14 +99,15 @@ class CallbackWorker:
         """Wait until nothing of an account is due or being sent; return False where that took too long."""
         self.nudge()
         ends_at = monotonic() + timeout_s
-        with self._changed:
-            while self._has_work(account):
-                left_s = ends_at - monotonic()
-                if left_s <= 0 or self._closed:
-                    return False
-                # Callbacks that other processes send are not announced here.
-                self._changed.wait(min(left_s, LOOK_AGAIN_S) if self._store.shared else left_s)
-        return True
+        while True:
+            changes = self._changes
+            if not self._has_work(account):
+                return True
+            left_s = ends_at - monotonic()
+            if left_s <= 0 or self._closed:
+                return False
+            # Callbacks that other processes send are not announced here.
+            self._wait_for_change(changes, min(left_s, LOOK_AGAIN_S) if self._store.shared else left_s)
 
     def close(self) -> None:
         """Begin nothing more; returns when what is being sent has arrived or run into its timeout."""
@@ -115,10 +131,10 @@ class CallbackWorker:
         self._changed.notify_all()
 
     def _has_work(self, key: str) -> bool:
-        if key in self._busy:
-            return True
-        account = self._accounts.of(key)
-        return outbox.is_due(account.state.view(OUTBOXES), account.clock.now_ms())
+        with self._changed:
+            if any(key == account for account, _ in self._busy):
+                return True
+        return self._accounts.of(key).state.transaction(outbox.is_due)
 
     def _run(self) -> None:
         while not self._closed:
@@ -139,50 +155,77 @@ class CallbackWorker:
     def _look(self) -> float:
         """Begin what is due; return in how many seconds to look again, if nothing changes before."""
         # Not under the lock: a create call would wait for a slow store.
-        due, scheduled_ms = self._store.due(real_ms()), self._store.next_scheduled_ms()
+        due = self._store.due(real_ms())
         with self._changed:
-            for key in due:
-                if key not in self._busy and not self._closed:
-                    self._begin(key)
-        # The due callback is being sent by now, and its end is announced.
-        pauses = [LOOK_AGAIN_S if due or self._store.shared else _HOUR_S]
-        if scheduled_ms is not None and not due:
+            for queue in due:
+                if not self._closed and queue not in self._busy and self._has_room(queue[1]):
+                    self._begin(queue)
+        if due:
+            # It is being sent by now, and its end is announced.
+            return LOOK_AGAIN_S
+        pauses = [LOOK_AGAIN_S if self._store.shared else _HOUR_S]
+        scheduled_ms = self._store.next_scheduled_ms()
+        if scheduled_ms is not None:
             pauses.append(max(scheduled_ms - real_ms(), 1) / 1000)
         return min(pauses)
 
-    def _begin(self, key: str) -> None:
+    def _has_room(self, receiver: str) -> bool:
+        return self._lanes[receiver] < (1 if receiver in self._silent else LANE_THREADS)
+
+    def _begin(self, queue: Queue) -> None:
         assert self._pool is not None
         try:
-            self._pool.submit(self._send_due, key)
+            self._pool.submit(self._send_due, queue)
         except RuntimeError:
             # The process is ending, and the mock was not closed.
             self._closed = True
         else:
-            self._busy.add(key)
+            self._busy.add(queue)
+            self._lanes[queue[1]] += 1
 
-    def _send_due(self, key: str) -> None:
-        ends_at = monotonic() + TURN_S
+    def _send_due(self, queue: Queue) -> None:
         try:
-            account = self._accounts.of(key)
-            while not self._closed:
-                due = account.state.transaction(outbox.take)
-                if due is None:
-                    break
-                entry = self.sender.attempt(account, due)
-                if entry and self.watch:
-                    self.watch(entry)
-                if monotonic() >= ends_at:
-                    break
+            self._send_for_a_turn(*queue)
         except StoreDownError:
             # A store that cannot write may still read: the account would be due again at once.
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed, STORE_DOWN_S)
+            self._rest()
         except Exception:
             # Nobody asks for the result of this job: without a line here the error would be lost.
-            _LOG.exception("the callbacks of account %s failed, and are tried again", key)
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed, STORE_DOWN_S)
+            _LOG.exception("the callbacks of account %s failed, and are tried again", queue[0])
+            self._rest()
         finally:
             with self._changed:
-                self._busy.discard(key)
+                self._busy.discard(queue)
+                self._leave_lane(queue[1])
                 self._announce()
+
+    def _send_for_a_turn(self, key: str, receiver: str) -> None:
+        ends_at = monotonic() + TURN_S
+        account = self._accounts.of(key)
+        while not self._closed:
+            due = account.state.transaction(lambda rows: outbox.take(rows, receiver))
+            if due is None:
+                return
+            entry = self.sender.attempt(account, due)
+            if entry:
+                self._note(receiver, entry)
+            if monotonic() >= ends_at:
+                return
+
+    def _note(self, receiver: str, entry: Entry) -> None:
+        with self._changed:
+            self._silent.discard(receiver)
+            if not entry.status and len(self._silent) < MAX_SILENT:
+                self._silent.add(receiver)
+        if self.watch:
+            self.watch(entry)
+
+    def _leave_lane(self, receiver: str) -> None:
+        self._lanes[receiver] -= 1
+        if not self._lanes[receiver]:
+            # A receiver that is called no more is forgotten.
+            del self._lanes[receiver]
+
+    def _rest(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed, STORE_DOWN_S)

@@ -20,6 +20,8 @@ def connected(parts: SplitResult, timeout_s: float) -> Iterator["HTTPConnection"
 
     Connecting counts: the block has what is left of the time. Only a host of several addresses that answer to nothing
     takes longer, as each of them is tried for that long; how long a name may take to look up is the system's choice.
+    The block begins in time or not at all.
+
     Raises `TimeoutError` where the time is over, another `OSError` where nothing answers, `ValueError` for a port that
     is none.
     """
@@ -29,7 +31,10 @@ def connected(parts: SplitResult, timeout_s: float) -> Iterator["HTTPConnection"
     ends_at = monotonic() + timeout_s
     with closing(_connection(parts, timeout_s)) as connection:
         connection.connect()
-        deadline = _Deadline(connection.sock, max(0.0, ends_at - monotonic()))
+        left_s = ends_at - monotonic()
+        if left_s <= 0:
+            raise TimeoutError(f"not connected within {timeout_s:g} s")
+        deadline = _Deadline(connection.sock, left_s)
         try:
             yield connection
         except (OSError, HTTPException):

@@ -11,6 +11,7 @@ from kling_mock_server.state.tables import (
     EXTERNAL_IDS,
     FILES,
     ONE,
+    OUTBOXES,
     RUNNING,
     SESSIONS,
     STATE,
@@ -92,9 +93,10 @@ class AccountState:
         return state
 
     def _write(self, rows: Transaction, world: World) -> None:
+        for queue in rows.queues(OUTBOXES):
+            rows.schedule(queue, None)
         for table in (*WORLD_TABLES, *TASK_TABLES):
             rows.clear(table)
-        rows.schedule(None)
         # The newest last, as they are created.
         tasks = sorted((world.tasks or {}).values(), key=lambda task: task.created_ms)
         tables: Mapping[Table, Mapping[str, Any]] = {

@@ -43,7 +43,7 @@ class Clock:
             most_ms = MAX_TIME_MS - (state.now_ms() - state.advanced_ms)
             advanced_ms = max(state.advanced_ms, min(state.advanced_ms + by_ms, most_ms))
             rows.put(STATE, ONE, state._replace(advanced_ms=advanced_ms))
-            outbox.reschedule(rows)
+            outbox.reschedule_all(rows)
 
         self._state.transaction(work)
         self._on_due()

@@ -1,20 +1,21 @@
-"""The callback queue of an account, as functions over its rows: the next callback, its lease, its retries.
+"""The callbacks of an account that are to be sent, as functions over its rows: the next one, its lease, its retries.
 
-A task has one row in `OUTBOXES` for as long as callbacks of it are left. The store is told when the earliest of them is
-due in real time, so that the callback worker need not look at every account.
+A task has one row in `OUTBOXES` for as long as callbacks of it are left. The rows of one receiver are a queue: its
+callbacks are sent one after the other, by the time at which they are due, so that a receiver that hangs delays no other
+one. The store is told when the first of a queue is due in real time: nothing here looks at those behind it.
 """
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from kling_contracts.facts.task import Task
 from kling_mock_server.state.stores.store import Transaction, real_ms
-from kling_mock_server.state.tables import LEASE, ONE, OUTBOXES, STATE, TASKS, Message, Outbox, State
+from kling_mock_server.state.tables import LEASES, ONE, OUTBOXES, STATE, TASKS, Message, Outbox, State
 
 GAPS_MS: Final = (1_000, 2_000, 4_000, 8_000)
 """Milliseconds on the account's clock between one attempt at a callback and the next; after the last it is given up."""
 LEASE_MS: Final = 8_000
-"""The time in ms for which one process alone may send an account's callbacks; each attempt renews it."""
+"""The time in ms for which one process alone may send an account's callbacks to a receiver. An attempt ends with its
+lease: sent later, it could come after the task's next callback, which another process had sent by then."""
 
 
 class Due(NamedTuple):
@@ -23,37 +24,37 @@ class Due(NamedTuple):
     outbox: Outbox
     task: Task
     leased_until_ms: int
-    """Until when no other process sends the account's callbacks (real time, Unix ms)."""
+    """Until when no other process sends the account's callbacks to this receiver (real time, Unix ms)."""
 
     @property
     def message(self) -> Message:
         """The message to be sent."""
         return self.outbox.messages[0]
 
+    def left_s(self) -> float:
+        """Return how many seconds of the lease are left; not positive where it is over."""
+        return (self.leased_until_ms - real_ms()) / 1000
 
-def add(rows: Transaction, outbox: Outbox, task: Task) -> None:
+
+def add(rows: Transaction, outbox: Outbox) -> None:
     """Add the callbacks of a new task."""
-    rows.put(OUTBOXES, task.id, outbox)
-    if outbox.due_ms <= task.created_ms:
-        # Nothing can be due earlier than at once: the others, thousands perhaps, need not be read.
-        rows.schedule(rows.get(LEASE, ONE) or 0)
-    else:
-        reschedule(rows)
+    rows.put(OUTBOXES, outbox.task_id, outbox)
+    _reschedule(rows, outbox.receiver)
 
 
-def take(rows: Transaction) -> Due | None:
-    """Return the callback that is due first, for this process alone to send; None where none is."""
-    now_ms, leased_until_ms = real_ms(), rows.get(LEASE, ONE)
-    if leased_until_ms is not None and leased_until_ms > now_ms:
+def take(rows: Transaction, receiver: str) -> Due | None:
+    """Return the callback to a receiver that is due first, for this process alone to send; None where none is."""
+    now_ms = real_ms()
+    if (rows.get(LEASES, receiver) or 0) > now_ms:
         return None
-    waiting = sorted((outbox for _, outbox in rows.items(OUTBOXES)), key=lambda one: one.due_ms)
-    if not waiting or waiting[0].due_ms > _now_ms(rows):
-        reschedule(rows)
+    first: Outbox | None = rows.first(OUTBOXES, receiver)
+    if first is None or first.due_ms > _now_ms(rows):
+        _reschedule(rows, receiver)
         return None
     leased_until_ms = now_ms + LEASE_MS
-    rows.put(LEASE, ONE, leased_until_ms)
-    rows.schedule(leased_until_ms)
-    return Due(waiting[0], rows.get(TASKS, waiting[0].task_id), leased_until_ms)
+    rows.put(LEASES, receiver, leased_until_ms)
+    rows.schedule(receiver, leased_until_ms)
+    return Due(first, rows.get(TASKS, first.task_id), leased_until_ms)
 
 
 def settle(rows: Transaction, due: Due, *, done: bool) -> bool:
@@ -64,22 +65,35 @@ def settle(rows: Transaction, due: Due, *, done: bool) -> bool:
     # They differ where the attempt took so long that another process has settled it.
     if rows.get(OUTBOXES, due.task.id) == due.outbox:
         _proceed(rows, due.outbox, done=done)
-    if rows.get(LEASE, ONE) == due.leased_until_ms:
-        rows.clear(LEASE)
-    reschedule(rows)
+    release(rows, due)
     return rows.get(TASKS, due.task.id) is not None
 
 
-def is_due(outboxes: Mapping[str, Outbox], now_ms: int) -> bool:
+def release(rows: Transaction, due: Due) -> None:
+    """End the lease of a callback, sent or not."""
+    receiver = due.outbox.receiver
+    if rows.get(LEASES, receiver) == due.leased_until_ms:
+        rows.delete(LEASES, receiver)
+    _reschedule(rows, receiver)
+
+
+def is_due(rows: Transaction) -> bool:
     """Return whether a callback is due or, by whichever process, being sent."""
-    return any(outbox.due_ms <= now_ms for outbox in outboxes.values())
+    now_ms = _now_ms(rows)
+    return any(rows.first(OUTBOXES, receiver).due_ms <= now_ms for receiver in rows.queues(OUTBOXES))
 
 
-def reschedule(rows: Transaction) -> None:
-    """Tell the store when, in real time, the next callback is to be sent, not before the present one is settled."""
-    due_ms, leased_until_ms = _next_due_ms(rows), rows.get(LEASE, ONE) or 0
+def reschedule_all(rows: Transaction) -> None:
+    """Tell the store anew when callbacks are due in real time: the account's clock was set."""
+    for receiver in rows.queues(OUTBOXES):
+        _reschedule(rows, receiver)
+
+
+def _reschedule(rows: Transaction, receiver: str) -> None:
+    """Tell the store when, in real time, a receiver's next callback is to be sent, not before the lease ends."""
+    due_ms, leased_until_ms = _next_due_ms(rows, receiver), rows.get(LEASES, receiver) or 0
     # At 0 at least: on a clock that was advanced far, a callback may be due before 1970 in real time.
-    rows.schedule(None if due_ms is None else max(due_ms, leased_until_ms))
+    rows.schedule(receiver, None if due_ms is None else max(due_ms, leased_until_ms))
 
 
 def _proceed(rows: Transaction, outbox: Outbox, *, done: bool) -> None:
@@ -99,12 +113,12 @@ def _now_ms(rows: Transaction) -> int:
     return state.now_ms()
 
 
-def _next_due_ms(rows: Transaction) -> int | None:
+def _next_due_ms(rows: Transaction, receiver: str) -> int | None:
     state: State | None = rows.get(STATE, ONE)
-    due_ms: int | None = min((outbox.due_ms for _, outbox in rows.items(OUTBOXES)), default=None)
-    if due_ms is None or state is None:
+    first: Outbox | None = rows.first(OUTBOXES, receiver)
+    if first is None or state is None:
         return None
     if state.standing_ms is None:
-        return due_ms - state.advanced_ms
+        return first.due_ms - state.advanced_ms
     # A clock that stands still waits for nobody.
-    return 0 if due_ms <= state.now_ms() else None
+    return 0 if first.due_ms <= state.now_ms() else None

@@ -1,6 +1,7 @@
 """The records of an account: the tables of a store, and the rows in them."""
 
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import (
@@ -12,7 +13,7 @@ from kling_contracts.facts.world import (
     video_from_json,
     video_json,
 )
-from kling_mock_server.state.stores.store import Table, real_ms
+from kling_mock_server.state.stores.store import QueuePlace, Table, real_ms
 
 MAX_TASKS: Final = 10_000
 """Tasks an account keeps; the oldest is forgotten, with its external id."""
@@ -82,10 +83,30 @@ class Outbox(NamedTuple):
     due_ms: int
     """When it is tried (again), on the account's clock."""
 
+    @property
+    def receiver(self) -> str:
+        """The receiver: host and port of the URL; empty where it cannot be read."""
+        return receiver_of(self.url)
+
     def moved(self, by_ms: int) -> "Outbox":
         """Return the callbacks so much later."""
         messages = tuple(message._replace(at_ms=message.at_ms + by_ms) for message in self.messages)
         return self._replace(messages=messages, due_ms=self.due_ms + by_ms)
+
+
+def receiver_of(url: str) -> str:
+    """Return the host and the port of a callback URL, like `localhost:8000`; "" where it cannot be read."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return ""
+    receiver = f"{parts.hostname or ''}:{port}"
+    return receiver if receiver.isprintable() and len(receiver) <= _MAX_RECEIVER_LENGTH else ""
+
+
+_MAX_RECEIVER_LENGTH: Final = 300
+"""Characters; a host name has 253 at most (RFC 1035 section 2.3.4)."""
 
 
 def _same(row: Any) -> Any:
@@ -112,12 +133,13 @@ EXTERNAL_IDS: Final = Table("external_ids", MAX_ISSUED, _same, _same)
 TASKS: Final = Table("tasks", MAX_TASKS, list, lambda row: Task(*row))
 RUNNING: Final = Table("running", MAX_TASKS, _same, _same)
 """Tasks that may still run, and when each ends; kept where the account has a limit on them."""
-OUTBOXES: Final = Table("outboxes", MAX_TASKS, list, _outbox)
-LEASE: Final = Table("lease", 1, _same, _same)
-"""Until when (real time, Unix ms) one process alone sends the account's callbacks."""
+OUTBOXES: Final = Table("outboxes", MAX_TASKS, list, _outbox, lambda row: QueuePlace(row.receiver, row.due_ms))
+"""The callbacks of each task; those to one receiver are a queue, by the time at which they are due."""
+LEASES: Final = Table("leases", MAX_TASKS, _same, _same)
+"""Until when (real time, Unix ms) one process alone sends the account's callbacks to a receiver."""
 RESULTS: Final = Table("results", MAX_RESULTS, lambda row: row.hex(), bytes.fromhex)
 
 WORLD_TABLES: Final = (SESSIONS, AUDIOS, FILES, VIDEOS, EXTERNAL_IDS)
-TASK_TABLES: Final = (TASKS, RUNNING, OUTBOXES, LEASE, RESULTS)
+TASK_TABLES: Final = (TASKS, RUNNING, OUTBOXES, LEASES, RESULTS)
 ONE: Final = "one"
 """The key in a table of one row."""

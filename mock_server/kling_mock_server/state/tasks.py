@@ -88,7 +88,7 @@ class Tasks:
         for forgotten in rows.put(TASKS, task.id, task):
             _forget(rows, forgotten)
         if outbox:
-            callbacks.add(rows, outbox.moved(waited_ms), task)
+            callbacks.add(rows, outbox.moved(waited_ms))
         return task
 
     def __len__(self) -> int:

@@ -11,7 +11,8 @@ from weakref import WeakValueDictionary
 
 from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, SECRET_KEY, Keys, keys_of
 from kling_mock_server.state.stores.redis_link import ConnectionLostError, Link
-from kling_mock_server.state.stores.redis_rows import RedisTransaction, WriteConflictError, pairs
+from kling_mock_server.state.stores.redis_places import account_and_queue
+from kling_mock_server.state.stores.redis_rows import LostKeyError, RedisTransaction, WriteConflictError, pairs
 from kling_mock_server.state.stores.store import SECRET_BYTES, StoreBusyError, StoreDownError, Table, Transaction
 from kling_mock_server.state.stores.text import FAR, View, bytes_of, name_of, row_of
 
@@ -32,6 +33,7 @@ class RedisStore:
 
     def __init__(self, url: str) -> None:
         self._link = Link(url)
+        self.on_lost: Callable[[str], None] | None = None
         # Threads of one process wait for each other here: between processes, waiting is asking again and again.
         self._queues: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._joining = threading.Lock()
@@ -44,15 +46,15 @@ class RedisStore:
         Raises `StoreBusyError` where others do not stop, `StoreDownError` where the server does not answer: it is
         unknown then whether anything was written.
         """
-        deadline = time.monotonic() + BUSY_S
-        with self._joining:
-            queue = self._queues.setdefault(account, threading.Lock())
-        if not queue.acquire(timeout=BUSY_S):
-            raise _busy()
         try:
-            return self._insist(keys_of(account), work, deadline)
-        finally:
-            queue.release()
+            return self._alone(account, work)
+        except LostKeyError:
+            if self.on_lost:
+                self.on_lost(account)
+        try:
+            return self._alone(account, work)
+        except LostKeyError:
+            raise StoreDownError("Redis: the server loses keys as fast as they are written") from None
 
     def view(self, account: str, table: Table) -> Mapping[str, Any]:
         """Return the table; what a change is still writing shows once it is done."""
@@ -76,10 +78,10 @@ class RedisStore:
         (found,) = self._link.ask(("HGET", keys_of(account).meta, f"dropped:{table.name}"))
         return int(found or 0)
 
-    def due(self, now_ms: int) -> list[str]:
-        """Return the accounts whose time has come, the longest overdue first."""
-        (names,) = self._link.ask(("ZRANGEBYSCORE", SCHEDULE_KEY, "-inf", now_ms))
-        return [name_of(name) for name in names]
+    def due(self, now_ms: int) -> list[tuple[str, str]]:
+        """Return the accounts and queues whose time has come, the longest overdue first."""
+        (members,) = self._link.ask(("ZRANGEBYSCORE", SCHEDULE_KEY, "-inf", now_ms))
+        return [account_and_queue(member) for member in members]
 
     def next_scheduled_ms(self) -> int | None:
         """Return the earliest time asked for."""
@@ -104,6 +106,17 @@ class RedisStore:
         """Close the connections."""
         self._link.close()
 
+    def _alone(self, account: str, work: Callable[[Transaction], T]) -> T:
+        deadline = time.monotonic() + BUSY_S
+        with self._joining:
+            queue = self._queues.setdefault(account, threading.Lock())
+        if not queue.acquire(timeout=BUSY_S):
+            raise _busy()
+        try:
+            return self._insist(keys_of(account), work, deadline)
+        finally:
+            queue.release()
+
     def _insist(self, keys: Keys, work: Callable[[Transaction], T], deadline: float) -> T:
         token, pause_s, lost = secrets.token_hex(8), _MIN_PAUSE_S, False
         while True:
@@ -127,6 +140,10 @@ class RedisStore:
                 result = work(rows)
             except StoreDownError:
                 # There is nobody to talk to any more.
+                raise
+            except LostKeyError:
+                # Some of an account is none: what is left would contradict itself.
+                rows.drop()
                 raise
             except Exception:
                 # If its time was up, what it stumbled over may never have been there.

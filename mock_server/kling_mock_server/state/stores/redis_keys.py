@@ -12,7 +12,7 @@ FORMAT_KEY: Final = "klingkit:format"
 SECRET_KEY: Final = "klingkit:secret"
 """A random secret that the processes share."""
 SCHEDULE_KEY: Final = "klingkit:schedule"
-"""A sorted set of accounts, by the time at which they are scheduled."""
+"""A sorted set of queues and their accounts, by the time for which they are scheduled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Keys:
 
     @property
     def meta(self) -> str:
-        """A hash of numbers: what tables hold and have dropped, the newest row's, when all this ends."""
+        """A hash of numbers: how many rows tables hold and have dropped, that of the newest row, when all this ends."""
         return self.prefix + "meta"
 
     def rows(self, table: str) -> str:
@@ -39,6 +39,14 @@ class Keys:
     def order(self, table: str) -> str:
         """Return the key of a sorted set: the rows' keys, the oldest first."""
         return f"{self.prefix}order:{table}"
+
+    def places(self, table: str) -> str:
+        """Return the key of a sorted set: the rows' places in queues."""
+        return f"{self.prefix}places:{table}"
+
+    def of_table(self, table: str) -> tuple[str, str, str]:
+        """Return every key of a table."""
+        return self.rows(table), self.order(table), self.places(table)
 
 
 @lru_cache

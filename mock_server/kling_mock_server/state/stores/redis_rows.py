@@ -7,18 +7,20 @@ from typing import Any, Final
 
 from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, Keys
 from kling_mock_server.state.stores.redis_link import Command, ConnectionLostError, Talk
+from kling_mock_server.state.stores.redis_places import beginning_of, behind, key_of, member_of, queue_of, scheduled
 from kling_mock_server.state.stores.store import StoreDownError, Table, real_ms
 from kling_mock_server.state.stores.text import DAY_MS, FAR, KEPT_MS, bytes_of, name_of, row_of, text_of
 
 LOCK_MS: Final = 5000
 """The time in which a transaction must end: a process that died in the middle of one blocks the others as long."""
 
-_UNKNOWN: Final = -FAR
-"""When an account is scheduled that is new, or was forgotten while it still wanted to."""
-
 
 class WriteConflictError(Exception):
     """The account belongs to another change. Nothing was written."""
+
+
+class LostKeyError(Exception):
+    """The server has lost a key of the account, as one does that evicts keys when its memory is full."""
 
 
 def pairs(flat: list[bytes]) -> dict[bytes, bytes]:
@@ -33,18 +35,25 @@ class _Draft:
     held: int
     dropped: int
     is_new: bool
-    """Whether the server has no key for it, or will have lost it."""
+    """Whether the server has no rows of it, or will have deleted them."""
+    stored: int = 0
+    """How many rows the server has."""
     is_cleared: bool = False
     texts: dict[bytes, str | bytes | None] = field(default_factory=dict)
     """Rows that were read or written; None: there is none."""
     written: set[bytes] = field(default_factory=set)
     """Keys of rows that were put or deleted."""
     added: dict[bytes, int] = field(default_factory=dict)
-    """Keys of the rows that are newer than all others, and their place."""
+    """Keys of the rows that are newer than all others, and their number."""
+    members: dict[bytes, bool] = field(default_factory=dict)
+    """Places in queues, and whether a row is there by now, where that changed."""
 
 
 class RedisTransaction:
-    """The tables of one account, which this change alone may write. Raises `WriteConflictError` where another may."""
+    """The tables of one account, which this change alone may write.
+
+    Raises `WriteConflictError` where another one may, and `LostKeyError` where the server has not what it was given.
+    """
 
     def __init__(self, talk: Talk, keys: Keys, token: str) -> None:
         self._talk = talk
@@ -59,8 +68,7 @@ class RedisTransaction:
             raise WriteConflictError
         self._meta = {name.decode(): int(number) for name, number in pairs(meta).items()}
         self._seq = self._meta.get("seq", 0)
-        self._was_scheduled_ms = self._meta.get("scheduled") if "until" in self._meta else _UNKNOWN
-        self._scheduled_ms = self._was_scheduled_ms
+        self._scheduled: dict[str, int | None] = {}
         self._drafts: dict[str, _Draft] = {}
 
     def get(self, table: Table, key: str) -> Any:
@@ -71,10 +79,13 @@ class RedisTransaction:
     def put(self, table: Table, key: str, row: Any) -> list[Any]:
         """Add a row as the newest, or replace one in its place; return the rows that made room."""
         name, draft = bytes_of(key), self._draft(table)
-        is_new = self._text(table, name) is None
+        text = self._text(table, name)
+        self._leave(table, name, text)
         draft.texts[name] = text_of(table, row)
         draft.written.add(name)
-        if not is_new:
+        if table.place_of:
+            draft.members[member_of(table.place_of(row), name)] = True
+        if text is not None:
             return []
         self._seq += 1
         draft.added[name] = self._seq
@@ -85,7 +96,7 @@ class RedisTransaction:
         """Remove a row, if it is there."""
         name = bytes_of(key)
         if self._text(table, name) is not None:
-            self._remove(self._draft(table), name)
+            self._remove(table, name)
 
     def clear(self, table: Table) -> None:
         """Remove all rows, and forget how many made room."""
@@ -95,9 +106,21 @@ class RedisTransaction:
         """Return keys and rows, the oldest first."""
         return [(name_of(key), row_of(table, text)) for key, text in self._texts(table)]
 
-    def schedule(self, at_ms: int | None) -> None:
-        """Schedule the account from `at_ms` (real time, Unix ms) on; None: no longer."""
-        self._scheduled_ms = None if at_ms is None else min(at_ms, FAR)
+    def first(self, table: Table, queue: str) -> Any:
+        """Return the first row of a queue, None where it is empty."""
+        member = self._first_member(table, queue)
+        text = None if member is None else self._text(table, key_of(member))
+        return None if text is None else row_of(table, text)
+
+    def queues(self, table: Table) -> list[str]:
+        """Return the names of the queues in which rows stand."""
+        names = {queue_of(member) for member, is_there in self._draft(table).members.items() if is_there}
+        names.update(self._stored_queues(table))
+        return sorted(name for name in names if self._first_member(table, name) is not None)
+
+    def schedule(self, queue: str, at_ms: int | None) -> None:
+        """Schedule a queue from `at_ms` (real time, Unix ms) on; None: no longer."""
+        self._scheduled[queue] = None if at_ms is None else min(at_ms, FAR)
 
     def commit(self) -> None:
         """Write everything and let the next one in. Raises `WriteConflictError` if the time was up."""
@@ -118,19 +141,48 @@ class RedisTransaction:
         if done is None:
             raise WriteConflictError
 
+    def drop(self) -> None:
+        """Delete every key of the account. Raises `WriteConflictError` if the time was up."""
+        (*_, done) = self._talk(("MULTI",), ("DEL", self._keys.lock, *self._every_key()), ("EXEC",))
+        if done is None:
+            raise WriteConflictError
+
+    def _every_key(self) -> Iterator[str | bytes]:
+        yield self._keys.meta
+        for name in self._meta:
+            if name.startswith("held:"):
+                yield from self._keys.of_table(name.removeprefix("held:"))
+        cursor: Any = None if self._meta else b"0"
+        while cursor is not None:
+            # The hash that names the tables is what was lost.
+            ((next_, found),) = self._talk(("SCAN", cursor, "MATCH", self._keys.prefix + "*", "COUNT", 10_000))
+            yield from found
+            cursor = None if next_ == b"0" else next_
+
     def _draft(self, table: Table) -> _Draft:
         draft = self._drafts.get(table.name)
         if draft is None:
             held, dropped = (self._meta.get(f"{count}:{table.name}", 0) for count in ("held", "dropped"))
-            draft = self._drafts[table.name] = _Draft(held, dropped, is_new=not held)
+            draft = self._drafts[table.name] = _Draft(held, dropped, is_new=not held, stored=held)
+            # A new account has no rows.
+            if not self._meta and self._talk(("EXISTS", *self._keys.of_table(table.name)))[0]:
+                raise LostKeyError
         return draft
 
     def _text(self, table: Table, key: bytes) -> str | bytes | None:
         draft = self._draft(table)
         if key not in draft.texts:
             # Nothing is asked of a table that is known to be empty.
-            draft.texts[key] = None if draft.is_new else self._talk(("HGET", self._keys.rows(table.name), key))[0]
+            draft.texts[key] = None if draft.is_new else self._stored_text(table, draft, key)
         return draft.texts[key]
+
+    def _stored_text(self, table: Table, draft: _Draft, key: bytes) -> bytes | None:
+        rows = self._keys.rows(table.name)
+        text: bytes | None
+        text, held = self._talk(("HGET", rows, key), ("HLEN", rows))
+        if held != draft.stored:
+            raise LostKeyError
+        return text
 
     def _texts(self, table: Table) -> Iterator[tuple[bytes, str | bytes]]:
         draft = self._draft(table)
@@ -140,17 +192,42 @@ class RedisTransaction:
                 ("ZRANGE", self._keys.order(table.name), 0, -1), ("HGETALL", self._keys.rows(table.name))
             )
             found = pairs(rows)
+            if not len(order) == len(found) == draft.stored:
+                raise LostKeyError
         for key in (*(key for key in order if key not in draft.added), *draft.added):
             text = draft.texts.get(key) if key in draft.written else found.get(key)
             if text is not None:
                 yield key, text
+
+    def _first_member(self, table: Table, queue: str) -> bytes | None:
+        draft, beginning = self._draft(table), beginning_of(queue)
+        changed = {member: is_there for member, is_there in draft.members.items() if member.startswith(beginning)}
+        found = [member for member, is_there in changed.items() if is_there]
+        if not draft.is_new:
+            places = self._keys.places(table.name)
+            lowest = "ZRANGEBYLEX", places, b"[" + beginning, b"(" + behind(queue), "LIMIT", 0, len(changed) + 1
+            stored, held = self._talk(lowest, ("ZCARD", places))
+            if held != draft.stored:
+                raise LostKeyError
+            found += [member for member in stored if changed.get(member, True)]
+        return min(found, default=None)
+
+    def _stored_queues(self, table: Table) -> Iterator[str]:
+        """Yield the names of the queues that the server has, from one to the next."""
+        from_ = b"-"
+        while not self._draft(table).is_new:
+            (found,) = self._talk(("ZRANGEBYLEX", self._keys.places(table.name), from_, b"+", "LIMIT", 0, 1))
+            if not found:
+                return
+            yield queue_of(found[0])
+            from_ = b"(" + behind(queue_of(found[0]))
 
     def _drop_oldest(self, table: Table) -> Any:
         draft = self._draft(table)
         key = self._oldest(table, draft)
         text = self._text(table, key)
         assert text is not None
-        self._remove(draft, key)
+        self._remove(table, key)
         draft.dropped += 1
         return row_of(table, text)
 
@@ -158,38 +235,44 @@ class RedisTransaction:
         moved = {key for key in draft.written if key in draft.added or draft.texts[key] is None}
         order: list[bytes] = []
         if not draft.is_new:
-            (order,) = self._talk(("ZRANGE", self._keys.order(table.name), 0, len(moved)))
+            order, held = self._talk(
+                ("ZRANGE", self._keys.order(table.name), 0, len(moved)), ("ZCARD", self._keys.order(table.name))
+            )
+            if held != draft.stored:
+                raise LostKeyError
         return next(chain((key for key in order if key not in moved), draft.added))
 
-    def _remove(self, draft: _Draft, key: bytes) -> None:
+    def _remove(self, table: Table, key: bytes) -> None:
+        draft = self._draft(table)
+        self._leave(table, key, draft.texts[key])
         draft.texts[key] = None
         draft.written.add(key)
         draft.added.pop(key, None)
         draft.held -= 1
 
+    def _leave(self, table: Table, key: bytes, text: str | bytes | None) -> None:
+        if table.place_of and text is not None:
+            self._draft(table).members[member_of(table.place_of(row_of(table, text)), key)] = False
+
     def _writes(self) -> Iterator[Command]:
         numbers: dict[str, int] = {}
         for name, draft in self._drafts.items():
             if draft.written or draft.is_cleared:
-                yield from _table_writes(self._keys.rows(name), self._keys.order(name), draft)
+                yield from _table_writes(self._keys, name, draft)
                 numbers |= {f"held:{name}": draft.held, f"dropped:{name}": draft.dropped}
         numbers["seq"] = self._seq
         numbers = {name: number for name, number in numbers.items() if number != self._meta.get(name, 0)}
-        if self._scheduled_ms != self._was_scheduled_ms:
-            yield from self._schedule_writes(numbers)
+        yield from self._schedule_writes()
         # Made before, for the time they agree on; sent after, for they do nothing to a key that is not there yet.
         expiries = list(self._expiries(numbers)) if numbers or self._meta else []
         if numbers:
             yield ("HSET", self._keys.meta, *_flat(numbers.items()))
         yield from expiries
 
-    def _schedule_writes(self, numbers: dict[str, int]) -> Iterator[Command]:
-        if self._scheduled_ms is None:
-            yield ("HDEL", self._keys.meta, "scheduled")
-            yield ("ZREM", SCHEDULE_KEY, self._keys.account)
-        else:
-            numbers["scheduled"] = self._scheduled_ms
-            yield ("ZADD", SCHEDULE_KEY, self._scheduled_ms, self._keys.account)
+    def _schedule_writes(self) -> Iterator[Command]:
+        for queue, at_ms in self._scheduled.items():
+            member = scheduled(queue, self._keys.account)
+            yield ("ZREM", SCHEDULE_KEY, member) if at_ms is None else ("ZADD", SCHEDULE_KEY, at_ms, member)
 
     def _expiries(self, numbers: dict[str, int]) -> Iterator[Command]:
         """Let everything end together, and that be put off once a day."""
@@ -201,24 +284,31 @@ class RedisTransaction:
             counts = self._meta | numbers
             tables = [name[5:] for name, count in counts.items() if name.startswith("held:") and count]
             keys = [self._keys.meta]
-        keys += [key for name in tables for key in (self._keys.rows(name), self._keys.order(name))]
+        keys += [key for name in tables for key in self._keys.of_table(name)]
         for key in keys:
             yield ("PEXPIREAT", key, until_ms)
 
 
-def _table_writes(rows: str, order: str, draft: _Draft) -> Iterator[Command]:
+def _table_writes(keys: Keys, name: str, draft: _Draft) -> Iterator[Command]:
+    rows, order, places = keys.of_table(name)
     if draft.is_cleared:
-        yield ("DEL", rows, order)
+        yield ("DEL", rows, order, places)
     put = {key: draft.texts[key] for key in draft.written if draft.texts[key] is not None}
     if put:
         yield ("HSET", rows, *_flat(put.items()))
     if draft.added:
-        yield ("ZADD", order, *_flat((place, key) for key, place in draft.added.items()))
+        yield ("ZADD", order, *_flat((number, key) for key, number in draft.added.items()))
+    stand = [member for member, is_there in draft.members.items() if is_there]
+    if stand:
+        yield ("ZADD", places, *_flat((0, member) for member in stand))
     # After the others: a hash or set that is empty for a moment would forget when it ends.
     gone = [key for key in draft.written if draft.texts[key] is None]
     if gone:
         yield ("HDEL", rows, *gone)
         yield ("ZREM", order, *gone)
+    left = [member for member, is_there in draft.members.items() if not is_there]
+    if left:
+        yield ("ZREM", places, *left)
 
 
 def _flat(couples: Iterable[tuple[Any, Any]]) -> Iterator[Any]:

@@ -68,16 +68,14 @@ class SqliteStore:
         """Return how many rows have made room."""
         return self._counted("dropped", (bytes_of(account), table.name))
 
-    def due(self, now_ms: int) -> list[str]:
-        """Return the accounts whose time has come, the longest overdue first."""
-        found = self._read(
-            "SELECT name FROM accounts WHERE scheduled_ms <= ? ORDER BY scheduled_ms", (min(now_ms, FAR),)
-        )
-        return [name_of(name) for (name,) in found]
+    def due(self, now_ms: int) -> list[tuple[str, str]]:
+        """Return the accounts and queues whose time has come, the longest overdue first."""
+        found = self._read(_DUE, (min(now_ms, FAR),))
+        return [(name_of(name), queue) for name, queue in found]
 
     def next_scheduled_ms(self) -> int | None:
         """Return the earliest time asked for."""
-        ((scheduled_ms,),) = self._read("SELECT min(scheduled_ms) FROM accounts WHERE scheduled_ms IS NOT NULL", ())
+        ((scheduled_ms,),) = self._read("SELECT min(at_ms) FROM schedule", ())
         return None if scheduled_ms is None else int(scheduled_ms)
 
     def secret(self) -> bytes:
@@ -127,7 +125,23 @@ class SqliteStore:
 
 _ACCOUNT: Final = "(SELECT id FROM accounts WHERE name = ?)"
 _OF_TABLE: Final = f"SELECT key, value FROM rows WHERE account = {_ACCOUNT} AND kind = ? "
+_DUE: Final = (
+    "SELECT accounts.name, queue FROM schedule JOIN accounts ON accounts.id = schedule.account "
+    "WHERE at_ms <= ? ORDER BY at_ms"
+)
+_OF_KIND: Final = "FROM rows INDEXED BY rows_by_place WHERE account = :account AND kind = :kind AND queue "
+_FIRST: Final = f"SELECT value {_OF_KIND} = :queue ORDER BY place, key LIMIT 1"
+# From name to name: SELECT DISTINCT would read every row.
+_QUEUES: Final = f"""WITH RECURSIVE names (name) AS (
+    SELECT min(queue) {_OF_KIND} IS NOT NULL
+    UNION ALL SELECT (SELECT min(queue) {_OF_KIND} > names.name) FROM names WHERE names.name IS NOT NULL)
+    SELECT name FROM names WHERE name IS NOT NULL"""
 _NAMELESS: Final = "(SELECT id FROM accounts WHERE name IS NULL)"
+
+
+_SCHEDULE: Final = """INSERT INTO schedule (account, queue, at_ms) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms WHERE at_ms <> excluded.at_ms"""
+_UPDATE: Final = "UPDATE rows SET value = ?, queue = ?, place = ? WHERE account = ? AND kind = ? AND key = ?"
 
 
 class _SqliteTransaction:
@@ -137,7 +151,7 @@ class _SqliteTransaction:
         self._connection = connection
         self._execute = connection.execute
         self._counts: dict[str, _Count] = {}
-        self._account, self._scheduled_ms = _used(connection, bytes_of(account), now_ms)
+        self._account = _used(connection, bytes_of(account), now_ms)
 
     def get(self, table: Table, key: str) -> Any:
         found = self._execute(
@@ -147,10 +161,10 @@ class _SqliteTransaction:
         return row_of(table, found[0]) if found else None
 
     def put(self, table: Table, key: str, row: Any) -> list[Any]:
-        at = text_of(table, row), self._account, table.name, bytes_of(key)
-        if self._execute("UPDATE rows SET value = ? WHERE account = ? AND kind = ? AND key = ?", at).rowcount:
+        at = text_of(table, row), *_place(table, row), self._account, table.name, bytes_of(key)
+        if self._execute(_UPDATE, at).rowcount:
             return []
-        self._execute("INSERT INTO rows (value, account, kind, key) VALUES (?, ?, ?, ?)", at)
+        self._execute("INSERT INTO rows (value, queue, place, account, kind, key) VALUES (?, ?, ?, ?, ?, ?)", at)
         count = self._count(table)
         count.held += 1
         return self._make_room(table, count) if count.held > table.max_rows else []
@@ -171,11 +185,19 @@ class _SqliteTransaction:
         )
         return [(name_of(key), row_of(table, text)) for key, text in found]
 
-    def schedule(self, at_ms: int | None) -> None:
-        scheduled_ms = None if at_ms is None else min(at_ms, FAR)
-        if scheduled_ms != self._scheduled_ms:
-            self._scheduled_ms = scheduled_ms
-            self._execute("UPDATE accounts SET scheduled_ms = ? WHERE id = ?", (scheduled_ms, self._account))
+    def first(self, table: Table, queue: str) -> Any:
+        at = {"account": self._account, "kind": table.name, "queue": queue}
+        found = self._execute(_FIRST, at).fetchone()
+        return row_of(table, found[0]) if found else None
+
+    def queues(self, table: Table) -> list[str]:
+        return [name for (name,) in self._execute(_QUEUES, {"account": self._account, "kind": table.name})]
+
+    def schedule(self, queue: str, at_ms: int | None) -> None:
+        if at_ms is None:
+            self._execute("DELETE FROM schedule WHERE account = ? AND queue = ?", (self._account, queue))
+        else:
+            self._execute(_SCHEDULE, (self._account, queue, min(at_ms, FAR)))
 
     def write_counts(self) -> None:
         """Write how many rows there are by now."""
@@ -209,21 +231,26 @@ class _Count:
     dropped: int
 
 
-def _used(connection: sqlite3.Connection, name: bytes, now_ms: int) -> tuple[int, int | None]:
-    """Return the id of an account, made now if need be, and when it is scheduled."""
-    found = connection.execute("SELECT id, scheduled_ms, used_ms FROM accounts WHERE name = ?", (name,)).fetchone()
+def _place(table: Table, row: Any) -> tuple[str | None, int | None]:
+    return table.place_of(row) if table.place_of else (None, None)
+
+
+def _used(connection: sqlite3.Connection, name: bytes, now_ms: int) -> int:
+    """Return the id of an account, made now if need be."""
+    found = connection.execute("SELECT id, used_ms FROM accounts WHERE name = ?", (name,)).fetchone()
     if found is None:
         added = connection.execute("INSERT INTO accounts (name, used_ms) VALUES (?, ?)", (name, now_ms))
-        return int(added.lastrowid or 0), None
-    account, scheduled_ms, used_ms = found
+        return int(added.lastrowid or 0)
+    account, used_ms = found
     if now_ms - used_ms > DAY_MS:
         connection.execute("UPDATE accounts SET used_ms = ? WHERE id = ?", (now_ms, account))
-    return account, scheduled_ms
+    return int(account)
 
 
 def _forget_unused(connection: sqlite3.Connection, before_ms: int) -> None:
     # They lose their name at once and their rows bit by bit: whoever comes back finds a fresh account.
-    connection.execute("UPDATE accounts SET name = NULL, scheduled_ms = NULL WHERE used_ms < ?", (before_ms,))
+    connection.execute("UPDATE accounts SET name = NULL WHERE used_ms < ?", (before_ms,))
+    connection.execute(f"DELETE FROM schedule WHERE account IN {_NAMELESS}")
     some = f"SELECT seq FROM rows WHERE account IN {_NAMELESS} LIMIT {_SWEPT_ROWS}"
     connection.execute(f"DELETE FROM rows WHERE seq IN ({some})")
     connection.execute(f"DELETE FROM kinds WHERE account IN {_NAMELESS}")

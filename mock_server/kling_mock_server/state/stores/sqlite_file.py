@@ -16,19 +16,22 @@ BUSY_S: Final = 10.0
 _APPLICATION: Final = 0x6B6C696E
 """The mark of a file that is ours."""
 
-# Rows are kept in the order of `seq`, and replaced where they are. `kinds` counts, so that nothing has to be walked
-# through to know whether a table is full. An account without a name is waiting for its rows to be deleted.
+# Rows are kept in the order of `seq`, and replaced where they are; some stand in a queue, at a place. `kinds` counts,
+# so that nothing has to be walked through to know whether a table is full. An account without a name is waiting for its
+# rows to be deleted.
 _SCHEMA: Final = (
-    """CREATE TABLE accounts (
-        id INTEGER PRIMARY KEY, name BLOB UNIQUE, used_ms INTEGER NOT NULL, scheduled_ms INTEGER)""",
-    "CREATE INDEX accounts_by_schedule ON accounts (scheduled_ms) WHERE scheduled_ms IS NOT NULL",
+    "CREATE TABLE accounts (id INTEGER PRIMARY KEY, name BLOB UNIQUE, used_ms INTEGER NOT NULL)",
+    """CREATE TABLE schedule (
+        account INTEGER, queue TEXT, at_ms INTEGER NOT NULL, PRIMARY KEY (account, queue)) WITHOUT ROWID""",
+    "CREATE INDEX schedule_by_time ON schedule (at_ms)",
     """CREATE TABLE kinds (
         account INTEGER, kind TEXT, held INTEGER NOT NULL, dropped INTEGER NOT NULL,
         PRIMARY KEY (account, kind)) WITHOUT ROWID""",
     """CREATE TABLE rows (
         seq INTEGER PRIMARY KEY, account INTEGER NOT NULL, kind TEXT NOT NULL, key BLOB NOT NULL, value TEXT NOT NULL,
-        UNIQUE (account, kind, key))""",
+        queue TEXT, place INTEGER, UNIQUE (account, kind, key))""",
     "CREATE INDEX rows_by_age ON rows (account, kind, seq)",
+    "CREATE INDEX rows_by_place ON rows (account, kind, queue, place, key) WHERE queue IS NOT NULL",
     "CREATE TABLE secret (value BLOB NOT NULL)",
     f"INSERT INTO secret VALUES (randomblob({SECRET_BYTES}))",
     f"PRAGMA application_id = {_APPLICATION}",

@@ -7,11 +7,22 @@ from collections import OrderedDict
 from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+from kling_mock_server.state.stores.ordered import Ordered
 
 T = TypeVar("T")
 
 SECRET_BYTES: Final = 32
+
+
+class QueuePlace(NamedTuple):
+    """The place of a row in a queue: the rows of a queue are in order of their numbers, then of their keys."""
+
+    queue: str
+    """The queue's name: printable text."""
+    number: int
+    """Between -2**62 and 2**62."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +36,8 @@ class Table:
     max_rows: int
     to_json: Callable[[Any], Any]
     from_json: Callable[[Any], Any]
+    place_of: Callable[[Any], QueuePlace] | None = None
+    """The place of a row, where rows of this kind stand in queues; None: they do not."""
 
 
 class Transaction(Protocol):
@@ -45,8 +58,14 @@ class Transaction(Protocol):
     def items(self, table: Table) -> list[tuple[str, Any]]:
         """Return keys and rows, the oldest first."""
 
-    def schedule(self, at_ms: int | None) -> None:
-        """Let `Store.due` name this account from `at_ms` (real time, Unix ms) on; None: no longer."""
+    def first(self, table: Table, queue: str) -> Any:
+        """Return the first row of a queue, None where it is empty; its cost does not grow with the queue."""
+
+    def queues(self, table: Table) -> list[str]:
+        """Return the names of the queues in which rows stand."""
+
+    def schedule(self, queue: str, at_ms: int | None) -> None:
+        """Let `Store.due` name this account's queue from `at_ms` (real time, Unix ms) on; None: no longer."""
 
 
 class StoreDownError(OSError):
@@ -79,11 +98,11 @@ class Store(Protocol):
     def dropped(self, account: str, table: Table) -> int:
         """Return how many rows have made room since the table was last cleared."""
 
-    def due(self, now_ms: int) -> list[str]:
-        """Return the accounts that is scheduled by now (real time, Unix ms)."""
+    def due(self, now_ms: int) -> list[tuple[str, str]]:
+        """Return accounts and their queues that are scheduled by now (real time, Unix ms), longest overdue first."""
 
     def next_scheduled_ms(self) -> int | None:
-        """Return the earliest time at which an account is scheduled, None where none did."""
+        """Return the earliest time (real time, Unix ms) for which a queue is scheduled, None where none is."""
 
     def secret(self) -> bytes:
         """Return a random secret of this store, the same for every process that shares it, and after a restart."""
@@ -104,6 +123,7 @@ class MemoryStore:
         self._shelves: dict[str, _Shelf] = {}
         self._lock = threading.Lock()
         self._secret = secrets.token_bytes(SECRET_BYTES)
+        self._schedule = _Schedule()
 
     def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
         """Do `work` under the account's lock."""
@@ -127,19 +147,13 @@ class MemoryStore:
         """Return how many rows have made room."""
         return self._shelf(account).dropped.get(table.name, 0)
 
-    def due(self, now_ms: int) -> list[str]:
-        """Return the accounts whose time has come."""
-        return [
-            name
-            for name, shelf in self._all_shelves()
-            if shelf.scheduled_ms is not None and shelf.scheduled_ms <= now_ms
-        ]
+    def due(self, now_ms: int) -> list[tuple[str, str]]:
+        """Return the accounts and queues whose time has come."""
+        return self._schedule.due(now_ms)
 
     def next_scheduled_ms(self) -> int | None:
         """Return the earliest time asked for."""
-        return min(
-            (shelf.scheduled_ms for _, shelf in self._all_shelves() if shelf.scheduled_ms is not None), default=None
-        )
+        return self._schedule.next_ms()
 
     def secret(self) -> bytes:
         """Return the secret of this process."""
@@ -148,18 +162,19 @@ class MemoryStore:
     def forget(self, account: str) -> None:
         """Drop the account."""
         with self._lock:
-            self._shelves.pop(account, None)
+            shelf = self._shelves.pop(account, None)
+        if shelf:
+            shelf.unschedule()
 
     def close(self) -> None:
         """Nothing is open."""
 
-    def _all_shelves(self) -> list[tuple[str, "_Shelf"]]:
-        with self._lock:
-            return list(self._shelves.items())
-
     def _shelf(self, account: str) -> "_Shelf":
         with self._lock:
-            return self._shelves.setdefault(account, _Shelf())
+            shelf = self._shelves.get(account)
+            if shelf is None:
+                shelf = self._shelves[account] = _Shelf(account, self._schedule)
+            return shelf
 
 
 class _MemoryView(Mapping[str, Any]):
@@ -208,14 +223,47 @@ class _MemoryView(Mapping[str, Any]):
             return dict(shelf.tables.get(self._name, ()))
 
 
+class _Schedule:
+    """Queues by the time for which they are scheduled."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._times: dict[tuple[str, str], int] = {}
+        self._ordered = Ordered()
+
+    def set(self, account: str, queue: str, at_ms: int | None) -> None:
+        at = account, queue
+        with self._lock:
+            before_ms = self._times.pop(at, None)
+            if before_ms is not None:
+                self._ordered.remove((before_ms, *at))
+            if at_ms is not None:
+                self._times[at] = at_ms
+                self._ordered.add((at_ms, *at))
+
+    def due(self, now_ms: int) -> list[tuple[str, str]]:
+        with self._lock:
+            return [(account, queue) for _, account, queue in self._ordered.up_to(now_ms)]
+
+    def next_ms(self) -> int | None:
+        with self._lock:
+            found = self._ordered.first()
+        return found[0] if found else None
+
+
 class _Shelf:
     """The tables of one account, in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: str, schedule: _Schedule) -> None:
         self.lock = threading.RLock()
         self.dropped: dict[str, int] = {}
-        self.scheduled_ms: int | None = None
         self.tables: dict[str, OrderedDict[str, Any]] = {}
+        self._account = account
+        self._schedule = schedule
+        self._scheduled: set[str] = set()
+        """The queues that are scheduled."""
+        self._places: dict[str, Ordered] = {}
+        """Queue, number and key of each row that stands in a queue, by table."""
 
     def rows(self, table: Table) -> OrderedDict[str, Any]:
         rows = self.tables.get(table.name)
@@ -229,25 +277,58 @@ class _Shelf:
 
     def put(self, table: Table, key: str, row: Any) -> list[Any]:
         rows = self.rows(table)
+        if table.place_of:
+            self._leave(table, key, rows.get(key))
+            self._ordered(table).add((*table.place_of(row), key))
         rows[key] = row
         excess = len(rows) - table.max_rows
         if excess <= 0:
             return []
         self.dropped[table.name] = self.dropped.get(table.name, 0) + excess
-        return [rows.popitem(last=False)[1] for _ in range(excess)]
+        gone = [rows.popitem(last=False) for _ in range(excess)]
+        for gone_key, gone_row in gone:
+            self._leave(table, gone_key, gone_row)
+        return [row for _, row in gone]
 
     def delete(self, table: Table, key: str) -> None:
-        self.rows(table).pop(key, None)
+        self._leave(table, key, self.rows(table).pop(key, None))
 
     def clear(self, table: Table) -> None:
         self.rows(table).clear()
+        self._places.pop(table.name, None)
         self.dropped.pop(table.name, None)
 
     def items(self, table: Table) -> list[tuple[str, Any]]:
         return list(self.rows(table).items())
 
-    def schedule(self, at_ms: int | None) -> None:
-        self.scheduled_ms = at_ms
+    def first(self, table: Table, queue: str) -> Any:
+        found = self._ordered(table).first(queue)
+        return self.rows(table)[found[-1]] if found else None
+
+    def queues(self, table: Table) -> list[str]:
+        return list(self._ordered(table).names())
+
+    def schedule(self, queue: str, at_ms: int | None) -> None:
+        self._schedule.set(self._account, queue, at_ms)
+        if at_ms is None:
+            self._scheduled.discard(queue)
+        else:
+            self._scheduled.add(queue)
+
+    def unschedule(self) -> None:
+        with self.lock:
+            for queue in list(self._scheduled):
+                self.schedule(queue, None)
+
+    def _ordered(self, table: Table) -> Ordered:
+        ordered = self._places.get(table.name)
+        if ordered is None:
+            ordered = self._places[table.name] = Ordered()
+        return ordered
+
+    def _leave(self, table: Table, key: str, row: Any) -> None:
+        if table.place_of and row is not None:
+            self._ordered(table).remove((*table.place_of(row), key))
 
 
 def real_ms() -> int:
