@@ -62,6 +62,15 @@ def test_the_remedy_announces_all_that_was_announced_and_all_that_was_not(mock, 
     )
 
 
+@pytest.mark.parametrize("misspelt", ["clip-to-short", "clip_too_short", "Clip-Too-Short"])
+def test_the_remedy_puts_the_right_rule_in_place_of_a_misspelt_one(mock, recorder, misspelt):
+    mock.post(payload(sound_end_time=1000))
+    *_, hint, remedy = recorder.unexpected((misspelt, SHORT[1])).splitlines()
+    assert hint == f"The mark announces {misspelt} (there is no such rule; did you mean clip-too-short?)"
+    assert misspelt not in remedy
+    assert all(f'"{rule_id}"' in remedy for rule_id in SHORT)
+
+
 def test_what_was_announced_may_be_spread_over_requests(mock, recorder):
     mock.post(payload(face_id="9"))
     mock.post(payload(audio_id="9"))

@@ -1,6 +1,7 @@
 """The pytest plugin, as a suite that uses it meets it."""
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from junitparser import JUnitXml
 
 from support.serving import environment
 
@@ -19,7 +21,7 @@ each_fixture = pytest.mark.parametrize("kling", ["kling_mock", "kling_server", "
 # What a run inside this process is the first to import is forgotten after it; not all of it can be imported twice.
 for name in (
     "yaml",
-    "kling_mock_server.testing.rule_coverage",
+    "kling_mock_server.testing.coverage_plugin",
     "kling_mock_server.adapters.servers",
     "kling_mock_server.testing.expected_violations",
 ):
@@ -104,6 +106,15 @@ def test_a_test_that_fails_by_itself_shows_what_was_refused(run):
     result = run("def test(kling_mock): assert post_too_short(kling_mock) == 200")
     result.stdout.fnmatch_lines(["*assert 400 == 200*", "*- Captured kling call -*", "  clip-too-short at *"])
     result.assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize("tb", ["auto", "native", "short"])
+def test_what_was_refused_is_in_pytests_junit_file(run, pytester, tb):
+    run("def test(kling_mock): assert post_too_short(kling_mock) == 200", "--junitxml=junit.xml", f"--tb={tb}")
+    ((case,),) = JUnitXml.fromfile(str(pytester.path / "junit.xml"))
+    (failure,) = case.result
+    assert "Captured kling call" in failure.text
+    assert "clip-too-short at /face_choose/0/sound_end_time" in failure.text
 
 
 def test_a_timeline_is_drawn_of_a_payload_too_large_for_the_journal(run):
@@ -216,9 +227,10 @@ def test(): pass
     result.assert_outcomes(failed=1)
 
 
-def test_an_announcement_must_name_a_rule(run):
-    result = run("""
-@pytest.mark.kling_violates()
+@pytest.mark.parametrize("arguments", ["", '["clip-too-short"]', "1"])
+def test_an_announcement_must_name_a_rule(run, arguments):
+    result = run(f"""
+@pytest.mark.kling_violates({arguments})
 def test(kling_mock): pass
 """)
     result.assert_outcomes(failed=1)
@@ -366,17 +378,58 @@ def test_coverage_can_be_required(run, percent, status):
     result = run(COVERED, f"--kling-coverage-fail-under={percent}")
     assert result.ret == status
     result.stdout.fnmatch_lines(TABLE)
-    assert (f"too low: --kling-coverage-fail-under asks for {percent} %" in result.stdout.str()) == bool(status)
+    assert (f"% of both sides, and {percent} % are asked for" in result.stdout.str()) == bool(status)
+
+
+def test_a_project_sets_what_is_excluded_and_required(run, pytester):
+    pytester.makepyprojecttoml('[tool.klingkit.coverage]\nexclude = ["sound-file-*", "nothing"]\nfail_under = 99')
+    result = run(COVERED, "--kling-coverage")
+    result.stdout.fnmatch_lines(
+        [
+            "* rules held, 2 broken: * % of both sides; 4 excluded",
+            "*exclude: no rule fits 'nothing'*",
+            "too low: * % of both sides, and 99 % are asked for",
+        ]
+    )
+    assert "sound-file-format" not in result.stdout.str()
+    assert result.ret == 1
+    assert run(COVERED).ret == 0
+
+
+def test_the_command_line_has_the_last_word_on_what_is_required(run, pytester):
+    pytester.makepyprojecttoml("[tool.klingkit.coverage]\nfail_under = 99")
+    assert run(COVERED, "--kling-coverage-fail-under=1").ret == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "table", "says"),
+    [
+        ("--kling-coverage", "[tool.klingkit.coverage]\nfail_unde = 1", "did you mean fail_under?"),
+        ("--kling-coverage-report=a.pdf", "", "a.pdf: the ending chooses the format"),
+        ("--kling-coverage-report=missing/a.json", "", "cannot write missing/a.json: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_used_is_told_before_the_run(run, pytester, option, table, says):
+    pytester.makepyprojecttoml(table)
+    result = run(COVERED, option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: *{says}*"])
 
 
 def test_collecting_tests_requires_no_coverage(run):
     assert run(COVERED, "--kling-coverage-fail-under=100", "--collect-only").ret == 0
 
 
-def test_the_workers_of_xdist_add_up(run_apart):
-    result = run_apart(COVERED, "-p", PLUGIN, "-n2", "--kling-coverage-fail-under=100")
+def test_the_workers_of_xdist_add_up(run_apart, pytester):
+    options = ["-n2", "--kling-coverage-fail-under=100", "--kling-coverage-report=coverage.json"]
+    result = run_apart(COVERED, "-p", PLUGIN, *options)
     result.stdout.fnmatch_lines(TABLE)
     assert result.ret == 1
+    report = json.loads((pytester.path / "coverage.json").read_text())
+    (row,) = [row for row in report["rules"] if row["rule"] == "clip-too-short"]
+    file = "test_the_workers_of_xdist_add_up.py"
+    assert row["broken_by"] == [f"{file}::test_one"]
+    assert sorted(row["held_by"]) == [f"{file}::test_one", f"{file}::test_two"]
 
 
 def test_named_as_entry_point_in_a_conftest_and_by_hand_it_is_loaded_once(run_apart, pytester):

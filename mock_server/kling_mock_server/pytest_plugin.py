@@ -3,7 +3,7 @@
 Every pytest start in the environment loads this module, so it imports pytest alone; the rest waits for a fixture.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 RECORDER = pytest.StashKey["ViolationRecorder"]()
 """On a test: what it did to its mocks."""
-COVERAGE = pytest.StashKey["RuleCoverage"]()
+SECTION = "Captured kling call"
+"""The heading of what the mock refused of a test that failed."""
+COVERAGE: "pytest.StashKey[RuleCoverage]" = pytest.StashKey()
 """On the configuration, where rule coverage was asked for."""
-WORKER_OUTPUT = "kling_coverage"
-"""The key under which a worker of pytest-xdist leaves its counts for the session that started it."""
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +114,7 @@ def _recorded(
         if not is_late(entry):
             recorder.record(entry)
             if coverage is not None:
-                coverage.see(entry, responder.contract)
+                coverage.see(entry, responder.contract, request.node.nodeid)
 
     responder.watch = watch
     yield
@@ -130,29 +130,41 @@ def pytest_runtest_call(item: pytest.Item) -> None:
     _judge(item)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[Any]") -> None:
+# Written in the old way of pluggy, the only one that every pytest from 7.4 on takes.
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[Any]") -> Generator[None, Any, None]:
     """Show what the mock refused where a test failed anyway."""
+    outcome = yield
     if call.when == "call" and call.excinfo is not None:
-        _show(item)
+        _show(item, outcome.get_result())
 
 
-def _show(item: pytest.Item) -> None:
+def _show(item: pytest.Item, report: "pytest.TestReport") -> None:
     recorder = item.stash.get(RECORDER, None)
-    if recorder and recorder.refusals():
-        item.add_report_section("call", "kling", recorder.refusals())
-        recorder.forget()
+    if recorder is None or not recorder.refusals():
+        return
+    failure: Any = report.longrepr
+    if hasattr(failure, "addsection"):
+        # Part of the failure itself, for pytest's JUnit file has that alone.
+        failure.addsection(SECTION, recorder.refusals(), "-")
+    else:
+        report.sections.append((SECTION, recorder.refusals()))
+    recorder.forget()
 
 
 def _judge(item: pytest.Item) -> None:
     announced = _announced(item)
     recorder = item.stash.get(RECORDER, None)
-    if not all(mark.args for mark in item.iter_markers("kling_violates")):
-        pytest.fail("kling_violates: name the rules that are meant to be broken", pytrace=False)
+    if not all(mark.args for mark in item.iter_markers("kling_violates")) or not all(map(_is_text, announced)):
+        pytest.fail("kling_violates: name the rules that are meant to be broken, each as a text", pytrace=False)
     if recorder:
         _fail_with(recorder.unexpected(announced) or recorder.missing(announced), recorder)
     elif announced:
         pytest.fail("kling_violates: the test uses none of kling_mock, kling_server, kling_respx", pytrace=False)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _fail_with(text: str, recorder: "ViolationRecorder") -> None:
@@ -177,7 +189,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--kling-coverage-fail-under",
         type=float,
         metavar="PERCENT",
-        help="Fail where fewer of all sides (two a rule: held and broken) were seen. Implies --kling-coverage.",
+        help="Fail where fewer of all sides (two for each rule: held and broken) were seen. Implies --kling-coverage.",
+    )
+    group.addoption(
+        "--kling-coverage-report",
+        action="append",
+        metavar="FILE",
+        help="Write the rule coverage to a file, with the tests that held or broke each rule; repeatable. The ending "
+        "chooses the format: .json, .xml (JUnit), .md, .txt, .sarif. Implies --kling-coverage.",
     )
 
 
@@ -187,43 +206,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "kling_violates(rule_id, ...): requests of this test break these rules, and no others."
     )
     option = config.option
-    if (option.kling_coverage or option.kling_coverage_fail_under is not None) and not option.collectonly:
-        from kling_mock_server.testing.rule_coverage import RuleCoverage
+    wanted = option.kling_coverage or option.kling_coverage_report or option.kling_coverage_fail_under is not None
+    if wanted and not option.collectonly:
+        from kling_mock_server.testing.coverage_plugin import plugin_for
 
-        config.stash[COVERAGE] = RuleCoverage()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Add what a worker of pytest-xdist counted; one that crashed has left nothing."""
-    coverage = node.config.stash.get(COVERAGE, None)
-    if coverage is not None:
-        coverage.add(getattr(node, "workeroutput", {}).get(WORKER_OUTPUT, {}))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the counts over where this is a worker; else fail where they are too low."""
-    coverage = session.config.stash.get(COVERAGE, None)
-    if coverage is None:
-        return
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput[WORKER_OUTPUT] = coverage.counts
-    elif session.exitstatus == pytest.ExitCode.OK and _is_too_low(session.config, coverage):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
-    """Show the rule coverage."""
-    coverage = config.stash.get(COVERAGE, None)
-    if coverage is None:
-        return
-    terminalreporter.section("kling rule coverage")
-    terminalreporter.line(coverage.text())
-    if _is_too_low(config, coverage):
-        wanted = config.option.kling_coverage_fail_under
-        terminalreporter.line(f"too low: --kling-coverage-fail-under asks for {wanted:g} %", red=True)
-
-
-def _is_too_low(config: pytest.Config, coverage: "RuleCoverage") -> bool:
-    wanted: float | None = config.option.kling_coverage_fail_under
-    return wanted is not None and coverage.percent < wanted
+        plugin = plugin_for(config)
+        config.stash[COVERAGE] = plugin.coverage
+        config.pluginmanager.register(plugin, "kling_coverage")

@@ -49,7 +49,9 @@ class ViolationRecorder:
         unexpected = [broken for broken in self._first if not set(broken) <= set(announced)]
         if not unexpected:
             return ""
-        return "\n\n".join([_count(unexpected, self._times), *self._shown(unexpected), _remedy(announced, unexpected)])
+        return "\n\n".join(
+            [_count(unexpected, self._times), *self._shown(unexpected), self._remedy(announced, unexpected)]
+        )
 
     def missing(self, announced: Collection[str]) -> str:
         """Return the text on announced rules that no request broke; empty where all were broken."""
@@ -65,19 +67,29 @@ class ViolationRecorder:
         if len(chosen) > MAX_SHOWN:
             yield f"… and {len(chosen) - MAX_SHOWN} more kinds of refusal"
 
+    def _remedy(self, announced: Collection[str], refusals: Iterable[Broken]) -> str:
+        misspelt = [rule_id for rule_id in announced if rule_id not in self._known]
+        meant = [rule_id for rule_id in announced if rule_id in self._known]
+        rules = dict.fromkeys([*meant, *(rule_id for broken in refusals for rule_id in broken)])
+        names = ", ".join(f'"{rule_id}"' for rule_id in rules)
+        lines = [f"The mark announces {rule_id}{self._hint(rule_id)}" for rule_id in misspelt]
+        return "\n".join([*lines, f"Was it meant to? Then announce it: @pytest.mark.kling_violates({names})"])
+
     def _hint(self, rule_id: str) -> str:
         if rule_id in self._known:
             return ""
-        near = get_close_matches(rule_id, self._known, n=1)
-        return f" (there is no such rule; did you mean {near[0]}?)" if near else " (there is no such rule)"
+        near = get_close_matches(_plain(rule_id), list(map(_plain, self._known)), n=1)
+        if not near:
+            return " (there is no such rule)"
+        meant = next(known for known in self._known if _plain(known) == near[0])
+        return f" (there is no such rule; did you mean {meant}?)"
+
+
+def _plain(rule_id: str) -> str:
+    """Return an id without what is easily mistaken: capitals, and underscores for hyphens."""
+    return rule_id.casefold().replace("_", "-")
 
 
 def _count(refusals: list[Broken], times: Counter[Broken]) -> str:
     number = sum(times[broken] for broken in refusals)
     return f"the mock refused {number} request{'s' if number > 1 else ''}, and the test did not announce that:"
-
-
-def _remedy(announced: Collection[str], refusals: list[Broken]) -> str:
-    rules = dict.fromkeys([*announced, *(rule_id for broken in refusals for rule_id in broken)])
-    names = ", ".join(f'"{rule_id}"' for rule_id in rules)
-    return f"Was it meant to? Then announce it: @pytest.mark.kling_violates({names})"
