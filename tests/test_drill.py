@@ -19,6 +19,7 @@ from kling_mock_server.cli.main import cli
 from kling_mock_server.failures.scenarios import library, named
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.testing.drill import NO_FAULT, SCENARIOS, Drill, DrillFailure, judging
+from kling_mock_server.testing.drill.answers import Codes
 from kling_mock_server.testing.drill.clients import MAX_OUTPUT, Commands, stop_after_s
 from kling_mock_server.testing.drill.judging import Run, collect_reasons
 from support.serving import PATH, PATIENCE_S, documented
@@ -31,7 +32,7 @@ TEXT = "Welcome back to the show, and thank you for watching it with us."
 
 # By hand: entries of a journal, each `gap` ms after the one before.
 
-NOT_FOUND = {"status": 404, "code": 1203}
+NOT_FOUND = {"status": 400, "code": 1201}
 BROKEN = {"status": 500, "code": 5000}
 DOWN = {"status": 503, "code": 5001}
 LATE = {"status": 504, "code": 5002}
@@ -70,7 +71,7 @@ def entries_of(*rows):
 
 
 def reasons(*rows, status=0, expects="either"):
-    return collect_reasons(Run(entries_of(*rows), status, 60), expects, documented().codes)
+    return collect_reasons(Run(entries_of(*rows), status, 60), expects, Codes.of(documented()))
 
 
 def broken(*rows):
@@ -174,7 +175,7 @@ def test_a_pause_that_the_server_asked_for_does_not_count():
         *({"status": 401, "code": code} for code in (1000, 1001, 1002)),
         *({"status": 429, "code": code} for code in (1100, 1101, 1102, 1304)),
         {"status": 403, "code": 1103},
-        *({"status": 400, "code": code} for code in (1200, 1201, 1300, 1301)),
+        *({"status": 400, "code": code} for code in (1200, 1300, 1301)),
         {"status": 404, "code": 1202},
         {"status": 400},
         {"status": 401},
@@ -224,9 +225,14 @@ def test_a_token_that_is_not_yet_valid_may_be_used_once_more():
     assert broken(create(**early), create(**early), create()) == {"retry-in-vain"}
 
 
-def test_a_task_may_take_a_moment_to_be_found():
+def test_a_create_call_with_a_wrong_value_is_not_sent_again():
+    assert broken(create(status=400, code=1201), create()) == {"retry-in-vain"}
+
+
+@pytest.mark.parametrize("refusal", [NOT_FOUND, {"status": 404, "code": 1203}, {"status": 404}])
+def test_a_task_may_take_a_moment_to_be_found(refusal):
     def looks(number):
-        return [query(**NOT_FOUND) for _ in range(number)]
+        return [query(**refusal) for _ in range(number)]
 
     assert broken(*looks(judging.MAX_NOT_FOUND)) == set()
     assert broken(*looks(judging.MAX_NOT_FOUND + 1)) == {"retry-in-vain"}
@@ -324,10 +330,10 @@ def test_a_query_without_an_id_after_a_refusal_took_the_refusal_for_success(name
 def test_who_stops_in_doubt_about_a_task_is_told_how_to_go_on():
     run = Run(entries_of(create(**LATE)), 3, 60)
 
-    told = judging.way_out(run, "succeeds", documented().codes)
+    told = judging.way_out(run, "succeeds", Codes.of(documented()))
 
     assert told == "stopped safely after HTTP 504, code 5002: send an external_task_id, then query by it"
-    assert judging.way_out(run._replace(status=None), "succeeds", documented().codes) == ""
+    assert judging.way_out(run._replace(status=None), "succeeds", Codes.of(documented())) == ""
 
 
 def test_who_stops_at_the_first_failure_never_retries():

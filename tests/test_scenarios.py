@@ -523,6 +523,22 @@ def test_a_step_that_leaves_the_good_answer_in_place_needs_one():
         answered(step_of(headers={"X": "y"}), None, REQUEST_ID, REFUSALS)
 
 
+def test_a_message_tells_the_texts_of_the_request_that_it_names():
+    step = step_of(refuse=1201, message="no {task_id}, no {other}, no {n}: {}")
+
+    got = answered(step, None, REQUEST_ID, REFUSALS, {"task_id": "order-17", "n": 5})
+
+    assert json.loads(got.body)["message"] == "no order-17, no {other}, no {n}: {}"
+
+
+def test_a_task_that_a_scenario_hides_is_refused_in_the_words_of_the_contract():
+    rule = serving.documented().every_rule["task-unknown"]
+
+    for name in ("task-not-found", "fresh-task-not-found"):
+        step = library()[name].steps[0]
+        assert (step.refuse, step.message) == (rule.code, rule.sentence(given="{task_id}"))
+
+
 def test_headers_are_added_replaced_and_taken_out_whatever_their_case():
     good = Response(200, {"Content-Type": "application/json", "Link": "<x>", "X-Kept": "1"}, GOOD.body)
 
@@ -686,8 +702,9 @@ PROMISES = {
     "invalid-parameters": refused("create", 1200),
     "audio-format-refused": refused("create", 1201),
     "method-invalid": refused("create", 1202),
-    "task-not-found": refused("query", 1203),
-    "fresh-task-not-found": refused("query", 1203),
+    "task-not-found": refused("query", 1201),
+    "task-not-found-404": refused("query", 1203),
+    "fresh-task-not-found": refused("query", 1201),
     "platform-policy": refused("create", 1300),
     "content-policy": refused("create", 1301),
     "text-refused": refused("tts", 1301),

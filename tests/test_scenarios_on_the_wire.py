@@ -146,6 +146,12 @@ def refused(status, code, message="", **headers):
     return check
 
 
+def not_found(client):
+    """One query, which finds no task."""
+    message = documented().every_rule["task-unknown"].sentence(given=client.task_id)
+    refused(400, 1201, message)(client.ask("query"))
+
+
 def taken(seen):
     refused(400, 1201)(seen)
     assert seen.headers["x-contract-violations"] == "external-task-id-duplicate"
@@ -361,8 +367,9 @@ SEEN = {
     "invalid-parameters": always("create", refused(400, 1200)),
     "audio-format-refused": always("create", refused(400, 1201, "Audio format is invalid")),
     "method-invalid": always("create", refused(404, 1202)),
-    "task-not-found": always("query", refused(404, 1203)),
-    "fresh-task-not-found": [query(refused(404, 1203)), query(refused(404, 1203)), query(good)],
+    "task-not-found": [not_found] * 3,
+    "task-not-found-404": always("query", refused(404, 1203)),
+    "fresh-task-not-found": [not_found, not_found, query(good)],
     "platform-policy": always("create", refused(400, 1300)),
     "content-policy": always("create", refused(400, 1301)),
     "text-refused": always("tts", refused(400, 1301, "The text did not pass the content check")),

@@ -110,7 +110,7 @@ async function look(kling, taskId, gaps) {
   try {
     return await kling.query(taskId);
   } catch (error) {
-    if (error.code !== 1203 || gaps + 1 >= FEW) throw error;
+    if (!error.unknown || gaps + 1 >= FEW) throw error;
     return {};
   }
 }

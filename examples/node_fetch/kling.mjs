@@ -57,7 +57,7 @@ export class Kling {
       try {
         return idOf((await this.query(externalId)).task_id);
       } catch (error) {
-        if (error.code !== 1203) throw error;
+        if (!error.unknown) throw error;
         await this.pause(this.#config.pollMs);
       }
     }

@@ -49,7 +49,7 @@ def _ended(kling: Kling, board: Board, task_id: str, poll_s: float) -> dict[str,
         except ApiError as error:
             # It may take a moment until a new task can be queried.
             unknown += 1
-            if error.code != 1203 or unknown == FEW:
+            if not error.is_unknown or unknown == FEW:
                 raise
 
 

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 TASKS = "/v1/videos/advanced-lip-sync"
 WAITING_HELPS = {1302, 1303}
+UNKNOWN = {1201, 1203}  # of a query: seen on the wire, and in the table of codes
 BROKEN = {5000, 5001, 5002}
 TRIES = 6
 FEW = 5
@@ -44,6 +45,11 @@ class ApiError(JobError):
     def is_busy(self) -> bool:
         """Whether waiting helps. 429 by itself says nothing: an unpaid account gets it, too."""
         return self.code in WAITING_HELPS or (self.code is None and self.status == 429)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether a query found no task: 400 / 1201 as seen on the wire, 404 / 1203 in the table of codes."""
+        return self.code in UNKNOWN
 
     @property
     def is_broken(self) -> bool:
@@ -126,7 +132,7 @@ class Kling:
             try:
                 return task_id_of(self.query(external_id))
             except ApiError as error:
-                if error.code != 1203:
+                if not error.is_unknown:
                     raise
                 self.pause(self._config.retry_s * 2**lookups)
         raise refusal

@@ -86,7 +86,7 @@ class Kling:
             try:
                 task_id = text_id((await self.query(external_id)).get("task_id"))
             except Refused as unknown:
-                if unknown.code != CODE_NOT_FOUND:
+                if unknown.code not in CODE_NOT_FOUND:
                     raise
                 await self.sleep(self.settings.poll_s)
             else:

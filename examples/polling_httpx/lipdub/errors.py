@@ -2,7 +2,8 @@
 
 CODE_OK = 0
 CODE_INVALID = {1200, 1201}
-CODE_NOT_FOUND = 1203
+CODE_NOT_FOUND = {1201, 1203}
+"""Of a query: no such task. The service was seen to say 1201; its table of codes has 1203."""
 CODE_BUSY = {1302, 1303}
 """Too fast, and too many tasks in parallel: both pass with time."""
 CODE_BROKEN = {5000, 5001, 5002}

@@ -91,7 +91,7 @@ async def _look(kling: Kling, task_id: str, gaps: int) -> dict[str, Any]:
         return await kling.query(task_id)
     except Refused as refusal:
         # A task may take a moment until it can be queried.
-        if refusal.code != CODE_NOT_FOUND or gaps + 1 >= FEW:
+        if refusal.code not in CODE_NOT_FOUND or gaps + 1 >= FEW:
             raise
         return {}
 

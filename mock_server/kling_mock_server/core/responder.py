@@ -246,7 +246,7 @@ class Responder:
 
     def _played(self, exchange: Exchange, taken: PlayedStep, good: Response | None, report: Report) -> Response:
         """Answer as the scenario's step says, from the good answer where the request was carried out."""
-        played = self._scenarios.answer(taken.step, good, exchange.request_id)
+        played = self._scenarios.answer(taken.step, good, exchange.request_id, exchange.payload)
         response, is_file = played.response, exchange.operation == DOWNLOAD
         details = {**answer_details(response, is_file=is_file), **wire_details(response)}
         entry = exchange.entry(response.status, played.code, played.message, report, details)

@@ -51,11 +51,14 @@ class ScenarioPlayer:
 
         return account.transaction(work)
 
-    def answer(self, step: "Step", good: Response | None, request_id: str) -> PlayedAnswer:
-        """Return what a step makes of the good answer, or of none where the call is not carried out."""
+    def answer(self, step: "Step", good: Response | None, request_id: str, payload: Any) -> PlayedAnswer:
+        """Return what a step makes of the good answer, or of none where the call is not carried out.
+
+        `payload` is what the call asked for: a message may name it.
+        """
         from kling_mock_server.failures.scenarios import answered
 
-        response = answered(step, good, request_id, self._contract.codes)
+        response = answered(step, good, request_id, self._contract.codes, payload)
         return PlayedAnswer(response, *_code_and_message(response.body))
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from kling_contracts import Response
 from kling_contracts.jsonio.json_pointer import tokens
+from kling_contracts.rules.rule import MAX_ID_LENGTH
 from kling_contracts.rules.service_codes import ServiceCode
 from kling_mock_server.failures.scenarios.records import Delivery, Step
 from kling_mock_server.failures.wire import WiredResponse
@@ -21,13 +22,13 @@ def carried_out(step: Step) -> bool:
     return step.done or not step.replaces
 
 
-def answered(step: Step, good: Response | None, request_id: str, codes: Codes) -> Response:
+def answered(step: Step, good: Response | None, request_id: str, codes: Codes, payload: Any = None) -> Response:
     """Return what the caller gets, a `WiredResponse` where the step bends the wire.
 
-    `good` is the answer without the step; None where the call is not carried out. Raises `TypeError` where
-    `carried_out` asks for one and there is none.
+    `good` is the answer without the step; None where the call is not carried out. The step's message may name texts
+    of the `payload`. Raises `TypeError` where `carried_out` asks for a good answer and there is none.
     """
-    bare = _bare(step, good, request_id, codes)
+    bare = _bare(step, good, request_id, codes, payload)
     headers = _with_headers(bare.headers, step.headers)
     if step.wire is None:
         return Response(bare.status, headers, bare.body)
@@ -56,15 +57,26 @@ def merged(value: Any, patch: Any) -> Any:
     return result
 
 
-def _bare(step: Step, good: Response | None, request_id: str, codes: Codes) -> Response:
+def _bare(step: Step, good: Response | None, request_id: str, codes: Codes, payload: Any) -> Response:
     if step.refuse is not None:
         refused = codes[step.refuse]
-        return answer(step.status or refused.status, step.refuse, step.message or refused.message, request_id)
+        message = _filled_in(step.message, payload) or refused.message
+        return answer(step.status or refused.status, step.refuse, message, request_id)
     if step.replaces:
         return _as_given(step.status or 200, step.body)
     if good is None:
         raise TypeError("this step leaves the good answer in place, and there is none")
     return _changed(step, good)
+
+
+def _filled_in(message: str, payload: Any) -> str:
+    """Return a message with the texts of the payload that it names in braces; other braces stay."""
+
+    def text(named: re.Match[str]) -> str:
+        given = payload.get(named[1]) if isinstance(payload, Mapping) else None
+        return given[:MAX_ID_LENGTH] if isinstance(given, str) else named[0]
+
+    return _NAMED.sub(text, message)
 
 
 def _as_given(status: int, body: Any) -> Response:
@@ -104,5 +116,6 @@ def _with_headers(headers: Mapping[str, str], given: Mapping[str, str | None]) -
     return {**kept, **{name: value for name, value in given.items() if value is not None}}
 
 
+_NAMED: Final = re.compile(r"\{(\w+)\}")
 _DIGITS: Final = re.compile("[0-9]{1,1000}")
 _INDEX: Final = re.compile("[0-9]{1,9}")

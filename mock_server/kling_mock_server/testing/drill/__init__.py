@@ -9,6 +9,7 @@ from kling_mock_server.adapters.live_server import LiveServer
 from kling_mock_server.adapters.options import MockOptions
 from kling_mock_server.failures.scenarios import Scenario, library, named
 from kling_mock_server.state.journal import MAX_BODY_BYTES, Entry
+from kling_mock_server.testing.drill.answers import Codes
 from kling_mock_server.testing.drill.clients import Ended, run_callable
 from kling_mock_server.testing.drill.judging import Run, collect_reasons, way_out
 from kling_mock_server.testing.drill.slots import Slots
@@ -62,7 +63,7 @@ class Drill:
             self._slots.hold(handle, played)
         ended = run(handle)
         done = Run(tuple(map(self._readable, handle.journal)), ended.status, limit_s)
-        codes = handle.responder.contract.codes
+        codes = Codes.of(handle.responder.contract)
         reasons = collect_reasons(done, played.expects, codes)
         note = "" if reasons else way_out(done, played.expects, codes)
         return DrillVerdict(played, done.outcome, reasons, ended.output, done.entries, note)

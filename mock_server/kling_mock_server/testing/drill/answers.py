@@ -2,14 +2,27 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from kling_contracts import Contract
 from kling_contracts.rules.service_codes import ServiceCode
 from kling_mock_server.protocol.names import CREATE, DOWNLOAD, IDENTIFY, QUERY, TTS
 from kling_mock_server.state.journal import Entry
 
-Codes = Mapping[int, ServiceCode]
-"""The service codes of the contract, by number."""
+
+class Codes(NamedTuple):
+    """The meaning of service codes, as the contract has it."""
+
+    by_number: Mapping[int, ServiceCode]
+    unknown_task: int
+    """The code with which a query of a task that nobody knows is refused; 0 where the contract has no rule on it."""
+
+    @classmethod
+    def of(cls, contract: Contract) -> "Codes":
+        """Return the codes of a contract."""
+        rule = contract.rule_on(QUERY, "facts.task")
+        return cls(contract.codes, rule.code if rule else 0)
+
 
 PASSING_STATUSES: Final = (408, 425, 429)
 """Statuses of answers without a code, as from gateways: nothing was done, the same request may pass later."""
@@ -53,7 +66,16 @@ def is_of_account(entry: Entry, codes: Codes) -> bool:
         return False
     if entry.code == 0:
         return entry.status in _OF_ACCOUNT
-    return entry.code in codes and codes[entry.code].concerns == "account"
+    return entry.code in codes.by_number and codes.by_number[entry.code].concerns == "account"
+
+
+def finds_no_task(entry: Entry, codes: Codes) -> bool:
+    """Return whether a query learned that nobody knows its task: as was seen, or as the table of codes says (404)."""
+    return entry.operation == QUERY and (entry.code == codes.unknown_task or _is_missing(entry, codes))
+
+
+def _is_missing(entry: Entry, codes: Codes) -> bool:
+    return entry.status == _NOT_FOUND and not is_of_account(entry, codes)
 
 
 def can_pass_later(entry: Entry, codes: Codes) -> bool:
@@ -62,7 +84,8 @@ def can_pass_later(entry: Entry, codes: Codes) -> bool:
 
 
 def _retry(entry: Entry, codes: Codes) -> str:
-    return codes[entry.code].retry if entry.code in codes else "never"
+    known = codes.by_number.get(entry.code)
+    return known.retry if known else "never"
 
 
 def tells_end(entry: Entry) -> bool:
@@ -118,4 +141,5 @@ def _without_ids(value: Any) -> Any:
 
 
 _OF_ACCOUNT: Final = (401, 403)
+_NOT_FOUND: Final = 404
 _IDS: Final = ("session_id", "audio_id", "external_task_id", "callback_url")

@@ -12,6 +12,7 @@ from kling_mock_server.testing.drill.answers import (
     Codes,
     can_pass_later,
     external_id,
+    finds_no_task,
     is_final,
     is_good,
     is_of_account,
@@ -178,7 +179,7 @@ def _may_retry(entry: Entry, after: Entry, times: int, codes: Codes) -> bool:
     """Return whether a request that was refused `times` by now, each time for good, may be sent once more."""
     if entry.operation == DOWNLOAD:
         return times < MAX_LINKS
-    if entry.status == _NOT_FOUND and not is_of_account(entry, codes):
+    if finds_no_task(entry, codes):
         return times < MAX_NOT_FOUND
     # A key that is refused may be replaced by another one, or become valid.
     mended = after.token != entry.token or can_pass_later(entry, codes)
@@ -294,4 +295,3 @@ def _by(entries: Sequence[Entry], keys: Sequence[str]) -> list[list[Entry]]:
 
 _WAY_OUT: Final = "send an external_task_id, then query by it"
 _UNAUTHORIZED: Final = 401
-_NOT_FOUND: Final = 404
