@@ -53,7 +53,9 @@ def test_the_catalogue_is_always_the_same():
     assert catalogue() == ROWS
 
 
-@pytest.mark.parametrize("variant", [{"profile": "upstream"}, {"upstream_state": False}], ids=str)
+@pytest.mark.parametrize(
+    "variant", [{"profile": "upstream"}, {"upstream_state": False}, {"null_is_absent": True}], ids=str
+)
 def test_every_profile_has_its_own_catalogue(variant):
     contract = Contract.load(**variant)
     rows = catalogue(contract)

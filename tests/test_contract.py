@@ -439,6 +439,60 @@ def test_upstream_takes_any_number_from_0_to_2_as_a_volume(volume):
     assert (broken(example(sound_volume=volume), WORLD, UPSTREAM) == []) == (0 <= volume <= 2)
 
 
+# Null and fractions, where a profile or a switch reads them otherwise.
+
+NULL_IS_ABSENT = Contract.load(null_is_absent=True)
+OPTIONAL = ["external_task_id", "callback_url", "sound_file"]
+TIMES = ["sound_start_time", "sound_end_time", "sound_insert_time"]
+
+
+@pytest.mark.parametrize("contract", [NULL_IS_ABSENT, UPSTREAM])
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_null_counts_as_absent_where_asked_for(field, contract):
+    payload = example(**{field: None})
+    before = json.dumps(payload)
+
+    assert contract.report(payload, WORLD) == contract.report(example(field, **{field: None}), WORLD)
+    assert CONTRACT.report(payload, WORLD).broken == (f"{field}.type",)
+    assert json.dumps(payload) == before
+
+
+def test_null_in_a_required_field_is_that_field_missing():
+    assert NULL_IS_ABSENT.report(example(session_id=None), WORLD).broken == ("session_id.required",)
+
+
+def test_null_in_an_unknown_field_is_noted_like_any_unknown_field():
+    assert [note.pointer for note in UPSTREAM.report(example(x=None), WORLD).notes] == ["/x"]
+
+
+@pytest.mark.parametrize("value", [None, [None]])
+def test_null_that_is_no_member_stays_null(value):
+    assert UPSTREAM.report({**EXAMPLE, "face_choose": value} if value else value, WORLD).broken[0].endswith("type")
+
+
+@pytest.mark.parametrize("field", TIMES)
+def test_the_fraction_of_a_time_is_refused(field):
+    report = CONTRACT.report(example(**{field: EXAMPLE["face_choose"][0][field] + 0.5}), WORLD)
+
+    assert (report.broken, report.notes) == ((f"{field}.type",), ())
+
+
+@pytest.mark.parametrize("field", TIMES)
+def test_upstream_cuts_the_fraction_of_a_time_and_notes_it(field):
+    value = EXAMPLE["face_choose"][0][field]
+
+    report = UPSTREAM.report(example(**{field: value + 0.9999999995}), WORLD)
+
+    assert report.violations == ()
+    assert [note.pointer for note in report.notes] == [f"/face_choose/0/{field}"]
+    assert f"{value} is judged" in report.notes[0].message
+
+
+def test_a_cut_time_is_judged_without_its_fraction():
+    assert broken(example(sound_end_time=1999.999), WORLD, UPSTREAM) == broken(example(sound_end_time=1999))
+    assert UPSTREAM.report(example(sound_end_time=5000.0), WORLD).notes == ()
+
+
 def test_a_thousand_items_are_refused_without_a_thousand_reports():
     report = CONTRACT.report({**EXAMPLE, "face_choose": example(sound_end_time=1999)["face_choose"] * 5000}, WORLD)
     assert report.broken == ("face_choose.maxItems", "clip-too-short", "face-overlap-too-short")

@@ -14,6 +14,8 @@ def test_without_any_switch_the_document_is_enforced_as_published():
     ("options", "body"),
     [
         ({"profile": "upstream"}, payload(sound_volume=0.5)),
+        ({"profile": "upstream"}, payload(sound_end_time=3999.5) | {"callback_url": None}),
+        ({"null_is_absent": True}, payload() | {"external_task_id": None, "callback_url": None}),
         ({"upstream_state": False}, payload() | {"external_task_id": "twice"}),
     ],
 )

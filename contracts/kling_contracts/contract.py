@@ -14,6 +14,7 @@ from kling_contracts.facts.sources import FactSources, Fetch, unfetched
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
 from kling_contracts.judging.operation import Operation, operations_of
+from kling_contracts.judging.reading import NULL_IS_ABSENT
 from kling_contracts.judging.report import ContractViolation, Report, Violation
 from kling_contracts.judging.request_rules import RequestRules, Routes
 from kling_contracts.rules.price import Price
@@ -51,15 +52,23 @@ class Contract:
 
     @classmethod
     def load(
-        cls, profile: str = "documented", *, upstream_state: bool = True, folder: Path | None = None
+        cls,
+        profile: str = "documented",
+        *,
+        upstream_state: bool = True,
+        null_is_absent: bool = False,
+        folder: Path | None = None,
     ) -> "Contract":
         """Load the contract of a profile.
 
-        `upstream_state=False` drops the rules on the account's state that only upstream documents. `folder`
-        holds the documents, by default the installed ones. Raises `ValueError` for an unknown profile and
+        `upstream_state=False` drops the rules on the account's state that only upstream documents.
+        `null_is_absent=True` lets a documented member that is null count as absent, as the profile `upstream` does.
+        `folder` holds the documents, by default the installed ones. Raises `ValueError` for an unknown profile and
         `DocumentError` where the documents are wrong.
         """
         document = documents.effective(profile, upstream_state=upstream_state, folder=folder)
+        if null_is_absent:
+            document = {**document, NULL_IS_ABSENT: True}
         try:
             return cls.compile(document)
         except RuleError as error:

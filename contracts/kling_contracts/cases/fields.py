@@ -12,6 +12,7 @@ from kling_contracts.cases.keywords import Schema, bounds, broken_keywords, latt
 from kling_contracts.cases.linear import Form, Inequality, at_least_zero, variable
 from kling_contracts.errors import RuleError
 from kling_contracts.facts.making import Amount, Bound, OwnText, Way
+from kling_contracts.judging.reading import CUT_FRACTION
 
 Path = tuple[str | int, ...]
 
@@ -101,6 +102,8 @@ class Texts(NamedTuple):
     """A function from node, keyword and missing name to the id of the rule."""
     parameters: Mapping[str, str] | None = None
     """By name, where a parameter stands, path or query; None for a payload that is JSON."""
+    drops_null: bool = False
+    """Whether a member that is null counts as absent."""
 
 
 class FieldReader:
@@ -181,10 +184,17 @@ class FieldReader:
         else:
             values = WRONG_TYPES
         for kind, value, says in values:
-            if kind not in kinds:
+            if kind not in kinds and not self._is_changed(schema, node, kind):
                 choice = self._literal(schema, node, value, says)
                 if not choice.sound or kind == "null":
                     yield choice
+
+    def _is_changed(self, schema: Schema, node: str, kind: str) -> bool:
+        """Return whether another value is judged in place of one of this type: null as absent, a fraction cut."""
+        is_member = bool(node) and not node.endswith("[]")
+        return (kind == "null" and self._texts.drops_null and is_member) or (
+            kind == "number" and CUT_FRACTION in schema
+        )
 
     # Objects and arrays.
 

@@ -22,6 +22,7 @@ from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.making import ABSENT, UNKNOWN, Amount, FactMaker, Nothing, OwnText, Way
 from kling_contracts.facts.members import Difference
 from kling_contracts.judging.operation import Operation
+from kling_contracts.judging.reading import NULL_IS_ABSENT
 from kling_contracts.rules.rule import Rule
 
 Assignment = Mapping[str, Choice]
@@ -58,7 +59,8 @@ class Model:
         }
         ways = {node: _ways(self.facts, node) for node in self.facts.fields()}
         places = None if operation.media_types else {name: one.place for name, one in operation.parameters.items()}
-        reader = FieldReader(Texts(literals.of_fields, ways, self.facts.plain, self._keyword_rule, places))
+        drops_null = bool(contract.document.get(NULL_IS_ABSENT))
+        reader = FieldReader(Texts(literals.of_fields, ways, self.facts.plain, self._keyword_rule, places, drops_null))
         reader.read(self.schema)
         self.fields: Mapping[str, Field] = reader.fields
         self.literals = frozenset(["", *(text for some in literals.of_fields.values() for text in some)])

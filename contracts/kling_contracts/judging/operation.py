@@ -9,6 +9,7 @@ from kling_contracts.facts.measuring import CompiledFacts
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import World
 from kling_contracts.judging.evaluator import CompiledSchema
+from kling_contracts.judging.reading import NULL_IS_ABSENT, PayloadReader, ReadPayload
 from kling_contracts.judging.report import Report
 from kling_contracts.rules.rule import Compiler, Rule
 from kling_contracts.rules.service_codes import Statuses
@@ -51,6 +52,7 @@ class Operation(NamedTuple):
     statuses: Statuses
     tree: CompiledSchema
     facts: CompiledFacts
+    reader: PayloadReader
 
     @property
     def example_world(self) -> World:
@@ -64,7 +66,12 @@ class Operation(NamedTuple):
 
     def report(self, payload: Any, sources: FactSources) -> Report:
         """Judge one payload by the facts that are measured from the sources."""
-        return self.tree.report(payload, self.facts.measure(payload, sources))
+        read = self.read(payload)
+        return read.noted(self.tree.report(read.payload, self.facts.measure(read.payload, sources)))
+
+    def read(self, payload: Any) -> ReadPayload:
+        """Return what is judged of a payload: the documents may let null count as absent, and cut fractions."""
+        return self.reader.read(payload)
 
     def limit_on(self, fact: str) -> int | None:
         """Return the most that a rule allows a fact, as in `facts.file.size_bytes`; None where no rule does."""
@@ -107,6 +114,7 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
         statuses=statuses,
         tree=tree,
         facts=CompiledFacts(_declared(body, facts, schema), lambda fact: _limit_on(tree.rules, fact)),
+        reader=PayloadReader.compile(schema, drops_null=bool(document.get(NULL_IS_ABSENT))),
     )
 
 

@@ -22,10 +22,10 @@ NOT_PLAYED: Final = "not played; only `klingkit serve`, the pytest fixtures and 
 def create_app(**options: Unpack[MockOptions]) -> "MockApp":
     """Return the mock as a Flask application.
 
-    `profile`, `upstream_state` and `documents`, a folder (see `Contract.load`), choose the contract, unless one is
-    given; `tokens` closes the list of welcome
-    bearer tokens; `secret` makes the signature of JWTs count; `jwt_clock` is whose time their `exp` and `nbf` are
-    judged by (`real`, or `account`: its clock can be moved); `fetch` is whose URLs are fetched (`loopback`, `any`,
+    `profile`, `upstream_state`, `null_is_absent` and `documents`, a folder (see `Contract.load`), choose the contract,
+    unless one is given; `tokens` closes the list of welcome bearer tokens; `secret` makes the signature of JWTs count;
+    `jwt_clock` is whose time their `exp` and `nbf` are judged by (`real`, or `account`: its clock can be moved);
+    `fetch` is whose URLs are fetched (`loopback`, `any`,
     `none`); `audio_slack_ms` is how much earlier than measured an audio ends.
 
     `pace` is how fast tasks end (`fast`, `real`, `manual`); `concurrency` is how many of them an account may run at

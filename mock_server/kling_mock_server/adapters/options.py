@@ -23,6 +23,7 @@ class MockOptions(TypedDict, total=False):
 
     profile: str
     upstream_state: bool
+    null_is_absent: bool
     documents: Path | None
     tokens: tuple[str, ...]
     secret: str
@@ -43,6 +44,7 @@ def new_responder(
     *,
     profile: str = "documented",
     upstream_state: bool = True,
+    null_is_absent: bool = False,
     documents: Path | None = None,
     tokens: tuple[str, ...] = (),
     secret: str = "",
@@ -59,7 +61,7 @@ def new_responder(
     contract: Contract | None = None,
 ) -> Responder:
     """Return a mock below any HTTP library; options and errors are those of `create_app`."""
-    contract = contract or _contract(profile, upstream_state, documents)
+    contract = contract or _contract(profile, upstream_state, null_is_absent, documents)
     for webhook_secret in webhook_secrets:
         key_of(webhook_secret)
     fresh = replace(contract.operation.example_world, audio_slack_ms=audio_slack_ms)
@@ -104,13 +106,13 @@ def _store(url: str) -> Store:
     return open_store(url)
 
 
-def _contract(profile: str, upstream_state: bool, documents: Path | None) -> Contract:
+def _contract(profile: str, upstream_state: bool, null_is_absent: bool, documents: Path | None) -> Contract:
     if documents is None:
-        return _installed(profile, upstream_state)
-    return Contract.load(profile, upstream_state=upstream_state, folder=documents)
+        return _installed(profile, upstream_state, null_is_absent)
+    return Contract.load(profile, upstream_state=upstream_state, null_is_absent=null_is_absent, folder=documents)
 
 
 @cache
-def _installed(profile: str, upstream_state: bool) -> Contract:
+def _installed(profile: str, upstream_state: bool, null_is_absent: bool) -> Contract:
     # A suite makes a mock for every test, and compiling the documents is nearly all of what one costs.
-    return Contract.load(profile, upstream_state=upstream_state)
+    return Contract.load(profile, upstream_state=upstream_state, null_is_absent=null_is_absent)

@@ -29,6 +29,7 @@ def cases(
     seed: int,
     profile: str,
     upstream_state: bool,
+    null_is_absent: bool,
     documents: Path | None,
 ) -> None:
     """Print labelled requests as NDJSON: test vectors for any language.
@@ -37,7 +38,9 @@ def cases(
 
     Example: klingkit cases --rule clip-too-short
     """
-    contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
+    contract = chosen_contract(
+        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
+    )
     try:
         rows = case_lines(valid, rule, n, seed, contract, operation)
     except ValueError as error:

@@ -33,6 +33,7 @@ def check(
     fetch: str,
     profile: str,
     upstream_state: bool,
+    null_is_absent: bool,
     documents: Path | None,
 ) -> None:
     """Judge payload files; - reads standard input.
@@ -48,7 +49,9 @@ def check(
     from kling_mock_server.reports.check_report import check_report
     from kling_mock_server.reports.payload_checker import PayloadChecker, UnreadFile
 
-    contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
+    contract = chosen_contract(
+        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
+    )
     checking = PayloadChecker(contract, read_world(world_file), fetcher(fetch, contract.largest_file))
     results = [
         checking.judge(name, given) if isinstance(given, bytes) else UnreadFile(name, given)

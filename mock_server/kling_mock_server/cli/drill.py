@@ -82,6 +82,7 @@ def drill(
     reports: tuple[str, ...],
     profile: str,
     upstream_state: bool,
+    null_is_absent: bool,
     documents: Path | None,
 ) -> None:
     """Run a client through the scenarios, and judge it by what it sent.
@@ -107,6 +108,7 @@ def drill(
     options: MockOptions = {
         "profile": profile,
         "upstream_state": upstream_state,
+        "null_is_absent": null_is_absent,
         "documents": documents,
         "pace": pace,
     }

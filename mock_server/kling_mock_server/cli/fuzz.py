@@ -54,6 +54,7 @@ def fuzz(
     reports: tuple[str, ...],
     profile: str = "documented",
     upstream_state: bool = True,
+    null_is_absent: bool = False,
     documents: Path | None = None,
     **options: Any,
 ) -> None:
@@ -71,7 +72,9 @@ def fuzz(
     """
     from kling_mock_server.testing.fuzzing.report import fuzz_report
 
-    contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
+    contract = chosen_contract(
+        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
+    )
     try:
         audit = _attack(target, contract, options)
     except ValueError as error:

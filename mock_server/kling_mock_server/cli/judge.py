@@ -26,6 +26,7 @@ def judge(
     reports: tuple[str, ...],
     profile: str,
     upstream_state: bool,
+    null_is_absent: bool,
     documents: Path | None,
 ) -> None:
     """Hold recorded traffic against the contract, and name every difference.
@@ -43,7 +44,9 @@ def judge(
     if patch and documents:
         raise click.UsageError("--patch is for the installed documents, and takes no --documents")
     recordings = [_exchanges(name) for name in files]
-    contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
+    contract = chosen_contract(
+        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
+    )
     judgement = judged(contract, recordings)
     report = recordings_report(files, judgement)
     deliver(report, form, reports)

@@ -38,6 +38,7 @@ def proxy(
     file: str | None,
     profile: str,
     upstream_state: bool,
+    null_is_absent: bool,
     documents: Path | None,
 ) -> None:
     """Forward to the service, judge each request on the way, and record what was answered.
@@ -48,7 +49,9 @@ def proxy(
     Example: klingkit proxy --to https://api.example.com --record session.har
     klingkit proxy --to https://api.example.com --block --allow clip-too-short
     """
-    contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
+    contract = chosen_contract(
+        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
+    )
     _refuse_unknown(allowed, block, contract)
     target = _upstream(upstream)
     _serve(contract, target, host, port, block, frozenset(allowed), file)

@@ -10,7 +10,7 @@ from kling_mock_server.cli.profile_options import chosen_contract, profile_optio
 @click.command()
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 @profile_options
-def rules(form: str, profile: str, upstream_state: bool, documents: Path | None) -> None:
+def rules(form: str, profile: str, upstream_state: bool, null_is_absent: bool, documents: Path | None) -> None:
     """Print every rule with the vendor's sentence behind it.
 
     Example: klingkit rules --format markdown > rules.md
@@ -19,7 +19,9 @@ def rules(form: str, profile: str, upstream_state: bool, documents: Path | None)
 
     from kling_contracts import rule_table
 
-    contract = chosen_contract(profile, upstream_state=upstream_state, documents=documents)
+    contract = chosen_contract(
+        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
+    )
     if form == "json":
         click.echo(json.dumps(rule_table.rule_rows(contract), ensure_ascii=False, indent=2))
     else:

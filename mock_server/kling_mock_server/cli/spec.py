@@ -1,6 +1,7 @@
 """`klingkit spec`: the effective document, its prose coverage, and its drift from a newer document of the vendor."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from kling_mock_server.cli.report_options import deliver, report_options
 from kling_mock_server.reports.formats import FORMATS
 
 if TYPE_CHECKING:
+    from kling_contracts import Contract
     from kling_contracts.drift.newer import NewerDocument
 
 DOCUMENT_FORMATS: Final = ("yaml", "json")
@@ -44,6 +46,7 @@ def spec(
     reports: tuple[str, ...],
     profile: str,
     upstream_state: bool,
+    null_is_absent: bool,
     documents: Path | None,
 ) -> None:
     """Print the effective OpenAPI 3.1 document, how much of the vendor's prose it covers, or what a newer one changes.
@@ -55,6 +58,13 @@ def spec(
     Example: klingkit spec --profile upstream > kling.openapi.yaml
     klingkit spec --diff newer.md --patch newer.patch.yaml
     """
+    contract = partial(
+        chosen_contract,
+        profile,
+        upstream_state=upstream_state,
+        null_is_absent=null_is_absent,
+        documents=documents,
+    )
     if newer is None and (patch or reports):
         raise click.UsageError("--patch and --report are for --diff")
     if newer is not None and coverage:
@@ -64,27 +74,25 @@ def spec(
     if newer is not None:
         _diff(newer, patch, fetch, form or "text", reports)
     elif coverage:
-        _coverage(form, profile, upstream_state, documents)
+        _coverage(form, contract(), documents)
     else:
-        _print(form or "yaml", profile, upstream_state, documents)
+        _print(form or "yaml", contract())
 
 
-def _print(form: str, profile: str, upstream_state: bool, documents: Path | None) -> None:
+def _print(form: str, contract: "Contract") -> None:
     from kling_contracts.documents import loading
 
     if form not in DOCUMENT_FORMATS:
         raise click.UsageError(f"--format {form} is for --diff; the document is printed as yaml or json")
-    effective = chosen_contract(profile, upstream_state=upstream_state, documents=documents).document
-    click.echo(loading.dump(dict(effective), form), nl=False)
+    click.echo(loading.dump(dict(contract.document), form), nl=False)
 
 
-def _coverage(form: str | None, profile: str, upstream_state: bool, documents: Path | None) -> None:
+def _coverage(form: str | None, contract: "Contract", documents: Path | None) -> None:
     from kling_contracts.documents import loading
     from kling_contracts.documents.prose_coverage import coverage as covered
     from kling_contracts.documents.prose_coverage import coverage_text
 
-    effective = chosen_contract(profile, upstream_state=upstream_state, documents=documents).document
-    described = covered(loading.vendor(documents), effective)
+    described = covered(loading.vendor(documents), contract.document)
     click.echo(coverage_text(described))
     sys.exit(1 if any(one.uncovered or one.strays for one in described) else 0)
 

@@ -25,8 +25,9 @@ def check_json(request: Request, account: Account, resources: Resources) -> dict
     except strict_json.BodyError as error:
         return report_json(None, unreadable(resources.contract, error))
     work = work_on(Exchange.begin(request, Caller(account), operation=operation.name), resources)
-    measured = operation.facts.measure(payload, work.sources())
-    return report_json(payload, judge(work, operation, payload, measured))
+    read = operation.read(payload)
+    measured = operation.facts.measure(read.payload, work.sources())
+    return report_json(read.payload, judge(work, operation, read, measured))
 
 
 def _operation(query: str, resources: Resources) -> Operation:

@@ -183,13 +183,14 @@ class Responder:
     def _attempt(self, exchange: Exchange, operation: Operation, payload: Any) -> _Outcome:
         """Judge a payload and, where it is right, carry it out."""
         work = work_on(exchange, self.resources)
-        measured = operation.facts.measure(payload, work.sources())
-        report = judge(work, operation, payload, measured)
+        read = operation.read(payload)
+        measured = operation.facts.measure(read.payload, work.sources())
+        report = judge(work, operation, read, measured)
         if report.violations:
             return _Outcome(report)
-        done = work.carry_out(payload, measured)
+        done = work.carry_out(read.payload, measured)
         if isinstance(done, RefusedTask):
-            report = self._by_rule(self._refusing(operation, done), payload)
+            report = self._by_rule(self._refusing(operation, done), read.payload)
             return _Outcome(report, is_stale=bool(done.fact))
         return _Outcome(report, done)
 

@@ -6,6 +6,7 @@ from typing import Any
 from kling_contracts import Note, Operation, Report
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.sources import FactSources
+from kling_contracts.judging.reading import ReadPayload
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
 
@@ -31,8 +32,6 @@ class Work(ABC):
         return ()
 
 
-def judge(work: Work, operation: Operation, payload: Any, measured: Measurement) -> Report:
+def judge(work: Work, operation: Operation, read: ReadPayload, measured: Measurement) -> Report:
     """Judge a payload by its measured facts, with the notes that the work has on it."""
-    report = operation.tree.report(payload, measured)
-    notes = work.notes(payload)
-    return report._replace(notes=report.notes + notes) if notes else report
+    return read.noted(operation.tree.report(read.payload, measured), work.notes(read.payload))
