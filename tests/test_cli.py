@@ -321,7 +321,7 @@ MISUSE = [
     pytest.param(["check", "-", "--world"], "requires an argument", id="an option without its value"),
     pytest.param(["check", "-", "--world", "missing.json"], "cannot read missing.json", id="a missing world"),
     pytest.param(["rules", "--format", "csv"], "'csv' is not one of", id="an unknown format of rules"),
-    pytest.param(["rules", "clip-too-short"], "unexpected extra argument", id="an argument too many"),
+    pytest.param(["spec", "clip-too-short"], "unexpected extra argument", id="an argument too many"),
     pytest.param(["spec", "--format", "toml"], "'toml' is not one of", id="an unknown format of the document"),
     pytest.param(["serve", "--port", "70000"], "70000 is not in the range", id="a port that is none"),
     pytest.param(["serve", "--port", "http"], "'http' is not a valid integer", id="a port in words"),
@@ -366,6 +366,38 @@ def test_every_command_has_help_with_an_example(name):
     result = klingkit(name, "--help")
     assert result.exit_code == 0
     assert f"Example: klingkit {name} " in result.output
+
+
+def test_rules_shows_the_rules_that_are_named_alone():
+    shown = klingkit("rules", "clip-too-short", "task-unknown").output
+    assert shown.count("  holds:  ") == shown.count("clip-too-short  (") + shown.count("task-unknown  (")
+    assert "裁剪后音频不得短于2秒" in shown
+    assert "any request" not in shown
+
+
+def test_rules_shows_a_rule_of_several_operations_under_each():
+    rows = json.loads(klingkit("rules", "body.type", "--format", "json").output)
+    assert {"create", "identify", "tts"} <= {row["operation"] for row in rows}
+    assert {row["id"] for row in rows} == {"body.type"}
+
+
+@pytest.mark.parametrize(
+    ("named", "hint"),
+    [
+        ("clip-to-short", "did you mean clip-too-short"),
+        ("?", "`klingkit rules` lists them"),
+        ("", "`klingkit rules` lists them"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [["rules"], ["proxy", "--to", "http://127.0.0.1:9", "--block", "--allow"], ["fuzz", "json:dumps", "--ignore"]],
+    ids=lambda words: words[0],
+)
+def test_a_rule_that_there_is_not_is_misuse_that_names_the_nearest(command, named, hint):
+    result = klingkit(*command, named)
+    assert result.exit_code == 2
+    assert f"there is no rule {named!r}; {hint}" in result.stderr
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])

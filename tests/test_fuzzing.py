@@ -365,7 +365,7 @@ def test_a_report_holds_no_token():
         (["http://127.0.0.1:1", "--report", "fuzz.pdf"], "the ending chooses the format"),
         (["http://127.0.0.1:1", "--world", "missing.json"], "cannot read missing.json"),
         (["https://kling.example"], "--only-invalid"),
-        (["json:dumps", "--ignore", "nothing"], "the contract has no rule nothing"),
+        (["json:dumps", "--ignore", "nothing"], "there is no rule 'nothing'"),
         (["json:dumps", "--as", "builder"], "not understood: obj"),
     ],
 )

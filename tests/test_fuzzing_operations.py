@@ -56,7 +56,7 @@ def test_what_was_not_chosen_is_not_told_as_unjudged():
     ("options", "told"),
     [
         (["--operation", "speak"], "the contract has no operation speak; it has: create, list, query, identify, tts"),
-        (["--operation", "list", "--rule", "voice-unknown"], "the contract has no rule voice-unknown"),
+        (["--operation", "list", "--rule", "voice-unknown"], "there is no rule 'voice-unknown'"),
     ],
 )
 def test_what_the_contract_has_not_is_misuse(options, told):

@@ -1,6 +1,6 @@
 """The rule table: every rule with the vendor's sentences, as data, as text and as Markdown."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from kling_contracts.contract import Contract
@@ -8,22 +8,22 @@ from kling_contracts.judging.report import SOURCES, origin_lines
 from kling_contracts.rules.rule import Rule
 
 
-def rule_rows(contract: Contract) -> list[dict[str, Any]]:
-    """Return one JSON object a rule, in the order in which they are judged.
+def rule_rows(contract: Contract, ids: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Return one JSON object per rule, in the order in which they are judged; of these ids, if any are given.
 
     `operation` is the short name of the one it belongs to; empty for the rules on any request.
     """
-    return [_row(part.name, rule) for part in _parts(contract) for rule in part.rules]
+    return [_row(part.name, rule) for part in _parts(contract, ids) for rule in part.rules]
 
 
-def rule_text(contract: Contract) -> str:
+def rule_text(contract: Contract, ids: Collection[str] = ()) -> str:
     """Return the table for a terminal, each operation under its name."""
-    return "\n\n".join(block for part in _parts(contract) for block in _blocks(part))
+    return "\n\n".join(block for part in _parts(contract, ids) for block in _blocks(part))
 
 
-def rule_markdown(contract: Contract) -> str:
+def rule_markdown(contract: Contract, ids: Collection[str] = ()) -> str:
     """Return one table of Markdown for each operation."""
-    return "\n\n".join("\n".join(_table(part)) for part in _parts(contract))
+    return "\n\n".join("\n".join(_table(part)) for part in _parts(contract, ids))
 
 
 class _Part(NamedTuple):
@@ -34,7 +34,15 @@ class _Part(NamedTuple):
     rules: tuple[Rule, ...]
 
 
-def _parts(contract: Contract) -> Iterator[_Part]:
+def _parts(contract: Contract, ids: Collection[str]) -> Iterator[_Part]:
+    """Yield every part with those of its rules that are asked for, all of them without ids, unless none is left."""
+    for part in _every_part(contract):
+        rules = tuple(rule for rule in part.rules if not ids or rule.id in ids)
+        if rules:
+            yield part._replace(rules=rules)
+
+
+def _every_part(contract: Contract) -> Iterator[_Part]:
     yield _Part("", "any request", tuple(contract.gate.rules.values()))
     for operation in contract.operations:
         heading = f"{operation.name}: {operation.method} {operation.paths[0]}"

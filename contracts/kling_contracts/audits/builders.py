@@ -15,12 +15,12 @@ from kling_contracts.audits.validators import (
     is_refusal,
     name_of,
     payload_rows,
-    refuse_unknown,
     told,
 )
 from kling_contracts.cases.case import Case
 from kling_contracts.contract import Contract
 from kling_contracts.jsonio import strict_json
+from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_contracts.rules.rule import Rule
 
 Builder = Callable[..., Any]
@@ -48,7 +48,7 @@ def audit_builder(
     Raises `ValueError` where a required parameter is not understood.
     """
     contract = contract or Contract.load()
-    refuse_unknown(ignore, contract.rules)
+    refuse_unknown_rules(ignore, contract.rules)
     intents = BuilderArguments.of(builder)
     auditing = _Auditing(builder, intents, contract, frozenset(ignore))
     # Not every case can be said with the parameters that there are.

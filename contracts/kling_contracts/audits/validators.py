@@ -15,6 +15,7 @@ from kling_contracts.cases.catalogue import catalogue
 from kling_contracts.cases.generator import generate
 from kling_contracts.contract import Contract
 from kling_contracts.facts.world import World
+from kling_contracts.rules.lookup import refuse_unknown_rules
 
 Validator = Callable[..., Any]
 
@@ -46,7 +47,7 @@ def audit(
     where one of them does not exist.
     """
     contract = contract or Contract.load()
-    refuse_unknown(ignore, contract.rules)
+    refuse_unknown_rules(ignore, contract.rules)
     tally = FindingCounter(contract)
     told_of = world_writer(validator)
     for case in payload_cases(contract, n, seed):
@@ -125,13 +126,6 @@ def world_writer(validator: Validator) -> Callable[[World], Any] | None:
 
 def _as_it_is(world: World) -> World:
     return world
-
-
-def refuse_unknown(rules: Collection[str], known: Collection[str]) -> None:
-    """Raise `ValueError` where one of these is no rule that is known."""
-    unknown = sorted(set(rules) - set(known))
-    if unknown:
-        raise ValueError(f"the contract has no rule {', '.join(unknown)}; `klingkit rules` lists them")
 
 
 def name_of(target: object) -> str:

@@ -23,6 +23,7 @@ from kling_contracts.contract import Contract
 from kling_contracts.errors import DocumentError
 from kling_contracts.facts.making import OwnText
 from kling_contracts.judging.operation import Operation
+from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_contracts.rules.rule import Rule
 
 MAX_MIXES: Final = 64
@@ -140,8 +141,7 @@ class CaseFactory:
         if rule is None:
             own = {one.id for one in self.operation.rules}
             return tuple(one for one in self.breakable if http or one in own)
-        if rule not in self.goals:
-            raise ValueError(f"the contract has no rule {rule!r}")
+        refuse_unknown_rules((rule,), self.goals)
         if not self.reachable(rule):
             raise ValueError(f"no case can break {rule!r}")
         return (rule,)

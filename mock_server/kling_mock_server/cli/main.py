@@ -67,7 +67,7 @@ def cli() -> None:
     klingkit scenarios                   failures that it can play, by name
     klingkit drill "python careless_client.py"  what does a client do when things fail?
     klingkit check payload.json          would this payload be accepted?
-    klingkit rules                       every rule, with the vendor's sentence
+    klingkit rules clip-too-short        a rule, or every one, with the vendor's sentence
     klingkit spec --coverage             which sentence is enforced by which rule
     klingkit spec --diff newer.md        what does a newer document change?
     klingkit proxy --to https://…        judge and record calls of the real service

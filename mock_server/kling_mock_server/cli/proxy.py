@@ -109,11 +109,11 @@ def _recorder(file: str | None) -> "Recorder | None":
 
 
 def _refuse_unknown(allowed: tuple[str, ...], block: bool, contract: "Contract") -> None:
-    from difflib import get_close_matches
+    from kling_contracts.rules.lookup import refuse_unknown_rules
 
     if allowed and not block:
         raise click.UsageError("--allow is for --block: without it every request gets through")
-    for rule in allowed:
-        if rule not in contract.every_rule:
-            near = get_close_matches(rule, contract.every_rule, n=1)
-            raise click.UsageError(f"there is no rule {rule!r}{f'; did you mean {near[0]}?' if near else ''}")
+    try:
+        refuse_unknown_rules(allowed, contract.every_rule)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None

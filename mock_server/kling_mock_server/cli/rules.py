@@ -10,19 +10,36 @@ from kling_mock_server.cli.profile_options import chosen_contract, profile_optio
 @click.command()
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 @profile_options
-def rules(form: str, profile: str, upstream_state: bool, null_is_absent: bool, documents: Path | None) -> None:
-    """Print every rule with the vendor's sentence behind it.
+@click.argument("ids", nargs=-1, metavar="[RULE]...")
+def rules(
+    ids: tuple[str, ...],
+    form: str,
+    profile: str,
+    upstream_state: bool,
+    null_is_absent: bool,
+    documents: Path | None,
+) -> None:
+    """Print every rule, or these, with the vendor's sentence behind it.
 
-    Example: klingkit rules --format markdown > rules.md
+    \b
+    Example: klingkit rules clip-too-short
+    klingkit rules --format markdown > rules.md
     """
     import json
 
     from kling_contracts import rule_table
+    from kling_contracts.rules.lookup import refuse_unknown_rules
 
     contract = chosen_contract(
         profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
     )
+    try:
+        refuse_unknown_rules(ids, contract.every_rule)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     if form == "json":
-        click.echo(json.dumps(rule_table.rule_rows(contract), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(rule_table.rule_rows(contract, ids), ensure_ascii=False, indent=2))
+    elif form == "markdown":
+        click.echo(rule_table.rule_markdown(contract, ids))
     else:
-        click.echo(rule_table.rule_markdown(contract) if form == "markdown" else rule_table.rule_text(contract))
+        click.echo(rule_table.rule_text(contract, ids))

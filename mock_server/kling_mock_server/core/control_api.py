@@ -10,6 +10,7 @@ from kling_contracts.facts.world import audio_from_json, session_from_json
 from kling_contracts.jsonio import strict_json
 from kling_contracts.jsonio.keywords import Checker
 from kling_contracts.rule_table import rule_rows
+from kling_contracts.rules.lookup import nearest
 from kling_mock_server.core import inbox
 from kling_mock_server.core.journal_query import journal_json, parse_query
 from kling_mock_server.core.own_answers import CONTROL_CALL, CONTROL_METHOD, CONTROL_PATH, refusal
@@ -155,7 +156,8 @@ class Control:
     def _rule(self, rule_id: str) -> dict[str, Any]:
         rows = [row for row in self._rows if row["id"] == rule_id]
         if not rows:
-            raise MisuseError(404, f"there is no rule {rule_id!r}; GET {CONTROL_PREFIX}/rules lists them")
+            hint = nearest(rule_id, self._contract.every_rule) or f"GET {CONTROL_PREFIX}/rules lists them"
+            raise MisuseError(404, f"there is no rule {rule_id!r}; {hint}")
         # Two operations that share an id share what the rule says.
         return rows[0]
 

@@ -3,9 +3,9 @@
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from difflib import get_close_matches
 from typing import Final
 
+from kling_contracts.rules.lookup import nearest
 from kling_mock_server.protocol.explanation import explain
 from kling_mock_server.state.journal import Entry
 
@@ -78,16 +78,8 @@ class ViolationRecorder:
     def _hint(self, rule_id: str) -> str:
         if rule_id in self._known:
             return ""
-        near = get_close_matches(_plain(rule_id), list(map(_plain, self._known)), n=1)
-        if not near:
-            return " (there is no such rule)"
-        meant = next(known for known in self._known if _plain(known) == near[0])
-        return f" (there is no such rule; did you mean {meant}?)"
-
-
-def _plain(rule_id: str) -> str:
-    """Return an id without what is easily mistaken: capitals, and underscores for hyphens."""
-    return rule_id.casefold().replace("_", "-")
+        near = nearest(rule_id, self._known)
+        return f" (there is no such rule; {near})" if near else " (there is no such rule)"
 
 
 def _count(refusals: list[Broken], times: Counter[Broken]) -> str:

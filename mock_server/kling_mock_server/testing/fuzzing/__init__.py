@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 
 from kling_contracts import Contract, Operation, World
 from kling_contracts.audits.audit import Audit
-from kling_contracts.audits.validators import refuse_unknown
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue, server_catalogue
 from kling_contracts.cases.factory import factory_of
 from kling_contracts.cases.generator import generate
 from kling_contracts.cases.requests import TOKEN
+from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_mock_server.outgoing.hosts import is_loopback
 from kling_mock_server.testing.fuzzing.judging import Judging
 from kling_mock_server.testing.fuzzing.report import server_ways
@@ -95,7 +95,7 @@ def _called(contract: Contract, options: Options) -> tuple[Operation, ...]:
     if unknown:
         raise ValueError(f"the contract has no operation {', '.join(unknown)}; it has: {', '.join(contract.by_name)}")
     chosen = [one for one in contract.operations if one.name in options.operations] or contract.operations
-    refuse_unknown([*options.ignore, *options.rules], contract.rules_of(chosen))
+    refuse_unknown_rules([*options.ignore, *options.rules], contract.rules_of(chosen))
     rules = set(options.rules)
     return tuple(one for one in chosen if not rules or not rules.isdisjoint(contract.rules_of([one])))
 
