@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := -m pip install --quiet --constraint constraints.txt
 SOURCES := openapi contracts mock_server examples tests conftest.py
 
-.PHONY: help serve test check bench wheel-test matrix matrix-lowest matrix-highest constraints cases docs readings screenshots lint-openapi nightly schemathesis format clean
+.PHONY: help serve test check bench wheel-test matrix matrix-lowest matrix-highest constraints cases docs readings screenshots lint-openapi nightly soak schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
@@ -16,6 +16,7 @@ help:
 	@echo "make wheel-test  what packing can lose, against the installed wheel"
 	@echo "make matrix      a slice of the suite on every Python here, lowest and highest dependencies"
 	@echo "make docs        the outputs that the documents show, from real runs"
+	@echo "make soak        ten thousand callbacks beside receivers that hang; minutes"
 	@echo "make schemathesis  the mock under schemathesis, in an environment of its own"
 
 PORT ?= 8080
@@ -92,6 +93,10 @@ nightly: $(VENV)/test
 	$(BIN)/python -m pytest -n auto --hypothesis-profile nightly tests/test_strategies.py
 	KLINGKIT_NIGHTLY=1 $(BIN)/python -m pytest -n auto tests/test_drift.py tests/test_twins.py \
 		tests/test_document_edits.py tests/test_solver.py
+
+# Some minutes of callbacks on every store, on this machine alone.
+soak: $(VENV)/test
+	cd tests && ../$(BIN)/python -m hostile.callbacks
 
 SCHEMATHESIS := build/schemathesis
 

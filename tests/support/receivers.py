@@ -2,8 +2,9 @@
 
 import json
 import threading
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -23,6 +24,8 @@ class Received:
     headers: dict[str, str]
     """By their names in lower case."""
     body: bytes
+    at_s: float = field(default_factory=time.time)
+    """When it was read, Unix time in s."""
 
     @property
     def json(self) -> Any:
