@@ -1,6 +1,8 @@
 """Faults below HTTP as a client's socket meets them, and what they leave to everyone else."""
 
+import asyncio
 import os
+import queue
 import select
 import socket
 import threading
@@ -48,11 +50,43 @@ def test_an_answer_comes_whole_and_then_the_connection_ends(port):
     assert (body_of(answer), end) == (content_of(10), "close")
 
 
-def test_a_late_answer_is_as_late_as_asked(port):
-    begun = time.monotonic()
+class Pauses:
+    """The pauses of the sender, each of which lasts until a test ends it."""
+
+    def __init__(self):
+        self._begun = queue.SimpleQueue()
+
+    async def __call__(self, seconds):
+        if seconds:
+            ended = asyncio.Event()
+            self._begun.put((seconds, asyncio.get_running_loop(), ended))
+            await ended.wait()
+
+    def next(self):
+        """Wait for the next pause to begin; return how long it would last, in s, and what ends it."""
+        seconds, loop, ended = self._begun.get(timeout=PATIENCE_S)
+        return seconds, lambda: loop.call_soon_threadsafe(ended.set)
+
+    def end(self):
+        """End the next pause; return how long it would have lasted, in s."""
+        seconds, end = self.next()
+        end()
+        return seconds
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    pauses = Pauses()
+    monkeypatch.setattr(sender_loop, "_pause", pauses)
+    return pauses
+
+
+def test_a_late_answer_is_as_late_as_asked(port, pauses):
     with ask(port, delay_ms=150) as connection:
+        seconds, end = pauses.next()
+        assert (seconds, is_silent(connection)) == (0.15, True)
+        end()
         answer, _ = read(connection)
-    assert time.monotonic() - begun >= 0.15
     assert body_of(answer) == content_of(10)
 
 
@@ -62,11 +96,10 @@ def test_a_body_drips(port):
         assert is_silent(connection)
 
 
-def test_a_body_that_drips_comes_whole_in_the_end(port):
-    begun = time.monotonic()
+def test_a_body_that_drips_comes_whole_in_the_end(port, pauses):
     with ask(port, drip_bytes=4, drip_ms=50) as connection:
+        assert [pauses.end(), pauses.end()] == [0.05, 0.05]
         answer, end = read(connection)
-    assert time.monotonic() - begun >= 0.1
     assert (body_of(answer), end) == (content_of(10), "close")
 
 
@@ -193,9 +226,10 @@ def test_a_healthy_client_does_not_wait_for_sixty_that_take_no_bytes(port, clien
         assert [client.get("/").content for _ in range(50)] == [PLAIN] * 50
 
 
-def test_sixty_late_answers_are_all_given(port):
+def test_sixty_late_answers_are_all_given(port, pauses):
     with ExitStack() as stack:
         late = [stack.enter_context(ask(port, size, delay_ms=100)) for size in range(60)]
+        assert [pauses.end() for _ in late] == [0.1] * 60
         assert [body_of(read(connection)[0]) for connection in late] == [content_of(size) for size in range(60)]
 
 

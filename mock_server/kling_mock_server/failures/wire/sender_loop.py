@@ -20,6 +20,8 @@ LINGER_S: Final = 2.0
 _POLL_S: Final = 0.005
 _CHUNK: Final = 64 * 1024
 
+_pause = asyncio.sleep
+
 
 class SenderLoop(threading.Thread):
     """Plays scripts from `start()` to `stop()`."""
@@ -82,7 +84,7 @@ async def _play(connection: socket.socket, script: Iterable[Piece], end: str) ->
     # A timeout is one of them, too.
     with suppress(OSError):
         for piece in script:
-            await asyncio.sleep(piece.wait_ms / 1000)
+            await _pause(piece.wait_ms / 1000)
             async with asyncio.timeout(SILENCE_S):
                 await loop.sock_sendall(connection, piece.data)
         async with asyncio.timeout(SILENCE_S):
