@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 SHELL = ("console", "sh")
 SHOWN_PORT = "8080"
 PATIENCE_S = 60
+EXAMPLE_OF = {"docs/ci.md": "examples/integrator"}
+"""Pages that are followed in a copy of an example."""
 
 _FENCED = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 _HEREDOC = re.compile(r"<<-?\s*'?(\w+)'?")
@@ -258,9 +260,10 @@ def _run(*command):
 @contextmanager
 def reader_of(name, folder, bin_folder):
     """Give the document of that name a reader: in an empty folder, or in a copy of the example that it describes."""
-    if name.startswith("examples/"):
+    example = Path(name).parent.as_posix() if name.startswith("examples/") else EXAMPLE_OF.get(name)
+    if example:
         folder = folder / "example"
-        shutil.copytree((ROOT / name).parent, folder)
+        shutil.copytree(ROOT / example, folder)
     with Reader(folder, bin_folder) as reader:
         yield reader
 
