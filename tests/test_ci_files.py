@@ -126,7 +126,10 @@ PAGE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 BLOCKS = documents.blocks_of(PAGE)
 YAML = [yaml.safe_load(block.text) for block in BLOCKS if block.language == "yaml"]
 RUN = [
-    command.text for block in BLOCKS if block.language in documents.SHELL for command in documents.commands_of(block)
+    command.text.partition(" | tail")[0]
+    for block in BLOCKS
+    if block.language in documents.SHELL
+    for command in documents.commands_of(block)
 ]
 
 
