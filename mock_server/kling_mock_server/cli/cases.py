@@ -1,6 +1,5 @@
 """`klingkit cases`: the boundary catalogue, or generated cases, as NDJSON."""
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +62,8 @@ def case_lines(
     among both: only valid or only broken ones, only those that break this rule. `contract` is by default the
     documented one. Raises `ValueError` where `rule` is none of the contract's, or is to be broken by valid cases.
     """
+    import json
+
     from kling_contracts.cases.catalogue import catalogue
     from kling_contracts.cases.factory import factory_of
     from kling_contracts.cases.generator import generate

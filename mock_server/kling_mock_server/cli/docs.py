@@ -1,6 +1,5 @@
 """`klingkit docs`: the pages of the documentation, and the files that they use."""
 
-import difflib
 import sys
 from pathlib import Path
 from typing import Final
@@ -52,7 +51,9 @@ def _title(path: Path) -> str:
 def _show(name: str) -> None:
     known = pages()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1) or ["readme"]
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, known, n=1) or ["readme"]
         raise click.UsageError(f"there is no page {name!r}; did you mean {near[0]!r}? `klingkit docs` lists them")
     text = known[name].read_text(encoding="utf-8")
     if sys.stdout.isatty():

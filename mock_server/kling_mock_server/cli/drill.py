@@ -1,12 +1,8 @@
 """`klingkit drill`: run a client through the scenarios."""
 
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
@@ -14,12 +10,12 @@ import click
 from kling_mock_server.cli.profile_options import profile_options
 from kling_mock_server.cli.progress_line import progress_line
 from kling_mock_server.cli.report_options import deliver, report_options
-from kling_mock_server.reports.finding import Place
 
 if TYPE_CHECKING:
     from kling_mock_server.adapters.handle import Handle
     from kling_mock_server.adapters.options import MockOptions
     from kling_mock_server.failures.scenarios import Scenario
+    from kling_mock_server.reports.finding import Place
     from kling_mock_server.testing.drill import Drill, DrillVerdict
     from kling_mock_server.testing.drill.clients import Commands, Ended
 
@@ -95,6 +91,8 @@ def drill(
     Example: klingkit drill "python careless_client.py"
     klingkit drill "python careless_client.py" --scenario rate-limited --scenario account-in-arrears
     """
+    from dataclasses import replace
+
     from kling_mock_server.failures.scenarios import named
     from kling_mock_server.testing.drill import NO_FAULT, SCENARIOS, Drill
     from kling_mock_server.testing.drill.clients import Commands
@@ -126,6 +124,8 @@ def drill(
 
 
 def _words(command: str) -> tuple[str, ...]:
+    import shlex
+
     try:
         words = tuple(shlex.split(command))
     except ValueError as error:
@@ -135,8 +135,10 @@ def _words(command: str) -> tuple[str, ...]:
     return words
 
 
-def _place(words: Sequence[str]) -> Place | None:
+def _place(words: Sequence[str]) -> "Place | None":
     """Return the first file of the repository that a command names: its source, as far as anybody can tell."""
+    from kling_mock_server.reports.finding import Place
+
     return next((Place(word) for word in words if Path(word).is_file() and not Path(word).is_absolute()), None)
 
 
@@ -144,6 +146,8 @@ def _all(
     mock: "Drill", commands: "Commands", plan: DrillPlan, scenarios: "Sequence[Scenario]", jobs: int
 ) -> "Iterator[DrillVerdict]":
     """Yield the verdicts in the order of the scenarios; the runs overlap."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(jobs, thread_name_prefix="klingkit drill") as pool, progress_line() as progress:
         try:
             running = [pool.submit(_run, mock, commands, plan, scenario) for scenario in scenarios]
@@ -158,6 +162,8 @@ def _all(
 
 
 def _run(mock: "Drill", commands: "Commands", plan: DrillPlan, scenario: "Scenario") -> "DrillVerdict":
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory(prefix="klingkit-drill-", ignore_cleanup_errors=True) as directory:
 
         def run(handle: "Handle") -> "Ended":

@@ -12,11 +12,11 @@ from kling_mock_server.cli.input_files import read_world
 from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.progress_line import progress_bar
 from kling_mock_server.cli.report_options import deliver, report_options
-from kling_mock_server.reports.finding import Place
 
 if TYPE_CHECKING:
     from kling_contracts import Contract
     from kling_contracts.audits import Audit
+    from kling_mock_server.reports.finding import Place
 
 INTERRUPTED: Final = "interrupted"
 """Why a run ended early that Ctrl-C has ended."""
@@ -162,10 +162,12 @@ def _refuse_nonsense(name: str, found: Callable[..., Any]) -> None:
         raise click.UsageError(f"{name} is a method without its instance; {hint}")
 
 
-def _place(target: str) -> Place | None:
+def _place(target: str) -> "Place | None":
     """Return where the source of a callable stands, in this folder; None for a server."""
     import inspect
     import os
+
+    from kling_mock_server.reports.finding import Place
 
     if "://" in target:
         return None

@@ -1,13 +1,15 @@
 """`--format` and `--report`, for every command that reports findings."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from kling_mock_server.cli.terminal import show
-from kling_mock_server.reports.finding import FindingReport
 from kling_mock_server.reports.formats import ENDINGS, FORMATS, refuse_unwritable, rendered, write_file
+
+if TYPE_CHECKING:
+    from kling_mock_server.reports.finding import FindingReport
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
 
@@ -48,7 +50,7 @@ def _writable(context: click.Context, parameter: click.Parameter, names: tuple[s
     return names
 
 
-def deliver(report: FindingReport, form: str, reports: tuple[str, ...]) -> None:
+def deliver(report: "FindingReport", form: str, reports: tuple[str, ...]) -> None:
     """Print a report and write it to its files. Raises `click.ClickException` where a file cannot be written."""
     text = rendered(report, form)
     if form == "text":

@@ -1,6 +1,5 @@
 """`klingkit schemathesis`: the files of a Schemathesis run, put where its users expect them."""
 
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +41,8 @@ def init(folder: Path, force: bool) -> None:
 
 
 def _write(folder: Path) -> None:
+    from importlib import resources
+
     folder.mkdir(parents=True, exist_ok=True)
     shipped = resources.files("kling_mock_server.testing") / "schemathesis_files"
     for name in FILES:

@@ -2,13 +2,10 @@
 
 import os
 import re
-import shutil
 import sys
 from typing import Final
 
 import click
-
-from kling_contracts.judging.timeline import WIDTH
 
 _BESIDE_BAR: Final = 38
 """Columns of a timeline's line beside its bar: the label, and times of five digits."""
@@ -26,6 +23,10 @@ _VERDICT: Final = re.compile(
 
 def bar_width() -> int:
     """Return how many columns the longest bar of a timeline may have on this terminal."""
+    import shutil
+
+    from kling_contracts.judging.timeline import WIDTH
+
     if not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
         return WIDTH
     return max(_LEAST_BAR, min(WIDTH, shutil.get_terminal_size().columns - _BESIDE_BAR))

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from kling_mock_server.reports.finding import FindingReport
+if TYPE_CHECKING:
+    from kling_mock_server.reports.finding import FindingReport
 
 FORMATS: Final = ("text", "json", "junit", "sarif", "github", "markdown")
 """The values of `--format`; each is a module of this folder."""
@@ -20,7 +21,7 @@ ENDINGS: Final[Mapping[str, str]] = {
 """The format of a report's file by its ending."""
 
 
-def rendered(report: FindingReport, form: str) -> str:
+def rendered(report: "FindingReport", form: str) -> str:
     """Return a report in one of `FORMATS`, with its last line end where it has any text."""
     if form in report.forms:
         return report.forms[form]()
@@ -48,7 +49,7 @@ def refuse_unwritable(name: str) -> None:
         raise ValueError(f"cannot write {name}: {error.strerror}") from None
 
 
-def write_file(report: FindingReport, name: str) -> None:
+def write_file(report: "FindingReport", name: str) -> None:
     """Write a report to a file, in the format that its ending names. Raises `OSError` where it cannot be written."""
     path = Path(name)
     path.write_text(rendered(report, ENDINGS[path.suffix]), encoding="utf-8")
