@@ -15,10 +15,9 @@ from support import documents
 from support.wheel import installed_wheel  # noqa: F401  (a fixture)
 
 ROOT = documents.ROOT
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
-LINKING = sorted(path.relative_to(ROOT).as_posix() for path in PAGES)
-# Schemathesis has an environment and tests of its own; the Chinese README shows what the English one shows.
-FOLLOWED = [name for name in documents.names() if name not in ("docs/schemathesis.md", documents.CHINESE)]
+LINKING = documents.pages()
+# Schemathesis has an environment and tests of its own.
+FOLLOWED = [name for name in documents.names() if name != "docs/schemathesis.md"]
 LANGUAGES = {"console", "sh", "python", "text", "json", "yaml", "toml"}
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the documents use curl")
@@ -51,6 +50,10 @@ def test_every_world_that_is_shown_is_one():
         assert World.from_json(world.to_json()) == world
 
 
+def test_the_first_steps_are_told_in_chinese_too():
+    assert {f"docs/zh/{page}.md" for page in ("offline", "pytest", "ci")} <= documents.TRANSLATIONS.keys()
+
+
 @pytest.mark.parametrize("name", LINKING)
 def test_every_relative_link_leads_somewhere(name):
     document = ROOT / name
@@ -62,8 +65,9 @@ def test_the_architecture_fits_on_one_page():
     assert len(text_of("ARCHITECTURE.md").splitlines()) <= 72
 
 
-def test_both_readmes_show_the_same():
-    english, chinese = map(text_of, (documents.ENGLISH, documents.CHINESE))
+@pytest.mark.parametrize(("chinese", "english"), documents.TRANSLATIONS.items())
+def test_a_translation_shows_the_same(chinese, english):
+    chinese, english = map(text_of, (chinese, english))
     assert english.count("\n## ") == chinese.count("\n## ")
     assert shown(english) == shown(chinese)
 

@@ -321,10 +321,15 @@ def _shown(block, command, printed):
     return f"$ {command.text}\n{output}" if block.language == "console" else output
 
 
+def pages():
+    """Return every document, as paths in the repository."""
+    globs = ("*.md", "docs/*.md", "docs/zh/*.md", "examples/*/README.md")
+    return sorted(path.relative_to(ROOT).as_posix() for one in globs for path in ROOT.glob(one))
+
+
 def names():
-    """Return the documents that show commands, as paths in the repository."""
-    paths = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
-    return [path.relative_to(ROOT).as_posix() for path in sorted(paths) if _shows_commands(path)]
+    """Return the documents that show commands of their own, as paths in the repository; a translation has none."""
+    return [name for name in pages() if name not in TRANSLATIONS and _shows_commands(ROOT / name)]
 
 
 def _shows_commands(path):
@@ -332,7 +337,11 @@ def _shows_commands(path):
     return any(block.language in SHELL and "clone" not in block.marks for block in blocks)
 
 
-ENGLISH, CHINESE = "README.md", "README.zh-CN.md"
+TRANSLATIONS = {
+    "README.zh-CN.md": "README.md",
+    **{f"docs/zh/{path.name}": f"docs/{path.name}" for path in sorted(ROOT.glob("docs/zh/*.md"))},
+}
+"""The document in Chinese, and the one in English whose blocks it shows."""
 
 
 def with_blocks_of(document, other):
@@ -354,11 +363,11 @@ def without_comments(text):
 def main(chosen):
     """Rewrite the outputs of the chosen documents, by default of all but the page of Schemathesis.
 
-    The Chinese README gets the blocks of the English one.
+    A translation gets the blocks of its original.
     """
     with tempfile.TemporaryDirectory(prefix="klingkit-docs-") as temporary:
         bin_folder = install_wheel(Path(temporary))
-        for name in chosen or [name for name in names() if name not in ("docs/schemathesis.md", CHINESE)]:
+        for name in chosen or [name for name in names() if name != "docs/schemathesis.md"]:
             folder = Path(temporary, name.replace("/", "-"))
             folder.mkdir()
             before = (ROOT / name).read_text(encoding="utf-8")
@@ -366,8 +375,9 @@ def main(chosen):
                 after = rewritten(before, reader)
             (ROOT / name).write_text(after, encoding="utf-8")
             print(f"{name}: {'as it was' if after == before else 'rewritten'}")
-    chinese, english = ((ROOT / name).read_text(encoding="utf-8") for name in (CHINESE, ENGLISH))
-    (ROOT / CHINESE).write_text(with_blocks_of(chinese, english), encoding="utf-8")
+    for chinese, english in TRANSLATIONS.items():
+        texts = [(ROOT / name).read_text(encoding="utf-8") for name in (chinese, english)]
+        (ROOT / chinese).write_text(with_blocks_of(*texts), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -39,9 +39,10 @@ def docs(page: str | None, folder: Path | None) -> None:
 
 
 def pages() -> dict[str, Path]:
-    """Return the file of each page by its name: README.md as `readme`, docs/mock.md as `mock`."""
+    """Return the file of each page by its name: `readme` is README.md, `mock` docs/mock.md, `zh/ci` docs/zh/ci.md."""
     readmes = {path.stem.lower(): path for path in sorted(ROOT.glob("README*.md"))}
-    return {**readmes, **{path.stem: path for path in sorted(ROOT.glob("docs/*.md"))}}
+    english = {path.stem: path for path in sorted(ROOT.glob("docs/*.md"))}
+    return {**readmes, **english, **{f"zh/{path.stem}": path for path in sorted(ROOT.glob("docs/zh/*.md"))}}
 
 
 def _title(path: Path) -> str:
