@@ -51,8 +51,16 @@ def test_an_error_in_the_control_surface_is_answered_in_the_envelope(caplog, mon
     assert answer.json["request_id"] in caplog.text
 
 
+@pytest.mark.parametrize("method", ["_body", "_respond"])
+def test_an_error_where_flask_has_no_part_is_answered_in_the_envelope(app, caplog, monkeypatch, method):
+    monkeypatch.setattr(app, method, broken)
+    assert is_told(posted(app), caplog)
+
+
 @pytest.mark.parametrize("method", ["_body", "_respond", "dispatch_request", "preprocess_request"])
 def test_an_error_in_the_adapter_is_answered_in_the_envelope(app, caplog, monkeypatch, method):
+    # With a hook Flask handles the request, and calls all of these.
+    app.teardown_request(lambda error: None)
     monkeypatch.setattr(app, method, broken)
     assert is_told(posted(app), caplog)
 

@@ -1,9 +1,11 @@
 """The Flask adapter: one WSGI application over the responder."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, Unpack
 
 import flask
+import werkzeug
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -50,27 +52,59 @@ class MockApp(flask.Flask):
     def __init__(self, responder: Responder, file_origin: str = "") -> None:
         super().__init__(__name__, static_folder=None)
         self._file_origin = file_origin
-        self.session_interface = _NoSessions()
+        self.session_interface = self._no_sessions = _NoSessions()
         self.responder = responder
         self.config["MAX_CONTENT_LENGTH"] = responder.largest_body
+
+    def wsgi_app(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Answer a request: at once where nothing is registered with Flask, else through Flask, which costs as much."""
+        if self._is_watched() or "werkzeug.debug.preserve_context" in environ:
+            return super().wsgi_app(environ, start_response)
+        answer = self._answer(environ)
+        if environ["REQUEST_METHOD"] == "HEAD" or not answer.body or "Content-Length" in answer.headers:
+            return _for_flask(answer)(environ, start_response)
+        length = ("Content-Length", str(len(answer.body)))
+        start_response(_STATUS_LINES[answer.status], [*answer.headers.items(), length])
+        return (answer.body,)
 
     def create_url_adapter(self, request: flask.Request | None) -> None:
         """Match no URL."""
 
     def dispatch_request(self) -> flask.Response:
-        """Answer the request."""
-        environ = flask.request.environ
-        answer = self._respond(environ)
-        if isinstance(answer, WiredResponse):
-            answer = _detached(environ, answer)
-        return _Answer(answer.body, answer.status, Headers(list(answer.headers.items())))
+        """Answer the request that Flask is handling."""
+        return _for_flask(self._answer(flask.request.environ))
 
     def handle_exception(self, e: Exception) -> flask.Response:
         """Answer in the envelope for what nobody foresaw: Flask's own page is HTML."""
-        answer = self.responder.fail("before there was a request", e)
-        return _Answer(answer.body, answer.status, Headers(list(answer.headers.items())))
+        return _for_flask(self._failed(e))
 
     handle_user_exception = handle_exception
+
+    def _is_watched(self) -> bool:
+        """Tell whether a hook, an extension or the receiver of a signal expects Flask to handle every request."""
+        registered = (
+            self.extensions,
+            self.before_request_funcs,
+            self.after_request_funcs,
+            self.teardown_request_funcs,
+            self.teardown_appcontext_funcs,
+            self.url_value_preprocessors,
+        )
+        return (
+            any(registered)
+            or any(signal.receivers for signal in _SIGNALS)
+            or self.session_interface is not self._no_sessions
+        )
+
+    def _answer(self, environ: Environ) -> Response:
+        try:
+            answer = self._respond(environ)
+        except Exception as error:
+            return self._failed(error)
+        return _detached(environ, answer) if isinstance(answer, WiredResponse) else answer
+
+    def _failed(self, error: Exception) -> Response:
+        return self.responder.fail("before there was a request", error)
 
     def _respond(self, environ: Environ) -> Response:
         try:
@@ -86,12 +120,40 @@ class MockApp(flask.Flask):
         return replace(request, origin=self._file_origin) if self._file_origin else request
 
     def _body(self, environ: Environ) -> bytes:
-        length = environ.get("CONTENT_LENGTH", "")
-        if length.isdecimal() and len(length) < 12 and int(length) <= self.config["MAX_CONTENT_LENGTH"]:
+        length, largest = environ.get("CONTENT_LENGTH", ""), self.config["MAX_CONTENT_LENGTH"]
+        if length.isdecimal() and len(length) < 12 and int(length) <= largest:
             # The usual body; the wrapper that handles the unusual ones costs a tenth of the request.
             body: bytes = environ["wsgi.input"].read(int(length))
             return body
-        return flask.request.get_data(cache=False)
+        unusual = werkzeug.Request(environ)
+        unusual.max_content_length = largest
+        return unusual.get_data(cache=False)
+
+
+_SIGNALS: Final = (
+    flask.appcontext_pushed,
+    flask.request_started,
+    flask.request_finished,
+    flask.got_request_exception,
+    flask.request_tearing_down,
+    flask.appcontext_tearing_down,
+    flask.appcontext_popped,
+)
+
+
+class _StatusLines(dict[int, str]):
+    """Status lines by status, as Flask has them: `404 NOT FOUND`."""
+
+    def __missing__(self, status: int) -> str:
+        line = self[status] = flask.Response(status=status).status
+        return line
+
+
+_STATUS_LINES: Final = _StatusLines()
+
+
+def _for_flask(answer: Response) -> flask.Response:
+    return _Answer(answer.body, answer.status, Headers(list(answer.headers.items())))
 
 
 class _Answer(flask.Response):
