@@ -7,7 +7,6 @@ import select
 import shlex
 import signal
 import sys
-from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple, NoReturn
@@ -16,23 +15,16 @@ from waitress.server import create_server
 from waitress.task import ErrorTask
 
 from kling_contracts import Contract, Request, __version__
-from kling_contracts.judging.report import printable
 from kling_mock_server.adapters.connections import connections_at_once, install
+from kling_mock_server.adapters.exchange_log import JsonLog, TextLog
 from kling_mock_server.adapters.flask_app import MockApp
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
-from kling_mock_server.protocol.explanation import explain
 from kling_mock_server.protocol.names import CREATE
-from kling_mock_server.state.journal import Entry
-from kling_mock_server.state.passwords import without_passwords
 
 BODY_BACKSTOP = 1024 * 1024 * 1024
 """Bytes beyond which the server hangs up with its answer; below it, a client has sent all before it is refused."""
 THREADS = 8
-MAX_LINE = 2048
-"""Characters of a line that are printed of one exchange."""
-MAX_PRINTED = 32 * 1024
-"""Characters that are printed of one exchange: what a client sends may be megabytes."""
 
 
 class CurlKey(NamedTuple):
@@ -96,21 +88,24 @@ def listen(app: MockApp, host: str, port: int, sender: BackgroundSender | None =
     return server
 
 
-def run(server: Any, app: MockApp, host: str, profile: str, curl_key: CurlKey = ANY_KEY) -> None:
+def run(server: Any, app: MockApp, host: str, profile: str, curl_key: CurlKey, log: TextLog | JsonLog) -> None:
     """Serve until SIGINT or SIGTERM; what is in flight then is finished. `curl_key` goes into the welcome."""
-    app.responder.watch = _log
-    app.responder.resources.callback_worker.watch = _log_callback
+    app.responder.watch = log.see
+    app.responder.resources.callback_worker.watch = log.see_callback
+    # Errors of klingkit and of waitress, on standard error.
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     # A line for every request that waits for a thread, a thousand times a second, helps nobody.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, _stop)
     # Objects made up to here are never garbage; collecting among them again and again would cost every request.
     gc.freeze()
-    _print(_welcome(app.responder, f"http://{_host(host)}:{_port(server)}", profile, curl_key))
+    url = f"http://{_host(host)}:{_port(server)}"
+    log.begin(_welcome(app.responder, url, profile, curl_key), url=url, version=__version__, profile=profile)
     try:
         server.run()
     finally:
         app.responder.close()
-    _print("stopped")
+    log.end()
 
 
 def _stop(*_: object) -> NoReturn:
@@ -151,27 +146,3 @@ What it was asked:      {url}/_mock/journal  (with the same Authorization)
 Failures to play:       {url}/_mock/scenarios  (or: klingkit scenarios)
 What it refuses, and why, is printed below. Stop it with Ctrl-C.
 """
-
-
-def _log(entry: Entry) -> None:
-    # Only what deserves a look; a line for every accepted request would cost a tenth of it. The journal has all.
-    if entry.report.violations or entry.report.notes:
-        _print(_shown(explain(entry)))
-
-
-def _log_callback(entry: Entry) -> None:
-    if not 200 <= entry.status < 300:
-        _print(_shown(f"callback to {entry.path} -> {entry.status or 'no answer'} {entry.answer}".rstrip()))
-
-
-def _shown(text: str) -> str:
-    cut = [f"{line[:MAX_LINE]}…" if len(line) > MAX_LINE else line for line in text[:MAX_PRINTED].splitlines()]
-    if len(text) > MAX_PRINTED:
-        cut.append(f"… {len(text) - MAX_PRINTED} more characters; the journal has the exchange")
-    return printable(without_passwords("\n".join(cut)))
-
-
-def _print(text: str) -> None:
-    # The reader of the output may be gone; the mock goes on.
-    with suppress(OSError):
-        print(text, flush=True)

@@ -97,8 +97,18 @@ from kling_mock_server.cli.secrets_given import secret, shown
     help="Where tasks are kept: sqlite:///mock.db survives restarts, redis://host/0 serves several machines. "
     "[default: memory]",
 )
+@click.option("-v", "--verbose", is_flag=True, help="Print every exchange, not only what is refused or noted.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: every exchange as one JSON object per line, as the journal has it.",
+)
 @click.pass_context
-def serve(ctx: click.Context, /, host: str, port: int, profile: str, **options: Any) -> None:
+def serve(
+    ctx: click.Context, /, host: str, port: int, profile: str, verbose: bool, log_format: str, **options: Any
+) -> None:
     """Serve the mock until Ctrl-C.
 
     Example: klingkit serve --port 0 --pace manual --store sqlite:///mock.db
@@ -106,6 +116,7 @@ def serve(ctx: click.Context, /, host: str, port: int, profile: str, **options: 
     from kling_contracts.errors import DocumentError
     from kling_mock_server.adapters import waitress_server
     from kling_mock_server.adapters.connections import raise_open_files
+    from kling_mock_server.adapters.exchange_log import JsonLog, TextLog
     from kling_mock_server.adapters.flask_app import create_app
     from kling_mock_server.outgoing.hosts import is_loopback
 
@@ -133,7 +144,7 @@ def serve(ctx: click.Context, /, host: str, port: int, profile: str, **options: 
         key = waitress_server.key_shown(token)
     else:
         key = waitress_server.LISTED_KEY if options["tokens"] else waitress_server.ANY_KEY
-    waitress_server.run(server, app, host, profile, key)
+    waitress_server.run(server, app, host, profile, key, JsonLog() if log_format == "json" else TextLog(verbose))
 
 
 _OPEN_TO_OTHERS: Final = """\

@@ -11,9 +11,14 @@ def explain(entry: Entry) -> str:
     return "\n".join(_lines(entry))
 
 
+def summary(entry: Entry) -> str:
+    """Return what was asked and answered, in one line."""
+    return f"{entry.method} {entry.path} -> {entry.status} / {entry.code} {entry.answer}".replace("\n", "\\n")
+
+
 def _lines(entry: Entry) -> Iterator[str]:
     report = entry.report
-    yield f"{entry.method} {entry.path} -> {entry.status} / {entry.code} {entry.answer}".replace("\n", "\\n")
+    yield summary(entry)
     yield from (indented(describe(violation)) for violation in report.violations)
     yield from (f"  note: {note.pointer}: {note.message}".replace("\n", "\\n") for note in report.notes)
     if report.violations and report.facts:
