@@ -88,7 +88,15 @@ IMPORTS = sorted(statement for statement in STATEMENTS if "schemathesis" not in 
 # Examples in help texts: what a reader finds there works, in a folder with the example files.
 HELP = re.compile(r"^(?:Example: )?(klingkit .*?)(?=  |$)", re.MULTILINE)
 # Hosts, documents and recordings that only a reader has; other tests start servers, and the whole drill takes long.
-PLACEHOLDERS = ("staging.example", "newer.md", "session.har", "cassettes/", "klingkit serve", "klingkit proxy")
+PLACEHOLDERS = (
+    "--receiver",
+    "staging.example",
+    "newer.md",
+    "session.har",
+    "cassettes/",
+    "klingkit serve",
+    "klingkit proxy",
+)
 LONG = (
     'klingkit drill "python careless_client.py"',
     "klingkit fuzz http://127.0.0.1:8080",

@@ -16,6 +16,7 @@ PUBLIC = {
     "kling_mock_server.adapters.live_server": "live",
     "kling_mock_server.adapters.respx_router": "mount",
     "kling_mock_server.testing.drill": "LIMIT_S NO_FAULT SCENARIOS Drill DrillFailure DrillVerdict",
+    "kling_mock_server.testing.receivers": "ReceiverAudit ReceiverError ReceiverOptions WrongAnswer fuzz_receiver",
 }
 
 each_module = pytest.mark.parametrize("module", PUBLIC)

@@ -40,7 +40,7 @@ class Board:
 
     def _ended(self, task_id: str) -> dict[str, Any] | None:
         task = self._tasks.get(task_id)
-        return task if task and task["task_status"] in ENDS else None
+        return task if task and str(task.get("task_status")) in ENDS else None
 
 
 def _stage(task: dict[str, Any] | None) -> int:

@@ -61,7 +61,7 @@ def _task(body: bytes) -> dict[str, Any] | None:
 
 
 def _take_over(board: Board, task: dict[str, Any], *, trusted: bool) -> None:
-    task_id, status = task.get("task_id"), task.get("task_status")
+    task_id, status = task.get("task_id"), str(task.get("task_status"))
     if not task_id:
         # The console's test callback, and those of other products, look different; they are none of ours.
         log.info("ignored a callback that names no task")

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED
+from kling_mock_server.cli.fuzz_receiver import attack_receiver
 from kling_mock_server.cli.input_files import read_world
 from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.progress_line import progress_bar
 from kling_mock_server.cli.report_options import deliver, report_options
+from kling_mock_server.cli.secrets_given import secret
 
 if TYPE_CHECKING:
     from kling_contracts import Contract
@@ -23,7 +25,17 @@ INTERRUPTED: Final = "interrupted"
 
 
 @click.command()
-@click.argument("target", metavar="URL | MODULE:CALLABLE")
+@click.argument("target", default="", metavar="[URL | MODULE:CALLABLE]")
+@click.option("--receiver", default="", metavar="URL", help="Attack a receiver of callbacks, in place of a target.")
+@click.option(
+    "--webhook-secret",
+    "webhook_secrets",
+    multiple=True,
+    envvar="KLINGKIT_WEBHOOK_SECRET",
+    type=secret,
+    metavar="TEXT",
+    help="The receiver's secret (whsec_...): callbacks are signed, and forged ones sent; repeatable, @FILE reads it.",
+)
 @click.option("-n", "n", type=click.IntRange(0), help="Generated cases after the catalogue.  [default: 1000]")
 @click.option("--seed", default=0, show_default=True, help="The same seed makes the same cases.")
 @click.option("--time", "time_s", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds (server).")
@@ -42,7 +54,12 @@ INTERRUPTED: Final = "interrupted"
     metavar="NAME",
     help="Call only this operation, by its short name (server); repeatable.  [default: all]",
 )
-@click.option("--timeout", "timeout_s", default=10.0, show_default=True, type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds that an answer may take.  [default: 10; of a receiver 5]",
+)
 @click.option(
     "--as", "kind", type=click.Choice(["validator", "builder"]), help="What the callable is, if not as it looks."
 )
@@ -50,6 +67,7 @@ INTERRUPTED: Final = "interrupted"
 @profile_options
 def fuzz(
     target: str,
+    receiver: str,
     form: str,
     reports: tuple[str, ...],
     profile: str = "documented",
@@ -60,6 +78,8 @@ def fuzz(
 ) -> None:
     """Attack a server, or a Python payload validator or builder, with valid and precisely broken requests.
 
+    A receiver of callbacks is sent good and precisely broken callbacks instead.
+
     The same catalogue of boundaries goes first, then generated cases. Exit status: 0 no finding, 1 findings,
     2 misuse, 130 interrupted (what was found so far is shown).
 
@@ -69,12 +89,20 @@ def fuzz(
     klingkit fuzz https://staging.example --only-invalid --token "$KEY" --world ours.json
     klingkit fuzz test_validator:validate
     klingkit fuzz test_validator:build --report fuzz.xml
+    klingkit fuzz --receiver http://127.0.0.1:9000/hook --webhook-secret @secret.txt
     """
     from kling_mock_server.testing.fuzzing.report import fuzz_report
 
+    if bool(target) == bool(receiver):
+        raise click.UsageError("give one thing to attack: URL, MODULE:CALLABLE or --receiver URL")
     contract = chosen_contract(
         profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
     )
+    if receiver:
+        report, status = attack_receiver(receiver, contract, options)
+        deliver(report, form, reports)
+        sys.exit(status)
+    del options["webhook_secrets"]
     try:
         audit = _attack(target, contract, options)
     except ValueError as error:
@@ -90,9 +118,10 @@ def _attack(target: str, contract: "Contract", options: dict[str, Any]) -> "Audi
 
 
 def _attack_server(url: str, contract: "Contract", options: dict[str, Any]) -> "Audit":
-    from kling_mock_server.testing.fuzzing import Options, fuzz_server
+    from kling_mock_server.testing.fuzzing import TIMEOUT_S, Options, fuzz_server
 
     options.pop("kind")
+    options["timeout_s"] = options["timeout_s"] or TIMEOUT_S
     world = read_world(options.pop("world_file"))
     n = options.pop("n")
     chosen = Options(world=world, n=1000 if n is None and options["time_s"] is None else n, **options)

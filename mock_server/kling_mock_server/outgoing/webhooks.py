@@ -20,9 +20,10 @@ MAX_ANSWER_BYTES: Final = 64 * 1024
 _SECRET_PREFIX: Final = "whsec_"
 
 
-def signature_headers(secrets: tuple[str, ...], message_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
+def signature_headers(secrets: tuple[str, ...], message_id: str, timestamp_s: int | str, body: bytes) -> dict[str, str]:
     """Return the Standard Webhooks headers of a message sent at `timestamp_s` (Unix seconds); none without secrets.
 
+    A timestamp that is a text is signed as it is.
     Every secret signs: that is how a receiver goes through a change of secrets. The body may be any bytes; that is
     why we sign ourselves, as the `standardwebhooks` package signs text alone. Raises `ValueError` like `key_of`.
     """
