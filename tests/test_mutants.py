@@ -8,32 +8,40 @@ from dataclasses import replace
 
 import pytest
 
-from kling_contracts import Contract
 from kling_contracts.cases.generator import generate
-from support.mutants import EQUIVALENT, KINDS, ROWS, differs, found_by, servers, survivors_of_the_catalogue
+from support.mutants import CONTRACT, EQUIVALENT, KINDS, differs, found_by, rows, servers, survivors_of_the_catalogue
+
+AROUND = ("list", "query", "identify", "tts")
 
 
 def test_there_are_enough_defects_of_every_kind():
-    assert len(servers()) >= 200
-    assert {mutant.kind for mutant, _ in servers()} == KINDS.keys()
+    assert len(servers("create")) >= 200
+    assert {mutant.kind for mutant, _ in servers("create")} == KINDS.keys()
+    assert sum(len(servers(operation)) for operation in AROUND) >= 100
 
 
-def test_every_rule_of_the_overlay_is_spoilt():
-    rules = {rule.id for rule in Contract.load().operation.rules if rule.kind == "cel"}
-    assert rules <= {mutant.rule for mutant, _ in servers()}
+@pytest.mark.parametrize("operation", CONTRACT.by_name)
+def test_every_rule_of_the_documents_is_spoilt(operation):
+    rules = {rule.id for rule in CONTRACT.by_name[operation].rules if rule.kind == "cel"}
+    assert rules <= {mutant.rule for mutant, _ in servers(operation)}
 
 
-def test_the_contract_itself_is_not_found():
-    assert not found_by(Contract.load(), ROWS)
+@pytest.mark.parametrize("operation", CONTRACT.by_name)
+def test_the_contract_itself_is_not_found(operation):
+    assert not found_by(CONTRACT, rows(operation))
 
 
 def test_the_catalogue_alone_finds_nine_in_ten():
-    assert len(survivors_of_the_catalogue()) <= len(servers()) / 10
+    survivors = sum(len(survivors_of_the_catalogue(operation)) for operation in CONTRACT.by_name)
+    assert survivors <= sum(len(servers(operation)) for operation in CONTRACT.by_name) / 10
 
 
 def test_with_1000_generated_cases_all_are_found_but_the_equivalent_ones():
-    cases = list(generate(0, 1000))
-    survivors = {mutant.name for mutant, server in survivors_of_the_catalogue() if not found_by(server, cases)}
+    survivors = set()
+    for operation in CONTRACT.by_name:
+        left = survivors_of_the_catalogue(operation)
+        cases = list(generate(0, 1000, operation=operation)) if left else []
+        survivors |= {mutant.name for mutant, server in left if not found_by(server, cases)}
     assert survivors == EQUIVALENT.keys()
     assert len(EQUIVALENT) <= 3
 
@@ -76,5 +84,4 @@ MISTAKEN = {
 
 @pytest.mark.parametrize("mistaken", MISTAKEN.values(), ids=MISTAKEN)
 def test_a_server_that_looks_in_the_wrong_place_is_found(mistaken):
-    contract = Contract.load()
-    assert any(differs(contract, case, mistaken(case.world)) for case in ROWS)
+    assert any(differs(CONTRACT, case, mistaken(case.world)) for case in rows("create"))

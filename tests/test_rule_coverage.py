@@ -43,6 +43,22 @@ def test_every_rule_is_listed_in_document_order(mock):
     assert [row.rule for row in mock.coverage.rows()] == list(documented().rules)
 
 
+def test_an_operation_counts_from_its_first_call_on(mock):
+    mock.ask("GET", f"{PATH}?pageSize=500")
+    listed = {row.rule for row in mock.coverage.rows()}
+    assert {"pageNum.minimum", "pageSize.maximum", "path"} <= listed
+    assert not listed & {"session-unknown", "voice-unknown", "task-unknown"}
+    assert "pageSize.maximum" in mock.held
+    assert "pageNum.minimum" not in mock.held
+    mock.ask("GET", f"{PATH}/nobodys")
+    assert mock.broken == {"task-unknown"}
+
+
+def test_a_request_for_nothing_that_there_is_counts_the_rules_on_requests_alone(mock):
+    mock.ask("GET", "/nothing")
+    assert [row.rule for row in mock.coverage.rows()] == list(documented().gate.rules)
+
+
 def test_an_accepted_request_breaks_no_rule(mock):
     mock.post(payload())
     assert mock.broken == set()

@@ -51,5 +51,5 @@ def test_a_run_that_breaks_too_few_rules_fails(folder):
     with live(tokens=(TOKEN,)) as mock:
         done = run(folder, f"{mock.url}/_mock/openapi.json", "--phases", "fuzzing", "--max-examples", "5")
 
-    assert "fail_under is 94" in done.stdout
+    assert "fail_under is 100" in done.stdout
     assert done.returncode == 1

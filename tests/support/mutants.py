@@ -10,14 +10,15 @@ from kling_contracts import Contract, DocumentError
 from kling_contracts.cases.catalogue import catalogue
 from kling_contracts.documents import loading
 
-EFFECTIVE = json.dumps(loading.effective())
-ROWS = catalogue()
+CONTRACT = Contract.load()
+EFFECTIVE = loading.effective()
 
 EQUIVALENT = {
-    "sound-file-unreachable without || facts.file.kind != 'url'": (
+    "create: sound-file-unreachable without || facts.file.kind != 'url'": (
         "`facts.file.reachable` is true for Base64, and for what is neither Base64 nor a URL nobody can know it: "
         "the rule then stays unverified instead of held, and `sound-file-unreadable` refuses either way."
     ),
+    "query: task_id.type is string or null": "What stands in a path is always a text.",
 }
 """The defects that no case can find, each with the reason."""
 
@@ -27,25 +28,39 @@ class Mutant(NamedTuple):
 
     name: str
     kind: str
+    operation: str
     rule: str
     """The id of the spoilt rule."""
-    schema: str
-    """The spoilt schema of the payload, as JSON."""
+    body: str
+    """The spoilt operation, as JSON."""
+
+
+@cache
+def rows(operation):
+    """The catalogue of an operation."""
+    return catalogue(CONTRACT, operation=operation)
 
 
 def compiled(mutant):
-    """The server with that defect; None where the loader itself refuses the document."""
-    effective = json.loads(EFFECTIVE)
-    content(effective)["schema"] = json.loads(mutant.schema)
+    """The server with that defect, which knows the paths of its operation alone; None where the loader refuses it."""
+    path, method = place(mutant.operation)
+    item = {**EFFECTIVE["paths"][path], method: json.loads(mutant.body)}
     try:
-        return Contract.compile(effective)
+        return Contract.compile({**EFFECTIVE, "paths": {path: item}})
     except DocumentError:
         return None
 
 
-def content(effective):
-    path = next(iter(effective["paths"]))
-    return effective["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+def place(operation):
+    one = CONTRACT.by_name[operation]
+    return one.paths[0], one.method.lower()
+
+
+def roots(body):
+    """The schemas of an operation's payload, each with the name of the parameter that it is of."""
+    if "requestBody" in body:
+        return [(body["requestBody"]["content"]["application/json"]["schema"], "")]
+    return [(one["schema"], one["name"]) for one in body["parameters"]]
 
 
 def nodes(schema, name=""):
@@ -57,24 +72,29 @@ def nodes(schema, name=""):
         yield from nodes(schema["items"], f"{name}.items")
 
 
-def spoilt(kind, defects_of):
-    """Every mutant that a way to spoil one node of the schema leads to.
+def every_node(body):
+    return [node for schema, name in roots(body) for node in nodes(schema, name)]
+
+
+def spoilt(kind, defects_of, operation):
+    """Every mutant that a way to spoil one node of an operation's schema leads to.
 
     `defects_of` yields, for a node and its name, what is spoilt, the rule's id, and a function that does it.
     """
-    original = content(json.loads(EFFECTIVE))["schema"]
-    for index, (node, name) in enumerate(nodes(original)):
+    path, method = place(operation)
+    original = EFFECTIVE["paths"][path][method]
+    for index, (node, name) in enumerate(every_node(original)):
         for what, rule, spoil in defects_of(node, name):
-            schema = json.loads(json.dumps(original))
-            spoil(list(nodes(schema))[index][0])
-            yield Mutant(what, kind, rule, json.dumps(schema))
+            body = json.loads(json.dumps(original))
+            spoil(every_node(body)[index][0])
+            yield Mutant(f"{operation}: {what}", kind, operation, rule, json.dumps(body))
 
 
 # Schema keywords.
 
 
 def dropped_keywords(node, name):
-    for keyword in ("type", "minimum", "maximum", "minItems", "maxItems"):
+    for keyword in ("type", "minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength", "enum"):
         if keyword in node and not (keyword == "type" and {"properties", "items"} & node.keys()):
             yield f"{name}.{keyword} dropped", f"{name}.{keyword}", lambda node, keyword=keyword: node.pop(keyword)
     for missing in node.get("required", ()):
@@ -86,7 +106,7 @@ def dropped_keywords(node, name):
 
 
 def moved_keywords(node, name):
-    for keyword in ("minimum", "maximum", "minItems", "maxItems"):
+    for keyword in ("minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength"):
         for by in (-1, 1) if keyword in node else ():
             yield (
                 f"{name}.{keyword} {by:+}",
@@ -141,7 +161,7 @@ def rewritten(rewrite):
 
 
 TOKEN = re.compile(r"\d+|'[^']*'|[A-Za-z_][\w.]*|&&|\|\||[=!<>]=|[<>!()+-]")
-FACTS = json.loads(EFFECTIVE)["components"]["schemas"]["Facts"]["properties"]
+FACTS = [schema["properties"] for name, schema in EFFECTIVE["components"]["schemas"].items() if name.endswith("Facts")]
 STRICTER = {">=": ">", "<=": "<", "==": "!=", "!=": "=="}
 OTHERWISE = {"&&": "||", "||": "&&", "+": "-", "-": "+"}
 
@@ -211,7 +231,7 @@ def clocks(tokens, node):
     for index, token in enumerate(tokens):
         root, _, name = token.rpartition(".")
         if name.endswith("_ms") and members_of(root):
-            for other in (other for other in FACTS if f"facts.{other}" != root):
+            for other in (other for other in siblings_of(root) if f"facts.{other}" != root):
                 for member in members_of(f"facts.{other}"):
                     if member.endswith("_ms"):
                         yield (
@@ -220,8 +240,16 @@ def clocks(tokens, node):
                         )
 
 
+def siblings_of(root):
+    """The facts of the operation that has this one."""
+    return next((facts for facts in FACTS if root.removeprefix("facts.") in facts), {})
+
+
 def members_of(root):
-    return FACTS if root == "facts" else FACTS.get(root.removeprefix("facts."), {}).get("properties", {})
+    if root == "facts":
+        return {}
+    name = root.removeprefix("facts.")
+    return siblings_of(root).get(name, {}).get("properties", {}) if root.startswith("facts.") else {}
 
 
 def of_the_type_of(name, members):
@@ -245,23 +273,22 @@ KINDS = {
 
 
 @cache
-def servers():
-    """Every mutant that loads, each schema once, with the server that it makes."""
+def servers(operation):
+    """Every mutant of an operation that loads, each body once, with the server that it makes."""
     made = {}
-    for mutant in chain.from_iterable(spoilt(kind, defects) for kind, defects in KINDS.items()):
-        made.setdefault(mutant.schema, mutant)
+    for mutant in chain.from_iterable(spoilt(kind, defects, operation) for kind, defects in KINDS.items()):
+        made.setdefault(mutant.body, mutant)
     return [(mutant, server) for mutant in made.values() if (server := compiled(mutant))]
 
 
 @cache
-def survivors_of_the_catalogue():
-    return [(mutant, server) for mutant, server in servers() if not found_by(server, sorted_for(mutant.rule))]
+def survivors_of_the_catalogue(operation):
+    return [(mutant, server) for mutant, server in servers(operation) if not found_by(server, sorted_for(mutant))]
 
 
-@cache
-def sorted_for(rule):
+def sorted_for(mutant):
     """What breaks the rule first: it is the likeliest to tell."""
-    return sorted(ROWS, key=lambda row: rule not in row.breaks)
+    return sorted(rows(mutant.operation), key=lambda row: mutant.rule not in row.breaks)
 
 
 def found_by(server, cases):

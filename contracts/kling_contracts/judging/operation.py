@@ -109,7 +109,7 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
         parameters={name: _parameter(one) for name, one in parameters.items()},
         secured=bool(body.get("security", document.get("security"))),
         example=content.get("example") if contents else _examples(parameters),
-        example_world_json=content.get("x-world", {}),
+        example_world_json=content.get("x-world", body.get("x-world", {})),
         answer_example=_answer_example(body["responses"]),
         statuses=statuses,
         tree=tree,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from kling_contracts import Contract, Rule
+from kling_contracts import Contract, Operation, Request, Rule, Violation
 from kling_contracts.jsonio import strict_json
 from kling_mock_server.reports.finding import RuleText
 from kling_mock_server.reports.rule_texts import rule_text
@@ -40,14 +40,16 @@ class RuleCoverage:
     def see(self, entry: Entry, contract: Contract, test: str = "") -> None:
         """Count one exchange of a test with a mock of that contract; the entry's body must be whole.
 
-        Only the vendor's operation is counted: a client may have no use for the others.
+        The rules of an operation count from its first call on: a client may have no use for the others.
         """
-        if entry.operation not in ("", contract.operation.name) or entry.fault:
+        called = contract.by_name.get(entry.operation)
+        if entry.fault or (entry.operation and called is None):
             return
         counts = {rule.id: [1, 0] for rule in _held(entry, contract)}
         counts |= {rule_id: [0, 1] for rule_id in entry.report.broken}
-        if not contract.rules.keys() <= self._texts.keys():
-            self._know({rule_id: rule_text(rule) for rule_id, rule in contract.rules.items()})
+        rules = contract.rules_of([called] if called else [])
+        if not rules.keys() <= self._texts.keys():
+            self._know({rule_id: rule_text(rule) for rule_id, rule in rules.items()})
         self._add(test, counts)
 
     def exported(self) -> dict[str, Any]:
@@ -108,7 +110,7 @@ class RuleCoverage:
 
 
 def _held(entry: Entry, contract: Contract) -> Iterator[Rule]:
-    """The rules that the request was judged by and kept.
+    """Yield the rules that the request was judged by and kept.
 
     Refused before there was a payload, it shows nothing of the others. A rule on a field that was not given
     was kept for want of anything to judge, which is no test of it.
@@ -117,11 +119,22 @@ def _held(entry: Entry, contract: Contract) -> Iterator[Rule]:
     if any(violation.rule.kind == "request" for violation in report.violations):
         return
     yield from contract.gate.rules.values()
-    payload = strict_json.decode(entry.body) if entry.body else None
+    called = contract.by_name.get(entry.operation)
+    if called is None:
+        return
+    payload = _payload(entry, contract, called)
     undecided = {*report.broken, *(unverified.rule.id for unverified in report.unverified)}
-    for rule in contract.operation.rules:
+    for rule in called.rules:
         if rule.id not in undecided and _given(payload, rule.node):
             yield rule
+
+
+def _payload(entry: Entry, contract: Contract, called: Operation) -> Any:
+    if called.media_types:
+        return strict_json.decode(entry.body) if entry.body else None
+    request = Request(entry.method, entry.path, {}, b"", entry.query)
+    routed = contract.gate.route(request)
+    return None if isinstance(routed, Violation) else contract.gate.payload(request, routed)
 
 
 def _given(payload: Any, node: str) -> bool:

@@ -18,8 +18,9 @@ from kling_mock_server.testing.schemathesis_hooks.bench import KEY, TOKEN, Bench
 from kling_mock_server.testing.schemathesis_hooks.carrying import (
     bench_of,
     carry,
-    has_cases,
+    has_own_world,
     keep_bench,
+    ours,
     prepare,
     verdict_on,
 )
@@ -68,8 +69,8 @@ def _give_formats(node: Any) -> None:
 def before_add_examples(context: schemathesis.HookContext, examples: list[schemathesis.Case]) -> None:
     """Send the boundary catalogue before the document's own example: the last is sent first."""
     operation = _operation(context)
-    if has_cases(operation):
-        examples += [carry(operation, TestPhase.EXAMPLES, row) for row in reversed(bench_of(operation).rows)]
+    rows = bench_of(operation).rows(ours(operation).name)
+    examples += [carry(operation, TestPhase.EXAMPLES, row) for row in reversed(rows)]
 
 
 @schemathesis.hook
@@ -78,9 +79,8 @@ def before_generate_case(
 ) -> st.SearchStrategy[schemathesis.Case]:
     """Send our cases half of the time."""
     operation = _operation(context)
-    if not has_cases(operation):
-        return strategy
-    return st.one_of(strategy, bench_of(operation).drawn.map(partial(carry, operation, TestPhase.FUZZING)))
+    drawn = bench_of(operation).drawn(ours(operation).name)
+    return st.one_of(strategy, drawn.map(partial(carry, operation, TestPhase.FUZZING)))
 
 
 def _operation(context: schemathesis.HookContext) -> schemathesis.APIOperation:
@@ -90,8 +90,8 @@ def _operation(context: schemathesis.HookContext) -> schemathesis.APIOperation:
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
-    """Make the world that the request is judged in; what is asked of a task must not make it forgotten."""
-    if has_cases(case.operation):
+    """Make the world that the request is judged in."""
+    if has_own_world(case):
         prepare(case, kwargs)
 
 
@@ -101,8 +101,8 @@ def filter_failure(
 ) -> bool:
     """Drop findings that Schemathesis cannot judge: a refusal by rules that the contract finds broken, too.
 
-    For a method that is not offered the vendor says 404 / 1202, and Schemathesis expects 405. Videos,
-    voices and tasks are known to the account, not to the contract: a refusal may name rules that it could not verify.
+    For a method that is not offered the vendor says 404 / 1202, and Schemathesis expects 405. A look-up that follows
+    another call is judged by tasks that only the account knows: it may name rules that the contract cannot verify.
     """
     if isinstance(failure, EnsureResourceAvailability):
         # The world of another request has made the task forgotten.
@@ -110,7 +110,7 @@ def filter_failure(
     if not isinstance(failure, RejectedPositiveData | UnsupportedMethodResponse):
         return True
     verdict = verdict_on(case, response)
-    return not (verdict.agreed_refusal or (not has_cases(case.operation) and verdict.possible_refusal))
+    return not (verdict.possible_refusal if not has_own_world(case) else verdict.agreed_refusal)
 
 
 class ContractDisagreement(Failure):
@@ -134,23 +134,28 @@ class ContractDisagreement(Failure):
 class contract_rules:
     """Every answer is the contract's verdict, and enough of its rules were broken at least once.
 
-    `fail_under`: per cent of the rules; under it the run fails. Named as it is configured, like Schemathesis' own.
+    `fail_under`: per cent of the rules that requests to the called operations can break; under it the run
+    fails. Named as it is configured, like Schemathesis' own.
     """
 
     def __init__(self, fail_under: float = 0) -> None:
         self._fail_under = fail_under
+        self._called: set[str] = set()
         self._broken: dict[str, bool] = {}
 
     def after_response(
         self, ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
     ) -> None:
-        """Compare one answer of the operation that our cases are for."""
-        if not has_cases(case.operation):
+        """Compare one answer; the rules of an operation count from its first call on."""
+        if not has_own_world(case):
             return
         verdict = verdict_on(case, response)
         if verdict.disagreement:
             raise ContractDisagreement(operation=case.operation.label, verdict=verdict)
-        self._broken = self._broken or dict.fromkeys(bench_of(case.operation).contract.rules, False)
+        name = ours(case.operation).name
+        if name not in self._called:
+            self._called.add(name)
+            self._broken = dict.fromkeys(bench_of(case.operation).rules(name), False) | self._broken
         self._broken.update(dict.fromkeys(verdict.report.broken, True))
 
     def after_run(self, ctx: schemathesis.CheckContext) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kling_contracts import Contract, Report, Request, Violation, World, strategies
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue
+from kling_contracts.cases.factory import factory_of
 from kling_contracts.facts.made_worlds import NOW_MS
 
 TOKEN: Final = os.environ.get("KLINGKIT_TOKEN", "klingkit")
@@ -18,21 +19,32 @@ KEY: Final = f"Bearer {TOKEN}"
 
 
 class Bench(NamedTuple):
-    """The test bench of one document."""
+    """The test bench of one document: its contract, and cases of each of its operations."""
 
     contract: Contract
     world: World
     """The world for Schemathesis' own requests."""
-    rows: tuple[Case, ...]
-    """The boundary catalogue."""
-    drawn: st.SearchStrategy[Case]
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> "Bench":
         """Prepare for an effective document. Raises `DocumentError` for any other."""
         contract = Contract.compile(copy.deepcopy(document))
-        world = World.from_json({"now_ms": NOW_MS, "files": {}, **contract.operation.example_world_json})
-        return cls(contract, world, catalogue(contract), strategies.cases(contract=contract))
+        known = {"now_ms": NOW_MS, "files": {}}
+        for operation in reversed(contract.operations):
+            known |= operation.example_world_json
+        return cls(contract, World.from_json(known))
+
+    def rows(self, operation: str) -> tuple[Case, ...]:
+        """Return the boundary catalogue of an operation."""
+        return catalogue(self.contract, operation=operation)
+
+    def rules(self, operation: str) -> tuple[str, ...]:
+        """Return the ids of the rules that a request to an operation can break, as far as a contract judges them."""
+        return factory_of(self.contract, operation).breakable
+
+    def drawn(self, operation: str) -> st.SearchStrategy[Case]:
+        """Return the strategy for the cases of an operation."""
+        return strategies.cases(contract=self.contract, operation=operation)
 
     @property
     def ids(self) -> dict[str, list[str]]:

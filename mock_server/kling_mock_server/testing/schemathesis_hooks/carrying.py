@@ -13,11 +13,12 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation import GenerationMode
 from schemathesis.generation import meta as metadata
 
-from kling_contracts import Request, Response, World
+from kling_contracts import Operation, Request, Response, World
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.requests import HEADERS
 from kling_contracts.http import JSON_TYPE
 from kling_contracts.jsonio import strict_json
+from kling_contracts.judging.request_rules import Routed
 from kling_mock_server.protocol.names import CONTROL_PREFIX
 from kling_mock_server.testing.schemathesis_hooks.bench import KEY, TOKEN, Bench
 from kling_mock_server.testing.schemathesis_hooks.verdict import ContractVerdict
@@ -26,6 +27,7 @@ MAX_KEPT: Final = 10_000
 """Cases whose labels are kept: an answer comes soon after its case was made."""
 
 _BODY: Final = ParameterLocation.BODY
+_QUERY: Final = ParameterLocation.QUERY
 _POSITIVE: Final = GenerationMode.POSITIVE
 _LABELS: Final[OrderedDict[str, Case]] = OrderedDict()
 """The case that a Schemathesis case carries, by its id."""
@@ -44,39 +46,54 @@ def bench_of(operation: schemathesis.APIOperation) -> Bench:
     return _BENCHES[id(operation.schema.raw_schema)][1]
 
 
-def has_cases(operation: schemathesis.APIOperation) -> bool:
-    """Return whether an operation is the one that our cases are for."""
-    ours = bench_of(operation).contract.operation
-    return operation.method.upper() == ours.method and operation.path in ours.paths
+def ours(operation: schemathesis.APIOperation) -> Operation:
+    """Return the operation of the contract that Schemathesis calls an operation."""
+    methods, _ = bench_of(operation).contract.gate.routes.find(operation.path)
+    return (methods or {})[operation.method.upper()]
+
+
+def has_own_world(case: schemathesis.Case) -> bool:
+    """Return whether a request is sent into a world of its own.
+
+    A look-up that follows another call is not: its world would make forgotten what that call has made.
+    """
+    follows = case.meta is not None and case.meta.phase.name == metadata.TestPhase.STATEFUL
+    return not follows or bool(ours(case.operation).media_types)
 
 
 def carry(operation: schemathesis.APIOperation, phase: metadata.TestPhase, labelled: Case) -> schemathesis.Case:
     """Return one of our cases as Schemathesis would have made it."""
     method: Any = labelled.request.method
-    meta = _meta(phase, labelled.why)
-    case = operation.Case(
-        method=method,
-        headers=_headers(labelled.request),
-        body=_decoded(labelled.request.body),
-        media_type=JSON_TYPE,
-        _meta=meta,
+    location = _BODY if ours(operation).media_types else _QUERY
+    meta = _meta(phase, labelled.why, location)
+    content: dict[str, Any] = (
+        {"body": _decoded(labelled.request.body), "media_type": JSON_TYPE}
+        if location is _BODY
+        else {"query": _parameters(operation, labelled.request)}
     )
+    case = operation.Case(method=method, headers=_headers(labelled.request), _meta=meta, **content)
     case.path = labelled.request.path
     # Else Schemathesis takes the header for one that it made up, which must not be welcome.
     case._has_explicit_auth = True
-    # Whether the schema alone tells that the body is wrong, it finds out itself.
-    meta.mark_dirty(_BODY)
+    # Whether the schema alone tells that the payload is wrong, it finds out itself.
+    meta.mark_dirty(location)
     _LABELS[case.id] = labelled
     if len(_LABELS) > MAX_KEPT:
         _LABELS.popitem(last=False)
     return case
 
 
-def _meta(phase: metadata.TestPhase, why: str) -> metadata.CaseMetadata:
+def _parameters(operation: schemathesis.APIOperation, request: Request) -> dict[str, Any]:
+    """Return the parameters of a query, as the contract reads them."""
+    routes = bench_of(operation).contract.gate
+    return dict(routes.payload(request, Routed(ours(operation), {})))
+
+
+def _meta(phase: metadata.TestPhase, why: str, location: ParameterLocation) -> metadata.CaseMetadata:
     return metadata.CaseMetadata(
         generation=metadata.GenerationInfo(time=0.0, mode=_POSITIVE),
-        components={_BODY: metadata.ComponentInfo(mode=_POSITIVE)},
-        phase=metadata.PhaseInfo(phase, metadata.build_phase_data(phase, why, parameter_location=_BODY)),
+        components={location: metadata.ComponentInfo(mode=_POSITIVE)},
+        phase=metadata.PhaseInfo(phase, metadata.build_phase_data(phase, why, parameter_location=location)),
     )
 
 
@@ -99,7 +116,7 @@ def prepare(case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
     """Make the world that a case is sent into, and send ours to the byte."""
     labelled = _LABELS.get(case.id)
     _put_world(case.operation, labelled.world if labelled else bench_of(case.operation).world)
-    if labelled:
+    if labelled and labelled.request.body:
         kwargs["data"] = labelled.request.body
 
 
