@@ -45,7 +45,7 @@ def playground(mock, chromium):
     editor = visitor.page.get_by_label("Payload, judged as you type")
     editor.fill(editor.input_value().replace("5000", "1999"))
     visitor.page.wait_for_selector(".verdict.bad")
-    picture(visitor, "page-dark.png", 860)
+    picture(visitor, "page-dark.png", 880)
 
 
 def call(mock, path, body):

@@ -142,6 +142,34 @@ def test_the_timeline_is_drawn_to_scale(visitor, page):
     assert "overlap 2000–4000 ms" in page.get_attribute("svg.timeline", "aria-label")
 
 
+# The columns stand side by side from 981 pixels on.
+@pytest.mark.parametrize("width", [390, 760, 980, 981, 1200])
+def test_nothing_is_cut_at_any_width(visitor, page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    visitor.visit("playground")
+    page.wait_for_selector(".verdict.good")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    hidden = page.eval_on_selector(".scroll:has(svg.timeline)", "one => one.scrollWidth - one.clientWidth")
+    # A telephone scrolls the drawing, whose letters would be too small to read.
+    assert width < 760 or hidden == 0
+
+
+@pytest.mark.parametrize("start_ms", [0, 12_345_678])
+def test_the_times_of_a_bar_stand_beside_its_length_and_not_over_it(visitor, page, start_ms):
+    create(visitor, sound_insert_time=start_ms)
+    visitor.visit()
+    page.wait_for_selector("svg.timeline")
+    gaps = page.eval_on_selector_all(
+        "svg.timeline .times",
+        """all => all.map(text => {
+            const length = text.querySelector(".length");
+            const before = text.firstChild.length;
+            return length.getStartPositionOfChar(0).x - text.getEndPositionOfChar(before - 1).x;
+        })""",
+    )
+    assert min(gaps) > 5
+
+
 def test_exchanges_are_filtered(visitor, page):
     create(visitor)
     create(visitor, sound_end_time=1999)

@@ -4,9 +4,10 @@ import { h, svg } from "./dom.js";
 import { t } from "./i18n.js";
 
 const ROWS = ["video", "face", "overlap", "inserted", "clip", "audio"];
-const WIDTH = 780,
-  LEFT = 96,
-  RIGHT = 196,
+const WIDTH = 640,
+  LEFT = 76,
+  // The widest letter of the fonts that style.css names, at its size.
+  LETTER = 7.3,
   TOP = 26,
   ROW = 28,
   BAR = 16;
@@ -30,7 +31,8 @@ export function timeline(bars, violations = []) {
   const rank = ({ label }) => (ROWS.includes(label) ? ROWS.indexOf(label) : ROWS.length);
   const shown = [...bars].sort((one, other) => rank(one) - rank(other));
   const longest = Math.max(...shown.map((bar) => bar.end_ms)) || 1;
-  const at = (ms) => LEFT + ((WIDTH - LEFT - RIGHT) * ms) / longest;
+  const right = WIDTH - columnOfTimes(shown);
+  const at = (ms) => LEFT + ((right - LEFT) * ms) / longest;
   const broken = new Set(violations.map((one) => BAR_OF[one.pointer.split("/").pop()]));
   if (violations.some((one) => one.rule.includes("overlap"))) broken.add("overlap");
   const height = TOP + ROW * shown.length + 6;
@@ -48,16 +50,24 @@ export function timeline(bars, violations = []) {
       },
       ticks(longest).map((ms) => tick(ms, at(ms), height)),
       link(shown, at),
-      shown.map((bar, row) => drawn(bar, row, at, broken.has(bar.label))),
+      shown.map((bar, row) => drawn(bar, row, at, right, broken.has(bar.label))),
     ),
   );
 }
 
-function drawn(bar, row, at, isBroken) {
+const times = (bar) => `${digits(bar.start_ms)} – ${digits(bar.end_ms)}`;
+const length = (bar) => `${digits(bar.end_ms - bar.start_ms)} ms`;
+
+// Beside the bars: from when to when, and how long, with a gap before each.
+function columnOfTimes(bars) {
+  const letters = (text) => Math.max(...bars.map((bar) => text(bar).length));
+  return 12 + LETTER * (letters(times) + 2 + letters(length));
+}
+
+function drawn(bar, row, at, right, isBroken) {
   const y = TOP + row * ROW,
     start = at(bar.start_ms),
     width = at(bar.end_ms) - start;
-  const length = bar.end_ms - bar.start_ms;
   return svg(
     "g",
     { class: `bar ${bar.label}${isBroken ? " broken" : ""}`, "data-bar": bar.label },
@@ -65,9 +75,9 @@ function drawn(bar, row, at, isBroken) {
     svg("rect", { x: start, y, width: Math.max(width, 2), height: BAR, rx: 4 }),
     svg(
       "text",
-      { class: "times", x: WIDTH - RIGHT + 12, y: y + BAR - 3 },
-      `${digits(bar.start_ms)} – ${digits(bar.end_ms)}`,
-      svg("tspan", { class: "length", x: WIDTH, "text-anchor": "end" }, `${digits(length)} ms`),
+      { class: "times", x: right + 12, y: y + BAR - 3 },
+      times(bar),
+      svg("tspan", { class: "length", x: WIDTH, "text-anchor": "end" }, length(bar)),
     ),
   );
 }
