@@ -71,6 +71,7 @@ $(VENV)/matrix: $(VENV)/test
 
 # The catalogue as a file of the wheel; a test holds that it is what the contract says.
 cases: $(VENV)/product
+	$(BIN)/python -c "from kling_contracts.documents import loading; loading.ship()"
 	$(BIN)/klingkit cases > contracts/kling_contracts/cases/cases.ndjson
 
 # Follows the documents and writes what their commands print into them; DOCS="README.md docs/mock.md" for some.

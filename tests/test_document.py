@@ -12,8 +12,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 import kling_openapi
 from kling_contracts import DocumentError
 from kling_contracts.documents.folders import STATELESS
-from kling_contracts.documents.loading import PROFILES, VENDOR_DOCUMENT, effective, parse
+from kling_contracts.documents.loading import PROFILES, SHIPPED, VENDOR_DOCUMENT, effective, parse
 from support.contract_folder import OVERLAY, copy_of_documents
+from support.interpreter import modules_loaded_by
 
 PATH = "/kling/v1/videos/advanced-lip-sync"
 VENDOR = parse((kling_openapi.FOLDER / VENDOR_DOCUMENT).read_bytes(), VENDOR_DOCUMENT)
@@ -314,6 +315,18 @@ def test_documents_are_read_from_any_folder(folder):
 
     assert effective(folder=folder)["info"]["termsOfService"] == "changed"
     assert "termsOfService" not in effective()["info"]
+
+
+def test_the_shipped_effective_document_is_what_the_documents_say(folder):
+    shipped = json.loads(SHIPPED.read_bytes())["document"]
+
+    assert shipped == effective(folder=folder), "run `make cases`"
+
+
+def test_a_start_with_the_installed_documents_compiles_nothing():
+    loaded = modules_loaded_by("from kling_contracts import Contract; Contract.load()")
+
+    assert not {"yaml", "kling_contracts.documents.overlay"} & set(loaded), "run `make cases`"
 
 
 @pytest.mark.usefixtures("caching")

@@ -6,14 +6,14 @@ import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import kling_openapi
-from kling_contracts.documents import overlay, vocabulary
-from kling_contracts.documents.folders import DOCUMENT_SUFFIX, DocumentFiles, files_of
-from kling_contracts.documents.patches import patched
-from kling_contracts.documents.vocabulary import SourceDocument
+from kling_contracts.documents.folders import DOCUMENT_SUFFIX, DOCUMENTED, DocumentFiles, files_of
 from kling_contracts.errors import DocumentError
+
+if TYPE_CHECKING:
+    from kling_contracts.documents.vocabulary import SourceDocument
 
 _INSTALLED: Final = files_of(kling_openapi.FOLDER)
 VENDOR_DOCUMENT: Final = _INSTALLED.vendor
@@ -36,7 +36,17 @@ def effective(profile: str = "documented", *, upstream_state: bool = True, folde
     home = folder or kling_openapi.FOLDER
     files = files_of(home)
     sources = {name: _source(home / name) for name in files.chosen(profile, upstream_state=upstream_state)}
-    return _cached(files, sources, home / "__pycache__")
+    digest = _digest(sources)
+    shipped = None if folder else _shipped(digest)
+    return shipped or _cached(files, sources, home / "__pycache__" / f"effective.{digest}.json")
+
+
+def ship() -> None:
+    """Write the effective document of the installed documents to `SHIPPED`."""
+    files = files_of(kling_openapi.FOLDER)
+    sources = {name: _source(kling_openapi.FOLDER / name) for name in files.chosen(DOCUMENTED, upstream_state=True)}
+    text = json.dumps({"digest": _digest(sources), "document": _compile(files, sources)}, ensure_ascii=False, indent=1)
+    SHIPPED.write_text(text + "\n", encoding="utf-8")
 
 
 def place_of_rule(rule_id: str, folder: Path | None = None) -> str:
@@ -44,6 +54,9 @@ def place_of_rule(rule_id: str, folder: Path | None = None) -> str:
 
     `folder` as in `effective`; patches are not looked into.
     """
+    from kling_contracts.documents import vocabulary
+    from kling_contracts.documents.vocabulary import SourceDocument
+
     home = folder or kling_openapi.FOLDER
     texts = {name: _source(home / name) for name in sorted(files_of(home).own)}
     return vocabulary.place_of_rule(
@@ -63,6 +76,8 @@ def own_documents(folder: Path | None = None) -> dict[str, Document]:
 
     Raises `DocumentError` where one cannot be read.
     """
+    from kling_contracts.documents.patches import patched
+
     home = folder or kling_openapi.FOLDER
     files = files_of(home)
     documents = {name: parse(_source(home / name), name) for name in sorted(files.own)}
@@ -137,11 +152,13 @@ def _refuse_unsayable(node: object, name: str) -> None:
         raise DocumentError(f"{name}: {node!r} must be quoted")
 
 
-def assemble(vendor: Document, sources: list[SourceDocument]) -> Document:
+def assemble(vendor: Document, sources: "list[SourceDocument]") -> Document:
     """Return the effective document of a vendor's document under overlays, with the other sources merged in.
 
     Raises `DocumentError` where one of them does not fit.
     """
+    from kling_contracts.documents import overlay, vocabulary
+
     for one in sources:
         vocabulary.refuse_unfit(one)
     document = vendor
@@ -153,6 +170,9 @@ def assemble(vendor: Document, sources: list[SourceDocument]) -> Document:
 
 
 def _compile(files: DocumentFiles, sources: dict[str, bytes]) -> Document:
+    from kling_contracts.documents.patches import patched
+    from kling_contracts.documents.vocabulary import SourceDocument
+
     parsed = {name: parse(text, name) for name, text in sources.items()}
     patches = {name: parsed.pop(name) for name in files.patches}
     vendor = parsed.pop(files.vendor)
@@ -164,15 +184,30 @@ def _compile(files: DocumentFiles, sources: dict[str, bytes]) -> Document:
     return assemble(vendor, [SourceDocument(name, texts[name], content) for name, content in ours.items()])
 
 
-def _cached(files: DocumentFiles, sources: dict[str, bytes], folder: Path) -> Document:
-    """Keep the effective document beside the byte code, under the digest of all that it is made from.
-
-    Parsing YAML and applying overlays costs as much as starting the server; like Python's own byte code the
-    result is written where possible, and never trusted once a source has changed.
-    """
+def _digest(sources: dict[str, bytes]) -> str:
+    """Return a digest of all that an effective document is made from, our own code included."""
     code = [Path(__file__).with_name(name).read_bytes() for name in _COMPILING]
-    digest = hashlib.sha256(b"\0".join([*code, *sources.values()])).hexdigest()[:32]
-    cache = folder / f"effective.{digest}.json"
+    return hashlib.sha256(b"\0".join([*code, *sources.values()])).hexdigest()[:32]
+
+
+def _shipped(digest: str) -> Document | None:
+    """Return the effective document that comes with the package; None where it was made from anything else.
+
+    Parsing YAML and applying overlays costs as much as starting the server, and an installation may be read-only.
+    """
+    with suppress(OSError, ValueError, KeyError):
+        kept = json.loads(SHIPPED.read_bytes())
+        if kept["digest"] == digest:
+            document: Document = kept["document"]
+            return document
+    return None
+
+
+def _cached(files: DocumentFiles, sources: dict[str, bytes], cache: Path) -> Document:
+    """Keep the effective document of other documents, or of another profile, beside the byte code.
+
+    Like Python's own byte code it is written where possible, and never trusted once a source has changed.
+    """
     with suppress(OSError, ValueError):
         document: Document = json.loads(cache.read_bytes())
         return document
@@ -183,7 +218,9 @@ def _cached(files: DocumentFiles, sources: dict[str, bytes], folder: Path) -> Do
     return document
 
 
-_COMPILING: Final = ("overlay.py", "patches.py", "vocabulary.py", vocabulary.SCHEMA_FILE.name)
+SHIPPED: Final = Path(__file__).with_name("effective-document.json")
+"""The effective document of the installed documents, for the profile `documented`; `make cases` renews it."""
+_COMPILING: Final = ("overlay.py", "patches.py", "vocabulary.py", "overlay-vocabulary.schema.json")
 """The files beside this one that decide what is made of the documents."""
 
 

@@ -23,12 +23,12 @@ _VERDICT: Final = re.compile(
 
 def bar_width() -> int:
     """Return how many columns the longest bar of a timeline may have on this terminal."""
-    import shutil
-
     from kling_contracts.judging.timeline import WIDTH
 
     if not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
         return WIDTH
+    import shutil
+
     return max(_LEAST_BAR, min(WIDTH, shutil.get_terminal_size().columns - _BESIDE_BAR))
 
 
