@@ -1,4 +1,4 @@
-"""What `klingkit serve` prints of each exchange."""
+"""The log of `klingkit serve`."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What `klingkit serve` prints of each exchange: for people, or as one JSON object per line."""
+"""The log of `klingkit serve`, a text per exchange: for people, or as one JSON object per line."""
 
 import json
 import threading
