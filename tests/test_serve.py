@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import itertools
 import json
 import select
@@ -329,7 +330,17 @@ def test_a_host_that_is_not_ours_is_one_line_that_names_it(host):
     assert host in line
 
 
-@pytest.mark.parametrize("host", ["localhost", "0.0.0.0"])
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as one:
+        one.bind(("::1", 0))
+        return True
+    return False
+
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+
+
+@pytest.mark.parametrize("host", ["localhost", "0.0.0.0", pytest.param("::", marks=needs_ipv6)])
 def test_the_printed_address_can_be_reached(host):
     with running("--host", host) as served, httpx.Client(base_url=served.url, trust_env=False) as client:
         assert client.get("/_mock/health").status_code == 200

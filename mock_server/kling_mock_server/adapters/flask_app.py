@@ -27,17 +27,19 @@ def create_app(**options: Unpack[MockOptions]) -> "MockApp":
     `profile`, `upstream_state`, `null_is_absent` and `documents`, a folder (see `Contract.load`), choose the contract,
     unless one is given; `tokens` closes the list of welcome bearer tokens; `secret` makes the signature of JWTs count;
     `jwt_clock` is whose time their `exp` and `nbf` are judged by (`real`, or `account`: its clock can be moved);
-    `fetch` is whose URLs are fetched (`loopback`, `any`,
-    `none`); `audio_slack_ms` is how much earlier than measured an audio ends.
+    `fetch` is whose URLs are fetched (`loopback`, `any`, `none`); `audio_slack_ms` is how much earlier than measured an
+    audio ends.
 
     `pace` is how fast tasks end (`fast`, `real`, `manual`); `concurrency` is how many of them an account may run at
     once; `scenario`, the name of one that comes with the mock, is played for every account from its beginning;
     `webhook_secrets` sign callbacks, which go to this machine and to `callback_hosts`. The control surface is called by
     a name of this machine or of `allow_hosts` (`*.example.com`, `*` too); any other `Host`, and a page of any other
-    `Origin`, is refused there. `store` is the URL of a store (`sqlite:///path`, `redis://host`), by default memory.
+    `Origin`, is refused there. Pages of this machine and of the origins in `cors` may read answers and files;
+    `public_url` is where others reach the mock: the URLs of its files begin with it. `store` is the URL of a store
+    (`sqlite:///path`, `redis://host`), by default memory.
 
-    Raises `ValueError` for an unknown profile, policy, pace or scenario, for a secret that is not Base64 and for a
-    store that cannot be opened, `DocumentError` where the documents are wrong.
+    Raises `ValueError` for an unknown profile, policy, pace or scenario, for what is no origin or URL, for a secret
+    that is not Base64 and for a store that cannot be opened, `DocumentError` where the documents are wrong.
     """
     return MockApp(new_responder(**options))
 

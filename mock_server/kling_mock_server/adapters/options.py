@@ -3,9 +3,11 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, Self, TypedDict
+from urllib.parse import urlsplit
 
 from kling_contracts import Contract
+from kling_mock_server.core.cors import PageOrigins
 from kling_mock_server.core.resources import resources_of
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.core.visitors import Visitors
@@ -36,6 +38,8 @@ class MockOptions(TypedDict, total=False):
     webhook_secrets: tuple[str, ...]
     callback_hosts: tuple[str, ...]
     allow_hosts: tuple[str, ...]
+    cors: tuple[str, ...]
+    public_url: str
     store: str
     contract: Contract | None
 
@@ -57,6 +61,8 @@ def new_responder(
     webhook_secrets: tuple[str, ...] = (),
     callback_hosts: tuple[str, ...] = (),
     allow_hosts: tuple[str, ...] = (),
+    cors: tuple[str, ...] = (),
+    public_url: str = "",
     store: str = "",
     contract: Contract | None = None,
 ) -> Responder:
@@ -66,6 +72,7 @@ def new_responder(
         key_of(webhook_secret)
     fresh = replace(contract.operation.example_world, audio_slack_ms=audio_slack_ms)
     beginning = InitialState(fresh, pace_of(pace), concurrency, _scenario(scenario))
+    public = PublicUrl.of(public_url)
     fetching, download = fetcher(fetch, contract.largest_file), downloader(fetch)
     accounts = Accounts(contract, beginning, tokens=tokens, secret=secret, jwt_clock=jwt_clock, store=_store(store))
     resources = resources_of(
@@ -75,9 +82,33 @@ def new_responder(
         download=download,
         targets=Targets(callback_hosts),
         secrets=webhook_secrets,
-        visitors=Visitors(allow_hosts),
+        visitors=Visitors((*allow_hosts, *public.hosts)),
+        page_origins=PageOrigins.of(cors),
+        public_url=public.url,
     )
     return Responder(contract, accounts, resources=resources)
+
+
+class PublicUrl(NamedTuple):
+    """The URL at which others reach the mock, behind a proxy or by a second name."""
+
+    url: str = ""
+    """Without a slash at its end; empty where there is none."""
+    hosts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Return the URL that a text is. Raises `ValueError` where it is not http(s), or has a query."""
+        if not url:
+            return cls()
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise ValueError(f"the public URL {url!r} is none: {error}") from None
+        if parts.scheme not in ("http", "https") or not host or port == 0 or parts.query or parts.fragment:
+            raise ValueError(f"the public URL {url!r} is none: give one like https://mock.example.com, without a query")
+        return cls(url.rstrip("/"), (host,))
 
 
 def token_for(options: MockOptions, otherwise: str = "key") -> str:

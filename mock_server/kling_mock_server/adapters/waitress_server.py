@@ -119,7 +119,7 @@ def _port(server: Any) -> int:
 
 
 def _host(host: str) -> str:
-    reachable = "127.0.0.1" if host in ("", "0.0.0.0") else host
+    reachable = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{reachable}]" if ":" in reachable else reachable
 
 

@@ -91,6 +91,19 @@ from kling_mock_server.cli.secrets_given import secret, shown
     help="Answer calls of /_mock/ under this name as well, *.example.com or * too; else only under this machine's.",
 )
 @click.option(
+    "--cors",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Let pages of this origin (https://app.example.com, or * for any) call the API and read files; repeatable. "
+    "Pages of this machine may anyway.",
+)
+@click.option(
+    "--public-url",
+    default="",
+    metavar="URL",
+    help="Where others reach the mock, behind a proxy or by a second name: URLs of its files begin with it.",
+)
+@click.option(
     "--store",
     default="",
     metavar="URL",

@@ -1,7 +1,12 @@
-"""CORS: pages of this machine may call the mock from a browser (https://fetch.spec.whatwg.org, section 3.3)."""
+"""CORS: which pages may call the mock from a browser (https://fetch.spec.whatwg.org, section 3.3).
 
+The API and the mock's files are open to pages of this machine and of the origins that are named; the control surface
+has rules of its own (`visitors`).
+"""
+
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from kling_contracts import Request, Response
@@ -21,37 +26,63 @@ def is_preflight(request: Request) -> bool:
     return request.method == "OPTIONS" and "access-control-request-method" in request.headers
 
 
-def preflight(request: Request) -> Response:
-    """Answer a preflight; without the headers of CORS, the browser refuses a page of an origin that is not allowed."""
-    if not is_allowed(request):
-        return Response(204, {"Vary": "Origin"}, b"")
-    headers = {
-        "Access-Control-Allow-Methods": _METHODS,
-        "Access-Control-Allow-Headers": request.headers.get("access-control-request-headers", "*"),
-        "Access-Control-Max-Age": _KEPT_S,
-    }
-    return shared(request, Response(204, headers, b""))
+class PageOrigins(NamedTuple):
+    """The pages that may read the mock's answers: those of this machine, and those of the origins named here."""
+
+    others: frozenset[str] = frozenset()
+    """Origins (`https://app.example.com`) in lower case; `*` is every one."""
+
+    @classmethod
+    def of(cls, origins: Iterable[str]) -> "PageOrigins":
+        """Return those of these origins. Raises `ValueError` where one is neither an origin nor `*`."""
+        return cls(frozenset(map(_origin, origins)))
+
+    def preflight(self, request: Request) -> Response:
+        """Answer a preflight; without the headers of CORS, the browser refuses a page that is not allowed."""
+        if not self.allow(request):
+            return Response(204, {"Vary": "Origin"}, b"")
+        headers = {
+            "Access-Control-Allow-Methods": _METHODS,
+            "Access-Control-Allow-Headers": request.headers.get("access-control-request-headers", "*"),
+            "Access-Control-Max-Age": _KEPT_S,
+        }
+        return self.shared(request, Response(204, headers, b""))
+
+    def shared(self, request: Request, response: Answered) -> Answered:
+        """Return an answer that the page which asked for it may read, where its origin is allowed."""
+        if not self.allow(request):
+            return response
+        allowed = {
+            "Access-Control-Allow-Origin": request.headers["origin"],
+            "Access-Control-Expose-Headers": _EXPOSED,
+            "Vary": "Origin",
+        }
+        return replace(response, headers={**response.headers, **allowed})
+
+    def allow(self, request: Request) -> bool:
+        """Return whether the request comes from a page that may read the answer."""
+        origin = request.headers.get("origin")
+        # A program sends none: parsing nothing would cost a tenth of its request.
+        if not origin:
+            return False
+        if self.others and ("*" in self.others or origin.lower() in self.others):
+            return True
+        try:
+            return is_loopback(urlsplit(origin).hostname or "")
+        except ValueError:
+            return False
 
 
-def shared(request: Request, response: Answered) -> Answered:
-    """Return an answer that the page which asked for it may read, where its origin is allowed."""
-    if not is_allowed(request):
-        return response
-    allowed = {
-        "Access-Control-Allow-Origin": request.headers["origin"],
-        "Access-Control-Expose-Headers": _EXPOSED,
-        "Vary": "Origin",
-    }
-    return replace(response, headers={**response.headers, **allowed})
-
-
-def is_allowed(request: Request) -> bool:
-    """Return whether the request comes from a page of this machine."""
-    origin = request.headers.get("origin")
-    # A program sends none: parsing nothing would cost a tenth of its request.
-    if not origin:
-        return False
+def _origin(text: str) -> str:
+    """Return an origin as a browser sends it. Raises `ValueError` where it is none."""
+    if text == "*":
+        return text
     try:
-        return is_loopback(urlsplit(origin).hostname or "")
-    except ValueError:
-        return False
+        parts = urlsplit(text.lower())
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no origin: {error}") from None
+    if not parts.scheme or not parts.hostname or text.lower() != f"{parts.scheme}://{parts.netloc}" or "@" in text:
+        raise ValueError(f"{text!r} is no origin: scheme, host and port alone, as in https://app.example.com")
+    is_usual = port == {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{parts.netloc.removesuffix(f':{port}') if is_usual else parts.netloc}"

@@ -7,6 +7,7 @@ from kling_contracts.facts.sources import Fetch, unfetched
 from kling_mock_server.assets.downloads import Downloads
 from kling_mock_server.assets.library import Library
 from kling_mock_server.assets.renderer import Renderer
+from kling_mock_server.core.cors import PageOrigins
 from kling_mock_server.core.visitors import Visitors
 from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
@@ -19,6 +20,7 @@ from kling_mock_server.state.ids import Ids
 NO_DOWNLOAD: Final = downloader("none")
 THIS_MACHINE: Final = Targets()
 LOCAL_VISITORS: Final = Visitors()
+LOCAL_PAGES: Final = PageOrigins()
 
 
 class Resources(NamedTuple):
@@ -31,6 +33,10 @@ class Resources(NamedTuple):
     renderer: Renderer
     ids: Ids
     visitors: Visitors
+    page_origins: PageOrigins = PageOrigins()
+    """The pages that may read answers in a browser."""
+    public_url: str = ""
+    """The beginning of the URLs of the mock's files; empty: the origin at which a caller reaches the mock."""
 
 
 def resources_of(
@@ -42,11 +48,14 @@ def resources_of(
     targets: Targets = THIS_MACHINE,
     secrets: tuple[str, ...] = (),
     visitors: Visitors = LOCAL_VISITORS,
+    page_origins: PageOrigins = LOCAL_PAGES,
+    public_url: str = "",
 ) -> Resources:
     """Return the resources of a mock.
 
     `fetch` resolves URLs of audio, `download` those of videos; `targets` is whom callbacks may go to, and `secrets`
-    sign them; `visitors` may call the control surface over sockets.
+    sign them; `visitors` may call the control surface over sockets, pages of `page_origins` read answers; `public_url`
+    begins the URLs of files.
     """
     library = Library(accounts, contract)
     largest_video = contract.largest("video")
@@ -58,4 +67,6 @@ def resources_of(
         renderer=Renderer(),
         ids=Ids(),
         visitors=visitors,
+        page_origins=page_origins,
+        public_url=public_url,
     )

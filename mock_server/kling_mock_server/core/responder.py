@@ -77,8 +77,8 @@ class Responder:
     def respond(self, request: Request) -> Response:
         """Answer one request as the documented API would."""
         if cors.is_preflight(request):
-            return cors.preflight(request)
-        return cors.shared(request, self._respond(_with_one_slash(request)))
+            return self.resources.page_origins.preflight(request)
+        return self.resources.page_origins.shared(request, self._respond(self._normal(request)))
 
     def respond_over_socket(self, request: Request) -> Response:
         """Answer like `respond`; the control surface has nothing for pages and names that are not this machine's."""
@@ -90,12 +90,18 @@ class Responder:
 
     def refuse(self, request: Request, rule_id: str) -> Response:
         """Refuse a request whose body was never read, by a request rule."""
-        return cors.shared(request, self._refuse(_with_one_slash(request), rule_id))
+        return self.resources.page_origins.shared(request, self._refuse(self._normal(request), rule_id))
 
     def refuse_malformed(self, status: int, why: str) -> Response:
         """Refuse what is no HTTP request, with the HTTP status and the reason that the server found."""
         rule = self.contract.gate.rules["body-json"]
         return answer(status, rule.code, f"The request is not valid HTTP: {why}", new_request_id())
+
+    def _normal(self, request: Request) -> Request:
+        """Return a request whose path begins with one slash, and whose origin is the one to be told."""
+        if self.resources.public_url:
+            request = replace(request, origin=self.resources.public_url)
+        return _with_one_slash(request)
 
     def _respond(self, request: Request) -> Response:
         try:
