@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Final, NoReturn
 
+from kling_mock_server.state.stores.file_watch import FileWatch
 from kling_mock_server.state.stores.store import SECRET_BYTES, StoreBusyError, StoreDownError
 from kling_mock_server.state.stores.text import FORMAT
 
@@ -51,6 +52,8 @@ class SqliteFile:
         try:
             with closing(_connected(self._path)) as connection:
                 _prepare(connection)
+                self.secret = _secret_of(connection)
+            self._watch = FileWatch(self._path)
         except (sqlite3.Error, ValueError) as error:
             raise ValueError(f"the store {path} cannot be used: {error}; {_remedy(error)}") from error
 
@@ -60,12 +63,12 @@ class SqliteFile:
         try:
             connection = self._taken()
         except sqlite3.Error as error:
-            _fail(error)
+            self._fail(error)
         try:
             yield connection
         except sqlite3.Error as error:
             connection.close()
-            _fail(error)
+            self._fail(error)
         except BaseException:
             self._give_back(connection)
             raise
@@ -77,6 +80,12 @@ class SqliteFile:
         while self._idle:
             self._idle.pop().close()
 
+    def _fail(self, error: sqlite3.Error) -> NoReturn:
+        if _code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            self._watch.fail("overwritten or damaged", f" ({error})")
+        kind = StoreBusyError if _is_busy(error) else StoreDownError
+        raise kind(f"the store's file cannot be used: {error}") from error
+
     def _taken(self) -> sqlite3.Connection:
         if self._closed:
             raise StoreDownError("the store was closed")
@@ -84,10 +93,32 @@ class SqliteFile:
             # A connection that crosses a fork must be neither used nor closed: its locks are those of the parent.
             self._inherited.append(self._idle)
             self._idle, self._process = [], os.getpid()
+        written = self._watch.written()
+        if written:
+            # Others have pages in their cache that may not be in the file any more. The last to be closed would write.
+            connection = self._opened()
+            self._watch.accept(written)
+            while self._idle:
+                self._idle.pop().close()
+            return connection
         try:
             return self._idle.pop()
         except IndexError:
-            return _connected(self._path)
+            return self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = _connected(self._path)
+        try:
+            is_ours = not _is_new(connection) and _secret_of(connection) == self.secret
+        except ValueError:
+            is_ours = False
+        except sqlite3.Error:
+            connection.close()
+            raise
+        if not is_ours:
+            connection.close()
+            self._watch.fail("overwritten or damaged")
+        return connection
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         self._idle.append(connection)
@@ -104,6 +135,11 @@ def _connected(path: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _secret_of(connection: sqlite3.Connection) -> bytes:
+    (secret,) = connection.execute("SELECT value FROM secret").fetchone()
+    return bytes(secret)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
@@ -147,8 +183,11 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _is_busy(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return _code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _code_of(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _remedy(error: Exception) -> str:
@@ -157,8 +196,3 @@ def _remedy(error: Exception) -> str:
     if isinstance(error, sqlite3.OperationalError):
         return "name a file in a directory that exists and can be written to"
     return "name another file"
-
-
-def _fail(error: sqlite3.Error) -> NoReturn:
-    kind = StoreBusyError if _is_busy(error) else StoreDownError
-    raise kind(f"the store's file cannot be used: {error}") from error

@@ -1,0 +1,48 @@
+"""A file that others may delete or overwrite while this process uses it: SQLite alone would go on with what is gone."""
+
+import logging
+import os
+from typing import Final, NoReturn
+
+from kling_mock_server.state.stores.store import StoreDownError
+
+_LOG: Final = logging.getLogger("klingkit")
+
+
+class FileWatch:
+    """Notices what happens to a file, each time it is asked, for the price of one `stat`."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._seen = os.stat(path)
+        self._told: set[str] = set()
+
+    def written(self) -> os.stat_result | None:
+        """Return the state of the file where it was written since `accept`; None where it was not.
+
+        Raises `StoreDownError` where it was deleted, replaced by another file, or cut.
+        """
+        try:
+            found = os.stat(self._path)
+        except OSError as error:
+            self.fail("deleted" if isinstance(error, FileNotFoundError) else "taken away", f" ({error.strerror})")
+        seen, same_file = self._seen, (found.st_dev, found.st_ino) == (self._seen.st_dev, self._seen.st_ino)
+        if not same_file:
+            self.fail("replaced by another")
+        if found.st_size < seen.st_size:
+            # SQLite makes a file larger, never smaller.
+            self.fail("overwritten")
+        return None if found.st_mtime_ns == seen.st_mtime_ns else found
+
+    def accept(self, found: os.stat_result) -> None:
+        """Take what was written for what this process and others like it write."""
+        self._seen = found
+
+    def fail(self, happened: str, why: str = "") -> NoReturn:
+        """Log what happened to the file, once for each thing that may, and raise `StoreDownError`."""
+        name = os.path.basename(self._path)
+        message = f"the store's file {name} was {happened} while the mock ran{why}: put it back, or start the mock anew"
+        if happened not in self._told:
+            self._told.add(happened)
+            _LOG.error(message)
+        raise StoreDownError(message)
