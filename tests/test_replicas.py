@@ -816,6 +816,37 @@ def test_a_redis_that_hangs_is_told_and_over_once_it_answers(key, mock_on):
         until(lambda: mock.create(key).status == 200)
 
 
+@pytest.mark.parametrize(
+    "evicted", ["rows:sessions", "rows:state", "rows:tasks", "order:tasks", "order:audios", "meta"]
+)
+def test_an_account_of_which_the_server_evicted_a_key_begins_anew_with_a_note(evicted, redis, key, mock_on, caplog):
+    from redis import Redis
+
+    url = f"{redis}/{next(_DATABASES) % 15 + 1}"
+    mock = mock_on(url)
+    assert mock.create(key).code == 0
+    with Redis.from_url(url) as server:
+        assert server.delete(f"klingkit:{{{account_key(key)}}}:{evicted}") == 1
+
+    assert [mock.create(key).code, mock.list(key).code, mock.create(key).code] == [0, 0, 0]
+    mock.control("GET", "/world", token=key)
+    entries = mock.journal(key)["entries"]
+    [note] = [entry for entry in entries if entry["operation"] == "note"]
+    assert note["notes"][0]["message"].startswith("the store has lost a part of this account, which begins anew")
+    assert caplog.text.count("maxmemory-policy to noeviction") == 1
+
+
+def test_a_file_that_is_deleted_is_told_in_every_answer_and_the_log(tmp_path, key, mock_on, caplog):
+    mock = mock_on(f"sqlite:///{tmp_path}/mock.db")
+    assert mock.create(key).code == 0
+    Path(tmp_path, "mock.db").unlink()
+
+    for answer in (mock.create(key), mock.list(key)):
+        assert (answer.status, answer.code) == (503, 5001)
+        assert "the store's file mock.db was deleted while the mock ran" in answer.message
+    assert "mock.db was deleted while the mock ran" in caplog.text
+
+
 def test_a_disk_that_is_full_is_told_and_over_once_there_is_room(tmp_path, key, client_at):
     resource = pytest.importorskip("resource")
     if not hasattr(resource, "prlimit"):

@@ -5,7 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import cache
 from typing import NamedTuple
 
 import pytest
@@ -26,7 +27,7 @@ from kling_mock_server.state.stores.store import (
     Table,
 )
 from support import store_child
-from support.redis_server import redis_server
+from support.redis_server import PROGRAMS, redis_server
 from support.serving import PATIENCE_S, environment
 
 DAY_MS = 24 * 3_600_000
@@ -80,9 +81,15 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def redis():
-    with redis_server() as server:
-        yield server
+def servers():
+    """Return a function that starts a server of a program, once."""
+    with ExitStack() as stack:
+        yield cache(lambda program: stack.enter_context(redis_server(program=program)))
+
+
+@pytest.fixture
+def redis(servers):
+    return servers(PROGRAMS[0])
 
 
 def place_of(kind, request):
@@ -91,19 +98,19 @@ def place_of(kind, request):
     if kind == "sqlite":
         path = request.getfixturevalue("tmp_path") / "kept.db"
         return Place(f"sqlite:///{path}")
-    server = request.getfixturevalue("redis")
+    server = request.getfixturevalue("servers")(kind)
     server.ask("FLUSHALL")
     return Place(server.url, server)
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=["memory", "sqlite", *PROGRAMS])
 def store(request):
     place = place_of(request.param, request)
     yield place.open()
     place.close()
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", *PROGRAMS])
 def lasting(request):
     """A place whose rows outlive the store that wrote them."""
     place = place_of(request.param, request)
@@ -852,6 +859,80 @@ def test_a_file_that_another_program_holds_is_busy(path, monkeypatch):
         assert keys(store, MANY) == ["b"]
 
 
+def delete(path):
+    path.unlink()
+
+
+def replace(path):
+    path.rename(path.with_name("old.db"))
+    open_store(f"sqlite:///{path}").close()
+
+
+def overwrite_with_another_store(path):
+    other = path.with_name("other.db")
+    with closing(SqliteStore(str(other))) as store:
+        put(store, NUMBERS_AS_ROWS, *map(str, range(1000)))
+    with path.open("r+b") as file:
+        file.write(other.read_bytes())
+
+
+def overwrite_with_zeros(path):
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.write(bytes(size))
+
+
+def cut(path):
+    with path.open("r+b") as file:
+        file.truncate(4096)
+
+
+SAID = {
+    delete: "kept.db was deleted while the mock ran",
+    replace: "kept.db was replaced by another while the mock ran",
+    overwrite_with_another_store: "kept.db was overwritten",
+    overwrite_with_zeros: "kept.db was overwritten",
+    cut: "kept.db was overwritten while the mock ran",
+}
+
+
+@pytest.mark.parametrize("harm", SAID, ids=lambda harm: harm.__name__)
+def test_a_file_that_is_harmed_while_it_is_used_is_noticed(harm, path, caplog):
+    with closing(SqliteStore(str(path))) as store:
+        put(store, MANY, "a")
+        # All is in the file, as it is after some hundred changes.
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert keys(store, MANY) == ["a"]
+
+        harm(path)
+
+        for use in (lambda: keys(store, MANY), lambda: store.view("account", MANY).get("a"), lambda: store.due(0)):
+            with pytest.raises(StoreDownError, match=SAID[harm]):
+                use()
+    assert caplog.text.count(SAID[harm]) == 1
+
+
+def test_a_file_that_is_put_back_is_used_on(path):
+    with closing(SqliteStore(str(path))) as store:
+        put(store, MANY, "a")
+        path.rename(path.with_name("away.db"))
+        with pytest.raises(StoreDownError, match="put it back, or start the mock anew"):
+            keys(store, MANY)
+        path.with_name("away.db").rename(path)
+
+        assert keys(store, MANY) == ["a"]
+
+
+def test_a_file_is_not_opened_anew_where_nobody_wrote_it(path, monkeypatch):
+    with closing(SqliteStore(str(path))) as store:
+        put(store, MANY, "a")
+        monkeypatch.setattr(sqlite_file, "_connected", None)
+
+        put(store, MANY, "b")
+        assert keys(store, MANY) == ["a", "b"]
+
+
 def damaged_database(path):
     with closing(SqliteStore(str(path))) as store:
         put(store, MANY, *map(str, range(500)))
@@ -1055,6 +1136,76 @@ def test_an_account_that_ended_is_woken_no_longer_once_it_says_so(replicas, redi
     assert store.due(5) == []
 
 
+@pytest.fixture
+def evicted(redis):
+    """A store whose account has rows in two tables, and the accounts that were lost."""
+    redis.ask("FLUSHALL")
+    with closing(open_store(redis.url)) as store:
+        put(store, MANY, "a", "b")
+        stand(store, ("a", "left", 1), ("b", "left", 2))
+        lost = []
+        store.on_lost = lost.append
+        yield store, lost
+
+
+LOOKS = {
+    "rows:many": lambda store: store.view("account", MANY).get("a"),
+    "order:many": lambda store: store.newest("account", MANY, 0, 5),
+    "rows:queued": lambda store: list(store.view("account", QUEUED)),
+    "order:queued": lambda store: list(store.view("account", QUEUED)),
+    "places:queued": in_queues,
+    "meta": lambda store: store.view("account", MANY).get("c"),
+}
+
+
+@pytest.mark.parametrize("key", LOOKS)
+def test_an_account_of_which_a_key_was_evicted_is_lost_as_a_whole_once_it_is_looked_at(key, evicted, redis):
+    store, lost = evicted
+    redis.ask("DEL", f"klingkit:{{account}}:{key}")
+
+    assert not LOOKS[key](store)
+
+    assert lost == ["account"]
+    assert redis.ask("KEYS", "klingkit:{account}:*") == []
+    put(store, MANY, "c")
+    assert keys(store, MANY) == ["c"]
+    assert lost == ["account"]
+
+
+CHANGES = {
+    "rows:many": lambda rows: rows.put(MANY, "a", Row(5)),
+    "order:many": lambda rows: rows.items(MANY),
+    "rows:queued": lambda rows: rows.get(QUEUED, "a"),
+    "order:queued": lambda rows: [rows.put(QUEUED, str(number), Row(0)) for number in range(5)],
+    "places:queued": lambda rows: rows.first(QUEUED, "left"),
+    "meta": lambda rows: rows.put(MANY, "a", Row(5)),
+}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_change_of_an_account_of_which_a_key_was_evicted_is_done_on_a_fresh_one(key, evicted, redis):
+    store, lost = evicted
+    redis.ask("DEL", f"klingkit:{{account}}:{key}")
+
+    changed = store.transaction("account", CHANGES[key])
+
+    fresh = MemoryStore()
+    assert changed == fresh.transaction("account", CHANGES[key])
+    assert items(store, MANY) == items(fresh, MANY)
+    assert lost == ["account"]
+
+
+def test_a_key_that_is_not_evicted_is_not_lost(evicted):
+    store, lost = evicted
+
+    for look in LOOKS.values():
+        look(store)
+    assert store.view("account", MANY).get("c") is None
+    assert store.newest("account", MANY, 1, 5) == [Row(0)]
+
+    assert lost == []
+
+
 def test_databases_of_one_server_do_not_meet(redis):
     redis.ask("FLUSHALL")
     with closing(open_store(f"{redis.url}?db=1")) as one, closing(open_store(f"{redis.url}?db=2")) as two:
@@ -1243,6 +1394,30 @@ def test_a_cluster_and_a_replica_are_refused(options):
         assert "neither replica nor cluster" in refusal(server.url)
 
 
+def warnings_of(url, caplog):
+    with caplog.at_level("WARNING"), closing(open_store(url)):
+        return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+def test_a_server_that_evicts_keys_is_warned_of(policy, caplog):
+    with redis_server("--maxmemory-policy", policy) as server:
+        [said] = warnings_of(server.url, caplog)
+    assert f"may lose accounts: the server's maxmemory-policy is {policy}" in said
+    assert "redis-cli CONFIG SET maxmemory-policy noeviction" in said
+
+
+def test_a_server_that_keeps_its_keys_is_not_warned_of(redis, caplog):
+    redis.ask("FLUSHALL")
+    assert warnings_of(redis.url, caplog) == []
+
+
+def test_a_server_that_does_not_tell_whether_it_evicts_keys_is_warned_of(caplog):
+    with redis_server("--rename-command", "INFO", "") as server:
+        [said] = warnings_of(server.url, caplog)
+    assert "maxmemory-policy is not told" in said
+
+
 def test_a_server_in_use_by_another_version_is_refused(redis):
     redis.ask("FLUSHALL")
     redis.ask("SET", "klingkit:format", "1")
@@ -1334,10 +1509,13 @@ def test_a_file_behaves_as_memory_does(tmp_path):
     )
 
 
-def test_a_server_behaves_as_memory_does(redis):
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_server_behaves_as_memory_does(program, servers):
+    server = servers(program)
+
     def fresh():
-        redis.ask("FLUSHALL")
-        return AsInMemory(Place(redis.url))
+        server.ask("FLUSHALL")
+        return AsInMemory(Place(server.url))
 
     run_state_machine_as_test(
         fresh,

@@ -11,11 +11,14 @@ import pytest
 
 from support.serving import PATIENCE_S
 
+PROGRAMS = tuple(program for program in ("redis-server", "valkey-server") if shutil.which(program)) or ("redis-server",)
+"""The programs of servers that this machine has; one that it has not where there is none, so that tests skip."""
 
-def binary():
-    """Return the server's program; skips the test where there is none."""
+
+def binary(program):
+    """Return the path of a server's program; skips the test where there is none."""
     pytest.importorskip("redis")
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    found = shutil.which(program)
     if not found:
         pytest.skip("needs redis-server or valkey-server on the PATH")
     return found
@@ -24,11 +27,11 @@ def binary():
 class Server:
     """A server on a socket in a directory, which keeps nothing when it ends."""
 
-    def __init__(self, directory, *options):
+    def __init__(self, program, directory, *options):
         self.socket = Path(directory, "s")
         self.url = f"unix://{self.socket}"
         self._command = [
-            *(binary(), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(directory)),
+            *(binary(program), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(directory)),
             *("--save", "", "--appendonly", "no", "--loglevel", "warning", *options),
         ]
         self._process = None
@@ -67,10 +70,10 @@ class Server:
 
 
 @contextmanager
-def redis_server(*options):
+def redis_server(*options, program=PROGRAMS[0]):
     """Run a server until the end of the block. The path of a socket must be short."""
     with tempfile.TemporaryDirectory(prefix="kk", ignore_cleanup_errors=True) as directory:
-        server = Server(directory, *options)
+        server = Server(program, directory, *options)
         try:
             server.start()
             yield server

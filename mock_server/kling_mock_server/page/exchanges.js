@@ -77,7 +77,7 @@ export function exchanges(root, id) {
   };
 }
 
-const isCall = (entry) => !["callback", "download"].includes(entry.operation);
+const isCall = (entry) => !["callback", "download", "note"].includes(entry.operation);
 
 function row(entry) {
   const first = entry.violations[0]?.rule ?? (entry.fault || (isRefused(entry) ? entry.response.message : ""));
@@ -90,7 +90,7 @@ function row(entry) {
       h("span", { class: "when" }, time(entry.at_ms)),
       h("span", { class: "what" }, nameOf(entry)),
       pill(entry.response.status, entry.response.code),
-      h("span", { class: "first" }, first || entry.request.path),
+      h("span", { class: "first" }, first || entry.request.path || entry.response.message),
     ),
   );
 }

@@ -8,17 +8,18 @@ from kling_mock_server.protocol.names import CALLBACK, DOWNLOAD
 from kling_mock_server.recordings.exchange import RecordedExchange
 from kling_mock_server.recordings.redaction import redacted_headers, redacted_url, redacted_value
 from kling_mock_server.reports.finding import Place
+from kling_mock_server.state.journal import NOTE
 
 
 def entries_of(entries: list[tuple[int, Mapping[str, Any]]], name: str) -> Iterator[RecordedExchange]:
-    """Yield journalled exchanges, each given with its line (0: not known). Downloads are left out.
+    """Yield journalled exchanges, each given with its line (0: not known). Downloads and notes are left out.
 
     Raises `ValueError` where an entry is not one.
     """
     for index, (line, entry) in enumerate(entries):
         place = Place(name, line) if line else Place(name, pointer=f"/data/entries/{index}")
         try:
-            if entry["operation"] != DOWNLOAD:
+            if entry["operation"] not in (DOWNLOAD, NOTE):
                 yield _exchange(entry, place)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{place}: not an entry of a journal: {error!r}") from None

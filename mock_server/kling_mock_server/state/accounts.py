@@ -1,6 +1,7 @@
 """Accounts: callers with different keys never meet."""
 
 import hmac
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -57,6 +58,7 @@ class Accounts:
         """Called when callbacks of an account may have become due."""
         self.nobody = Account(_NOBODY, self.store, InitialState(beginning.world), self._journal)
         """The account of requests that are refused before theirs is known."""
+        self.store.on_lost = self._begin_anew
 
     def admit(self, token: str, rules: RequestRules) -> Account | Violation:
         """Return the account of a token, or the violation of the rule by which the token is refused."""
@@ -98,6 +100,12 @@ class Accounts:
                 self._by_key.move_to_end(key)
             return account
 
+    def _begin_anew(self, key: str) -> None:
+        account = self.nobody if key == _NOBODY else self.of(key)
+        account.state.reset()
+        account.journal.note(account.clock.now_ms(), _LOST)
+        _LOG.warning("%s (account %s)", _LOST, key)
+
     def _announce(self) -> None:
         if self.on_due:
             self.on_due()
@@ -112,6 +120,11 @@ class Accounts:
 
 
 _NOBODY: Final = "nobody"
+_LOG: Final = logging.getLogger("klingkit")
+_LOST: Final = (
+    "the store has lost a part of this account, which begins anew: its tasks, journal and world are gone. Where the "
+    "server evicts keys, set its maxmemory-policy to noeviction"
+)
 
 
 def _bytes(name: str) -> bytes:

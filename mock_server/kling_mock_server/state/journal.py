@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import uuid
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -20,6 +21,8 @@ MAX_TEXT_LENGTH: Final = 1024
 """Characters of a string that are shown; a longer one is redacted like audio, a longer path cut."""
 
 
+NOTE: Final = "note"
+"""The `operation` of an entry that is no exchange: the mock says in `answer` what happened to the account."""
 _PAGE: Final = 100
 """Entries that are read at once from the end of the journal."""
 
@@ -79,6 +82,12 @@ class Journal:
         if len(entry.path) > MAX_TEXT_LENGTH or len(entry.query) > MAX_TEXT_LENGTH:
             entry = entry._replace(path=entry.path[:MAX_TEXT_LENGTH], query=entry.query[:MAX_TEXT_LENGTH])
         self._store.transaction(self._account, lambda rows: rows.put(self._table, entry.request_id, entry))
+
+    def note(self, at_ms: int, message: str) -> None:
+        """Add an entry that is no exchange but says what happened to the account."""
+        report = Report(notes=(Note("", message),))
+        request_id = str(uuid.uuid4())
+        self.record(Entry(at_ms, "", "", "", b"", 0, 0, message, request_id, report, operation=NOTE))
 
     def clear(self) -> None:
         """Forget every exchange."""

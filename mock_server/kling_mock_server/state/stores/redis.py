@@ -58,20 +58,26 @@ class RedisStore:
 
     def view(self, account: str, table: Table) -> Mapping[str, Any]:
         """Return the table; what a change is still writing shows once it is done."""
-        keys = keys_of(account)
         return View(
-            partial(self._row, keys, table),
-            partial(self._all, keys, table),
-            lambda: int(self._link.ask(("HLEN", keys.rows(table.name)))[0]),
+            partial(self._row, account, table),
+            partial(self._all, account, table),
+            lambda: int(self._link.ask(("HLEN", keys_of(account).rows(table.name)))[0]),
         )
 
     def newest(self, account: str, table: Table, skip: int, count: int) -> list[Any]:
         """Return rows, the newest first."""
-        keys = keys_of(account)
-        first, last = min(skip, FAR), min(skip + count, FAR) - 1
-        (newest,) = self._link.ask(("ZREVRANGE", keys.order(table.name), first, last)) if count > 0 else [[]]
+        if count <= 0:
+            return []
+        keys, first, last = keys_of(account), min(skip, FAR), min(skip + count, FAR) - 1
+        newest, held = self._link.ask(
+            ("ZREVRANGE", keys.order(table.name), first, last), ("HGET", keys.meta, f"held:{table.name}")
+        )
         (texts,) = self._link.ask(("HMGET", keys.rows(table.name), *newest)) if newest else [[]]
-        return [row_of(table, text) for text in texts if text is not None]
+        if None in texts or len(texts) != max(0, min(count, int(held or 0) - skip)):
+            # It changed meanwhile, or was lost: a change finds out.
+            rows = self.transaction(account, lambda rows: rows.items(table))
+            return [row for _, row in reversed(rows)][skip : skip + count]
+        return [row_of(table, text) for text in texts]
 
     def dropped(self, account: str, table: Table) -> int:
         """Return how many rows have made room."""
@@ -152,15 +158,29 @@ class RedisStore:
             rows.commit()
             return result
 
-    def _row(self, keys: Keys, table: Table, key: str) -> Any:
-        (text,) = self._link.ask(("HGET", keys.rows(table.name), bytes_of(key)))
-        return None if text is None else row_of(table, text)
+    def _row(self, account: str, table: Table, key: str) -> Any:
+        keys = keys_of(account)
+        hash_ = keys.rows(table.name)
+        (text,) = self._link.ask(("HGET", hash_, bytes_of(key)))
+        if text is not None:
+            return row_of(table, text)
+        length, held = self._link.ask(("HLEN", hash_), ("HGET", keys.meta, f"held:{table.name}"))
+        if length == int(held or 0):
+            return None
+        # It changed meanwhile, or was lost: a change finds out.
+        return self.transaction(account, lambda rows: rows.get(table, key))
 
-    def _all(self, keys: Keys, table: Table) -> list[tuple[str, Any]]:
-        order, found = self._link.ask(("ZRANGE", keys.order(table.name), 0, -1), ("HGETALL", keys.rows(table.name)))
+    def _all(self, account: str, table: Table) -> list[tuple[str, Any]]:
+        keys = keys_of(account)
+        order, found, held = self._link.ask(
+            ("ZRANGE", keys.order(table.name), 0, -1),
+            ("HGETALL", keys.rows(table.name)),
+            ("HGET", keys.meta, f"held:{table.name}"),
+        )
         texts = pairs(found)
-        # Others may have changed the table between the two.
-        return [(name_of(key), row_of(table, texts[key])) for key in order if key in texts]
+        if len(order) == len(texts) == int(held or 0) and all(key in texts for key in order):
+            return [(name_of(key), row_of(table, texts[key])) for key in order]
+        return self.transaction(account, lambda rows: rows.items(table))
 
 
 def _busy() -> StoreBusyError:

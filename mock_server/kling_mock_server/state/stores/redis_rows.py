@@ -214,9 +214,11 @@ class RedisTransaction:
 
     def _stored_queues(self, table: Table) -> Iterator[str]:
         """Yield the names of the queues that the server has, from one to the next."""
-        from_ = b"-"
-        while not self._draft(table).is_new:
-            (found,) = self._talk(("ZRANGEBYLEX", self._keys.places(table.name), from_, b"+", "LIMIT", 0, 1))
+        draft, places, from_ = self._draft(table), self._keys.places(table.name), b"-"
+        while not draft.is_new:
+            found, held = self._talk(("ZRANGEBYLEX", places, from_, b"+", "LIMIT", 0, 1), ("ZCARD", places))
+            if held != draft.stored:
+                raise LostKeyError
             if not found:
                 return
             yield queue_of(found[0])

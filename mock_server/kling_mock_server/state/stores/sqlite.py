@@ -28,6 +28,7 @@ class SqliteStore:
     """
 
     shared = True
+    on_lost: Callable[[str], None] | None = None
 
     def __init__(self, path: str, now_ms: Callable[[], int] = real_ms) -> None:
         self._now_ms = now_ms
@@ -37,7 +38,6 @@ class SqliteStore:
         self._swept_ms = -FAR
         with self._file.lent() as connection:
             self._sweep(connection)
-            (self._secret,) = connection.execute("SELECT value FROM secret").fetchone()
 
     def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
         """Do `work` in one transaction. Raises `StoreDownError` where nothing was kept."""
@@ -80,7 +80,7 @@ class SqliteStore:
 
     def secret(self) -> bytes:
         """Return the secret that was made with the file."""
-        return bytes(self._secret)
+        return self._file.secret
 
     def forget(self, account: str) -> None:
         """Keep the account: what is in a file is meant to last."""

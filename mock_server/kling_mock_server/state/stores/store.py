@@ -81,6 +81,9 @@ class Store(Protocol):
 
     shared: bool
     """Whether other processes may change it, too."""
+    on_lost: Callable[[str], None] | None
+    """Called with an account that the store has dropped, as a part of its rows was lost; the change that found out is
+    then done on the account as it is."""
 
     def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
         """Do `work` on the tables of an account as one step that no other change interrupts.
@@ -118,6 +121,7 @@ class MemoryStore:
     """A store that lasts as long as the process."""
 
     shared = False
+    on_lost: Callable[[str], None] | None = None
 
     def __init__(self) -> None:
         self._shelves: dict[str, _Shelf] = {}
