@@ -11,7 +11,7 @@ from junitparser import JUnitXml
 
 from kling_contracts.jsonio import strict_json
 from kling_contracts.jsonio.json_pointer import tokens
-from kling_contracts.jsonio.positions import Position, positions_of
+from kling_contracts.jsonio.positions import Position, nearest, positions_of
 from kling_mock_server.cli import terminal
 from kling_mock_server.cli.main import cli
 from support.serving import payload, world
@@ -210,6 +210,28 @@ def test_every_value_stands_where_its_position_says(value, indent, ascii_only, m
     for pointer, position in positions_of(content).items():
         rest = "\n".join([lines[position.line - 1][position.column - 1 :], *lines[position.line :]])
         assert json.JSONDecoder().raw_decode(rest)[0] == value_at(value, pointer)
+
+
+@pytest.mark.parametrize(
+    ("pointer", "position"),
+    [
+        ("/a/0/b", Position(2, 15)),
+        ("/a/0/missing", Position(2, 9)),
+        ("/a/1/b", Position(2, 8)),
+        ("/missing/0", Position(1, 1)),
+        ("", Position(1, 1)),
+        ("/a/0/~1", Position(3, 7)),
+    ],
+)
+def test_what_is_missing_stands_where_it_would_be_looked_for(pointer, position):
+    assert nearest(positions_of(b'{"z": 0,\n "a" : [{"b": 1,\n "/": 2}]}'), pointer) == position
+
+
+def test_a_field_that_is_missing_leads_to_the_object_that_lacks_it(folder):
+    body = json.dumps({key: value for key, value in VALID.items() if key != "session_id"}, indent=2)
+    (folder / "lacking.json").write_text(f"\n  {body}")
+    line, *_ = check("lacking.json", "--world", "world.json", "--format", "github").output.splitlines()
+    assert line.startswith("::error file=lacking.json,line=2,col=3,title=session_id.required::")
 
 
 def test_a_long_text_is_one_value():

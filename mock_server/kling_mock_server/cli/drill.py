@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import click
 
 from kling_mock_server.cli.profile_options import profile_options
-from kling_mock_server.cli.progress_line import progress_line
+from kling_mock_server.cli.progress_line import progress_bar
 from kling_mock_server.cli.report_options import deliver, report_options
 
 if TYPE_CHECKING:
@@ -148,12 +148,17 @@ def _all(
     """Yield the verdicts in the order of the scenarios; the runs overlap."""
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(jobs, thread_name_prefix="klingkit drill") as pool, progress_line() as progress:
+    with (
+        ThreadPoolExecutor(jobs, thread_name_prefix="klingkit drill") as pool,
+        progress_bar("drill", "scenarios") as progress,
+    ):
         try:
             running = [pool.submit(_run, mock, commands, plan, scenario) for scenario in scenarios]
             for number, future in enumerate(running):
-                progress(f"{number} of {len(running)} scenarios")
-                yield future.result()
+                progress(number, len(running))
+                verdict = future.result()
+                progress(number + 1, len(running))
+                yield verdict
         except BaseException:
             # Else the pool would wait for what nobody wants any more.
             pool.shutdown(wait=False, cancel_futures=True)

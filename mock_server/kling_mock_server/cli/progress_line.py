@@ -20,20 +20,22 @@ def progress_line() -> Iterator[Callable[[str], None]]:
 
 
 class ProgressBar:
-    """Told how many cases are done, and of how many: shows a bar with the rate or, without a total, a line."""
+    """Told how many are done, and of how many: shows a bar with the rate or, without a total, a line."""
 
-    def __init__(self, label: str, line: Callable[[str], None], opened: ExitStack) -> None:
+    def __init__(self, label: str, unit: str, line: Callable[[str], None], opened: ExitStack) -> None:
         self.label = label
+        self.unit = unit
         self.line = line
         self.opened = opened
         self.began_s = time.monotonic()
         self.advance: Callable[[int, str], None] | None = None
 
     def __call__(self, number: int, total: int | None) -> None:
-        """Show that `number` cases of `total` are done; None: the time decides how many there are."""
-        rate = f"{number / max(time.monotonic() - self.began_s, _LEAST_S):.0f} cases/s"
+        """Show that `number` of `total` are done; None: the time decides how many there are."""
+        per_s = number / max(time.monotonic() - self.began_s, _LEAST_S)
+        rate = f"{per_s:.{0 if per_s >= 10 else 1}f} {self.unit}/s"
         if total is None:
-            self.line(f"{self.label}: {number} cases, {rate}")
+            self.line(f"{self.label}: {number} {self.unit}, {rate}")
             return
         if self.advance is None:
             self.advance = self._opened(total)
@@ -48,13 +50,13 @@ class ProgressBar:
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Yield what is told how many cases are done, and of how many; nothing is shown where there is no terminal."""
+def progress_bar(label: str, unit: str = "cases") -> Iterator[Callable[[int, int | None], None]]:
+    """Yield what is told how many are done, and of how many; nothing is shown where there is no terminal."""
     if not sys.stderr.isatty():
         yield lambda number, total: None
         return
     with progress_line() as line, ExitStack() as opened:
-        yield ProgressBar(label, line, opened)
+        yield ProgressBar(label, unit, line, opened)
 
 
 _LEAST_S: Final = 0.001
