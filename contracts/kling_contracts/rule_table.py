@@ -13,7 +13,7 @@ def rule_rows(contract: Contract, ids: Collection[str] = ()) -> list[dict[str, A
 
     `operation` is the short name of the one it belongs to; empty for the rules on any request.
     """
-    return [_row(part.name, rule) for part in _parts(contract, ids) for rule in part.rules]
+    return [rule_row(part.name, rule) for part in _parts(contract, ids) for rule in part.rules]
 
 
 def rule_text(contract: Contract, ids: Collection[str] = ()) -> str:
@@ -62,7 +62,8 @@ def _table(part: _Part) -> Iterator[str]:
     yield from map(_markdown, part.rules)
 
 
-def _row(operation: str, rule: Rule) -> dict[str, Any]:
+def rule_row(operation: str, rule: Rule) -> dict[str, Any]:
+    """Return the JSON object of one rule; `operation` as in `rule_rows`."""
     return {
         "id": rule.id,
         "operation": operation,

@@ -204,8 +204,10 @@ def _bounded(value: Any, schema: Schema) -> Any:
     """Cut arrays to their bound and `MAX_ITEMS` more, so that what was too long still is."""
     if isinstance(value, list | tuple) and "items" in schema:
         return [_bounded(item, schema["items"]) for item in value[: schema.get("maxItems", 0) + MAX_ITEMS]]
-    if isinstance(value, dict) and isinstance(schema.get("additionalProperties"), Mapping):
-        value = dict(islice(value.items(), len(schema.get("properties", ())) + MAX_BROKEN))
+    if isinstance(value, dict) and len(value) > MAX_BROKEN and "additionalProperties" in schema:
+        declared = schema.get("properties", {})
+        others = set(islice((name for name in value if name not in declared), MAX_BROKEN))
+        value = {name: member for name, member in value.items() if name in declared or name in others}
     if not isinstance(value, dict) or "properties" not in schema:
         return value
     arrays = [name for name, declared in schema["properties"].items() if "items" in declared and name in value]

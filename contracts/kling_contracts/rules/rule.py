@@ -81,7 +81,8 @@ class Rule:
     keyword: str = ""
     """The schema keyword, `maximum`; empty where the rule is not one."""
     value: Any = None
-    """The value of the keyword, as in the schema: 2. For `required`, the name of the one field."""
+    """The value of the keyword, as in the schema: 2. For `required`, the name of the one field; for a rule of the mock
+    that has limits, these by the name of a field."""
     path: tuple[str, ...] = ()
     """Steps from the payload to `node`: names of fields, and `[]` for the item of an array."""
     evidence: Evidence = OURS
@@ -143,6 +144,7 @@ class Compiler(NamedTuple):
                 code=entry["code"],
                 status=entry.get("status") or self._status(entry["code"], entry["id"]),
                 source=entry["source"],
+                value=entry.get("limits"),
                 evidence=_evidence(entry.get("evidence"), entry["source"]),
                 message_evidence=_evidence(entry.get("messageEvidence"), "mock"),
             )

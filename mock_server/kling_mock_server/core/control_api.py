@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 from kling_contracts import Contract, Request, Response, Violation, __version__
-from kling_contracts.facts.world import audio_from_json, session_from_json
+from kling_contracts.facts.world import Session, audio_from_json, session_from_json
 from kling_contracts.jsonio import strict_json
 from kling_contracts.jsonio.keywords import Checker
-from kling_contracts.rule_table import rule_rows
+from kling_contracts.rule_table import rule_row, rule_rows
 from kling_contracts.rules.lookup import nearest
 from kling_mock_server.core import inbox
 from kling_mock_server.core.journal_query import journal_json, parse_query
@@ -22,6 +22,7 @@ from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id,
 from kling_mock_server.protocol.names import CONTROL_PREFIX, CREATE
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
+from kling_mock_server.state.world_size import refuse_large
 
 T = TypeVar("T")
 
@@ -153,8 +154,12 @@ class Control:
     def _rows(self) -> list[dict[str, Any]]:
         return rule_rows(self._contract)
 
+    @cached_property
+    def _mock_rows(self) -> list[dict[str, Any]]:
+        return [rule_row("", rule) for rule in self._contract.mock_rules.values()]
+
     def _rule(self, rule_id: str) -> dict[str, Any]:
-        rows = [row for row in self._rows if row["id"] == rule_id]
+        rows = [row for row in (*self._rows, *self._mock_rows) if row["id"] == rule_id]
         if not rows:
             hint = nearest(rule_id, self._contract.every_rule) or f"GET {CONTROL_PREFIX}/rules lists them"
             raise MisuseError(404, f"there is no rule {rule_id!r}; {hint}")
@@ -206,8 +211,13 @@ def _put_world(call: Call) -> dict[str, Any]:
 
 
 def _put_session(call: Call) -> dict[str, Any]:
-    call.account.put_session(call.id, call.parsed(session_from_json))
+    call.account.put_session(call.id, call.parsed(_session))
     return call.account.world_json()
+
+
+def _session(value: Any) -> Session:
+    refuse_large({"sessions": {"": value}})
+    return session_from_json(value)
 
 
 def _put_audio(call: Call) -> dict[str, Any]:

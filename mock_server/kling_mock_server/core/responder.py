@@ -16,6 +16,7 @@ from kling_mock_server.core.operations import check_operations, work_on
 from kling_mock_server.core.operations.work import judge
 from kling_mock_server.core.own_answers import INTERNAL_ERROR, STORE_DOWN, check_mock_rules, refusal
 from kling_mock_server.core.resources import Resources, resources_of
+from kling_mock_server.core.text_limits import TextLimits
 from kling_mock_server.failures.playback import PlayedStep, ScenarioPlayer
 from kling_mock_server.failures.wire import wire_details
 from kling_mock_server.protocol.answer_summary import answer_details, task_details
@@ -69,6 +70,7 @@ class Responder:
         self.resources = resources or resources_of(contract, accounts, fetch=fetch)
         self.largest_body = (contract.largest_file or 0) * 4 // 3 + SPARE_BYTES
         """Bytes of a body beyond which an adapter need not read it: `refuse` answers for it."""
+        self._text_limits = TextLimits(contract)
         self._scenarios = ScenarioPlayer(contract)
         self._control = control_api.Control(contract, accounts, self.resources)
         self.watch: Callable[[Entry], None] | None = None
@@ -157,8 +159,9 @@ class Responder:
         exchange = self._begin(request, caller, name, None if isinstance(payload, Violation) else payload, began_s)
         if exchange.played and not exchange.played.carries_out:
             return self._played(exchange, exchange.played, None, Report())
-        if isinstance(payload, Violation):
-            return self._refused(exchange, Report((payload,)))
+        refusal = payload if isinstance(payload, Violation) else self._text_limits.broken(request.body, payload)
+        if refusal:
+            return self._refused(exchange, Report((refusal,)))
         outcome = self._attempt(exchange, routed.operation, payload)
         if outcome.is_stale:
             # Once more: a concurrent request may have used the external id, or replaced the world, since judging.

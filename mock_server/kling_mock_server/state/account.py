@@ -13,6 +13,7 @@ from kling_mock_server.state.journal import Journal
 from kling_mock_server.state.stores.store import Store, Table, Transaction
 from kling_mock_server.state.tables import AUDIOS, EXTERNAL_IDS, FILES, SESSIONS, TASKS, VIDEOS, State
 from kling_mock_server.state.tasks import Tasks
+from kling_mock_server.state.world_size import refuse_large
 
 Entry = TypeVar("Entry", Session, Audio)
 
@@ -65,7 +66,11 @@ class Account:
         return world
 
     def put_world_json(self, value: Any) -> None:
-        """Replace the world by its JSON form. Raises `ValueError` with one line per mistake."""
+        """Replace the world by its JSON form.
+
+        Raises `ValueError` with one line per mistake, and where it has more entries than `world_size.MAX_ENTRIES`.
+        """
+        refuse_large(value)
         slack = {"audio_slack_ms": self._initial.world.audio_slack_ms}
         self.state.put_world(World.from_json({**slack, **value} if isinstance(value, dict) else value))
 

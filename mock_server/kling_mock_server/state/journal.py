@@ -123,7 +123,8 @@ class Journal:
 
 def journal_table(contract: Contract) -> Table:
     """Return the table of entries; what they say of rules is read back as rules of this contract."""
-    return Table("journal", MAX_ENTRIES, _row, lambda row: _from_row(row, contract.every_rule))
+    rules = {**contract.mock_rules, **contract.every_rule}
+    return Table("journal", MAX_ENTRIES, _row, lambda row: _from_row(row, rules))
 
 
 def _row(entry: Entry) -> list[Any]:
