@@ -44,7 +44,7 @@ for (const line of readFileSync(casesFile, 'utf8').split('\n').filter(Boolean)) 
   isWide = false
   const row = JSON.parse(line, withIntegers)
   const isJudged = Object.keys(row.facts).length > 0 // Otherwise the request was refused before its body was read.
-  const payload = isJudged && (row.parameters ?? JSON.parse(row.request.body.replace(/^\uFEFF/, ''), withIntegers))
+  const payload = isJudged && (row.payload ?? JSON.parse(row.request.body.replace(/^\uFEFF/, ''), withIntegers))
   for (const rule of isJudged ? rules.filter((one) => one.operation === row.operation) : []) {
     if (row.verdicts.not_judged.includes(rule.id)) continue
     const steps = rule.node.replaceAll('[]', '.[]').split('.').filter(Boolean)

@@ -24,14 +24,15 @@ def vector(case: Case, contract: Contract) -> dict[str, Any]:
     if operation is None:
         raise ValueError(f"the contract has no operation {case.operation!r}")
     routed = contract.gate.route(case.request)
-    payload = routed if isinstance(routed, Violation) else contract.gate.payload(case.request, routed)
-    is_judged = not case.breaks & contract.gate.rules.keys() and not isinstance(payload, Violation)
-    row = case.to_json()
-    if is_judged and not operation.media_types:
-        row["parameters"] = payload
-    row["facts"] = _facts(operation, payload, FactSources(case.world)) if is_judged else {}
-    row["verdicts"] = _verdicts(case, contract, operation)
-    return row
+    sent = routed if isinstance(routed, Violation) else contract.gate.payload(case.request, routed)
+    is_judged = not case.breaks & contract.gate.rules.keys() and not isinstance(sent, Violation)
+    row, facts = case.to_json(), {}
+    if is_judged:
+        payload = operation.read(sent).payload
+        facts = _facts(operation, payload, FactSources(case.world))
+        if payload != sent or not operation.media_types:
+            row["payload"] = payload
+    return {**row, "facts": facts, "verdicts": _verdicts(case, contract, operation)}
 
 
 def _verdicts(case: Case, contract: Contract, operation: Operation) -> dict[str, list[str]]:
