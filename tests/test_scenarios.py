@@ -867,7 +867,7 @@ def test_the_text_and_the_rows_name_every_scenario():
 
 
 def test_what_the_guide_shows_is_a_scenario():
-    shown = re.findall(r"^```yaml\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+    shown = re.findall(r"^cat > [a-z-]+.yaml <<'END'\n(.*?)^END$", GUIDE, re.DOTALL | re.MULTILINE)
 
     assert [len(parse_file(block)) for block in shown] == [1]
 

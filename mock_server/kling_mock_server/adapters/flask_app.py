@@ -31,7 +31,7 @@ def create_app(**options: Unpack[MockOptions]) -> "MockApp":
     audio ends.
 
     `pace` is how fast tasks end (`fast`, `real`, `manual`); `concurrency` is how many of them an account may run at
-    once; `scenario`, the name of one that comes with the mock, is played for every account from its beginning;
+    once; `scenario`, a record or the name of one that comes with the mock, is played for every account from its start;
     `webhook_secrets` sign callbacks, which go to this machine and to `callback_hosts`. The control surface is called by
     a name of this machine or of `allow_hosts` (`*.example.com`, `*` too); any other `Host`, and a page of any other
     `Origin`, is refused there. Pages of this machine and of the origins in `cors` may read answers and files;

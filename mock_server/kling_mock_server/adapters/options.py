@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Self, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict
 from urllib.parse import urlsplit
 
 from kling_contracts import Contract
@@ -18,6 +18,9 @@ from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.pace import pace_of
 from kling_mock_server.state.stores.store import MemoryStore, Store
 from kling_mock_server.state.tokens import token_signed
+
+if TYPE_CHECKING:
+    from kling_mock_server.failures.scenarios import Scenario
 
 
 class MockOptions(TypedDict, total=False):
@@ -34,7 +37,7 @@ class MockOptions(TypedDict, total=False):
     audio_slack_ms: int
     pace: str
     concurrency: int | None
-    scenario: str
+    scenario: "str | Scenario"
     webhook_secrets: tuple[str, ...]
     callback_hosts: tuple[str, ...]
     allow_hosts: tuple[str, ...]
@@ -57,7 +60,7 @@ def new_responder(
     audio_slack_ms: int = 0,
     pace: str = "fast",
     concurrency: int | None = None,
-    scenario: str = "",
+    scenario: "str | Scenario" = "",
     webhook_secrets: tuple[str, ...] = (),
     callback_hosts: tuple[str, ...] = (),
     allow_hosts: tuple[str, ...] = (),
@@ -120,13 +123,13 @@ def token_for(options: MockOptions, otherwise: str = "key") -> str:
     return token_signed(key, secret) if secret else key
 
 
-def _scenario(name: str) -> object:
-    if not name:
+def _scenario(chosen: "str | Scenario") -> object:
+    if not chosen:
         return None
     # At first use: most mocks play none.
     from kling_mock_server.failures.scenarios import named
 
-    return named(name).to_json()
+    return (named(chosen) if isinstance(chosen, str) else chosen).to_json()
 
 
 def _store(url: str) -> Store:

@@ -36,7 +36,11 @@ class DrillPlan(NamedTuple):
 @click.command()
 @click.argument("command", metavar="COMMAND")
 @click.option(
-    "--scenario", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.  [default: every one]"
+    "--scenario",
+    "names",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Only this one, or those of a YAML or JSON file; repeatable.  [default: every one]",
 )
 @click.option(
     "--timeout",
@@ -93,14 +97,14 @@ def drill(
     """
     from dataclasses import replace
 
-    from kling_mock_server.failures.scenarios import named
+    from kling_mock_server.failures.scenarios import given
     from kling_mock_server.testing.drill import NO_FAULT, SCENARIOS, Drill
     from kling_mock_server.testing.drill.clients import Commands
     from kling_mock_server.testing.drill.report import drill_report, failure
 
     plan = DrillPlan(_words(command), url_env, key_env, limit_s)
     try:
-        chosen = [named(name) for name in dict.fromkeys(names or SCENARIOS)]
+        chosen = [one for name in dict.fromkeys(names or SCENARIOS) for one in given(name)]
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     options: MockOptions = {

@@ -65,7 +65,10 @@ from kling_mock_server.cli.secrets_given import secret, shown
     "--concurrency", type=click.IntRange(0), help="So many tasks of an account may run at once.  [default: any number]"
 )
 @click.option(
-    "--scenario", default="", metavar="NAME", help="Play it for every account; `klingkit scenarios` lists them."
+    "--scenario",
+    default="",
+    metavar="NAME|FILE",
+    help="Play it for every account: one that `klingkit scenarios` lists, or that of a YAML or JSON file.",
 )
 @click.option(
     "--webhook-secret",
@@ -135,6 +138,10 @@ def serve(
 
     options["allow_hosts"] = (*options["allow_hosts"], host)
     try:
+        if options["scenario"]:
+            from kling_mock_server.failures.scenarios import given_one
+
+            options["scenario"] = given_one(options["scenario"])
         app = create_app(profile=profile, **options)
     except DocumentError:
         raise

@@ -50,6 +50,21 @@ class Call(NamedTuple):
         except strict_json.BodyError as error:
             raise MisuseError(400, f"the body is not JSON: {error}") from None
 
+    def json_or_yaml(self) -> Any:
+        """Decode a body that is JSON, or a YAML object. Raises `MisuseError` where it is neither."""
+        from kling_contracts.documents.loading import parse
+
+        try:
+            return self.json()
+        except MisuseError as misuse:
+            try:
+                return parse(self.request.body, "the body")
+            except (ValueError, RecursionError) as error:
+                if self.request.body.lstrip()[:1] in (b"{", b"[", b""):
+                    raise misuse from None
+                says = "the body: nested too deeply" if isinstance(error, RecursionError) else str(error)
+                raise MisuseError(400, says) from None
+
     def parsed(self, parse: Callable[[Any], Any]) -> Any:
         """Decode the body and parse it. Raises `MisuseError` with what `parse` says is wrong."""
         value = self.json()
@@ -267,7 +282,8 @@ def _scenario(call: Call) -> dict[str, Any]:
 def _play(call: Call) -> dict[str, Any]:
     from kling_mock_server.failures.scenarios import chosen
 
-    begin_scenario(call.account.state, call.parsed(chosen))
+    value = call.json_or_yaml()
+    begin_scenario(call.account.state, _understood(lambda: chosen(value)))
     return _scenario(call)
 
 

@@ -14,10 +14,10 @@ from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoi
 from kling_mock_server.core.exchange import Caller, Exchange
 from kling_mock_server.core.operations import check_operations, work_on
 from kling_mock_server.core.operations.work import judge
-from kling_mock_server.core.own_answers import INTERNAL_ERROR, STORE_DOWN, check_mock_rules, refusal
+from kling_mock_server.core.own_answers import CONTROL_CALL, INTERNAL_ERROR, STORE_DOWN, check_mock_rules, refusal
 from kling_mock_server.core.resources import Resources, resources_of
 from kling_mock_server.core.text_limits import TextLimits
-from kling_mock_server.failures.playback import PlayedStep, ScenarioPlayer
+from kling_mock_server.failures.playback import PlayedStep, ScenarioPlayer, UnknownStepError
 from kling_mock_server.failures.wire import wire_details
 from kling_mock_server.protocol.answer_summary import answer_details, task_details
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id
@@ -29,6 +29,7 @@ from kling_mock_server.protocol.names import (
     LIST,
     PAGE_PREFIX,
     QUERY,
+    SCENARIO_HEADER,
     UNVERIFIED_HEADER,
     VIOLATIONS_HEADER,
 )
@@ -40,6 +41,7 @@ from kling_mock_server.state.tasks import RefusedTask
 _LOG: Final = logging.getLogger("klingkit")
 _LOOKUPS: Final = (QUERY, LIST, DOWNLOAD)
 """Operations that change nothing."""
+_ASKED_SCENARIO: Final = SCENARIO_HEADER.lower()
 SPARE_BYTES: Final = 1024 * 1024
 """Bytes that a body may hold beside the largest audio file in Base64."""
 
@@ -108,6 +110,8 @@ class Responder:
     def _respond(self, request: Request) -> Response:
         try:
             return self._answer_own(request) or self._answer(request)
+        except UnknownStepError as error:
+            return refusal(self.contract.mock_rules[CONTROL_CALL], f"{SCENARIO_HEADER}: {error}")
         except StoreDownError as error:
             return self._store_down(error)
         except Exception as error:
@@ -181,10 +185,15 @@ class Responder:
         return Caller(account, digest_of(token))
 
     def _begin(self, request: Request, caller: Caller, operation: str, payload: Any, began_s: float) -> Exchange:
-        """Begin the exchange; where the account plays a scenario, let a step of it take the request."""
+        """Begin the exchange; where the account plays a scenario, or the request names one, a step of it takes it."""
         account = caller.account.state
         state = account.read()
-        played = self._scenarios.take_step(account, operation) if state.scenario is not None else None
+        asked = request.headers.get(_ASKED_SCENARIO)
+        played: PlayedStep | None = None
+        if asked is not None:
+            played = self._scenarios.step_asked_for(asked.strip(), operation)
+        elif state.scenario is not None:
+            played = self._scenarios.take_step(account, operation)
         return Exchange.begin(
             request, caller, operation=operation, state=state, played=played, payload=payload, began_s=began_s
         )

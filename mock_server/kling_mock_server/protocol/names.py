@@ -11,6 +11,8 @@ VIOLATIONS_HEADER: Final = "X-Contract-Violations"
 """Ids of every rule that the request broke, in document order."""
 UNVERIFIED_HEADER: Final = "X-Contract-Unverified"
 """Ids of the rules that could be judged neither way."""
+SCENARIO_HEADER: Final = "X-Mock-Scenario"
+"""By it, a request asks for the failure of a scenario."""
 NOT_PLAYED_HEADER: Final = "X-Kling-Wire"
 """Tells a client that an answer should have left in another way."""
 
