@@ -186,6 +186,28 @@ def test_a_pipe_of_cp1252_gets_a_drawing_of_ascii(monkeypatch):
     assert shown(monkeypatch, "├──┤ │\n", "cp1252", terminal_there=False) == "|--| |\n"
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "in/a.json", "--format", "junit"],
+        ["check", "in/a.json", "--format", "github"],
+        ["rules", "clip-too-short", "--format", "json"],
+        ["spec", "--format", "json"],
+    ],
+    ids=" ".join,
+)
+def test_what_a_program_reads_is_utf_8_in_a_pipe_of_any_encoding(arguments):
+    result = CliRunner(charset="cp1252").invoke(cli, arguments)
+    assert "裁剪后音频不得短于2秒" in result.stdout_bytes.decode("utf-8")
+
+
+def test_half_a_surrogate_stays_json(folder):
+    (folder / "half.json").write_text(json.dumps({**VALID, "session_id": ["\ud800"]}))
+    (finding,) = json.loads(check("half.json", "--format", "json", "--world", "world.json").stdout)
+    assert not finding["valid"]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: (

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kling_mock_server.cli.terminal import show
+from kling_mock_server.cli.terminal import show, write_utf8
 from kling_mock_server.reports.formats import ENDINGS, FORMATS, refuse_unwritable, rendered, write_file
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def deliver(report: "FindingReport", form: str, reports: tuple[str, ...]) -> Non
     if form == "text":
         show(text)
     else:
-        click.echo(text, nl=False)
+        write_utf8(text)
     for name in reports:
         try:
             write_file(report, name)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from kling_mock_server.cli.profile_options import chosen_contract, profile_options
+from kling_mock_server.cli.terminal import write_utf8
 
 
 @click.command()
@@ -38,8 +39,8 @@ def rules(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if form == "json":
-        click.echo(json.dumps(rule_table.rule_rows(contract, ids), ensure_ascii=False, indent=2))
+        write_utf8(json.dumps(rule_table.rule_rows(contract, ids), ensure_ascii=False, indent=2) + "\n")
     elif form == "markdown":
-        click.echo(rule_table.rule_markdown(contract, ids))
+        write_utf8(rule_table.rule_markdown(contract, ids) + "\n")
     else:
         click.echo(rule_table.rule_text(contract, ids))

@@ -183,6 +183,7 @@ def scenarios(name: str | None, form: str) -> None:
     """
     import json
 
+    from kling_mock_server.cli.terminal import write_utf8
     from kling_mock_server.failures.scenarios import listing
 
     if name is not None:
@@ -193,6 +194,6 @@ def scenarios(name: str | None, form: str) -> None:
     else:
         shown = listing.scenario_rows() if form == "json" else None
     if shown is not None:
-        click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        write_utf8(json.dumps(shown, ensure_ascii=False, indent=2) + "\n")
     else:
         click.echo(listing.scenario_markdown() if form == "markdown" else listing.scenario_text())

@@ -10,6 +10,7 @@ import click
 from kling_mock_server.cli.input_files import read_file
 from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.report_options import deliver, report_options
+from kling_mock_server.cli.terminal import write_utf8
 from kling_mock_server.reports.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _print(form: str, contract: "Contract") -> None:
 
     if form not in DOCUMENT_FORMATS:
         raise click.UsageError(f"--format {form} is for --diff; the document is printed as yaml or json")
-    click.echo(loading.dump(dict(contract.document), form), nl=False)
+    write_utf8(loading.dump(dict(contract.document), form))
 
 
 def _coverage(form: str | None, contract: "Contract", documents: Path | None) -> None:

@@ -40,6 +40,12 @@ def show(text: str) -> None:
     click.echo(coloured, nl=False, color=False if os.environ.get("NO_COLOR") else None)
 
 
+def write_utf8(text: str) -> None:
+    """Print what a program reads: in a file or a pipe it is UTF-8, whatever the locale, as JSON, YAML and XML say."""
+    # Half a surrogate, which JSON may hold, becomes the escape that JSON has for it.
+    click.echo(text if sys.stdout.isatty() else text.encode("utf-8", "backslashreplace"), nl=False)
+
+
 def _shows(text: str) -> bool:
     try:
         text.encode(sys.stdout.encoding or "ascii")
