@@ -423,6 +423,7 @@ def several(mock):
         ("operation=create", [200, 400, 400]),
         ("operation=tts", [400]),
         ("operation=", [404]),
+        ("operation=note", []),
         ("operation=tts&operation=create", [200, 400, 400, 400]),
         ("status=200", [200]),
         ("status=200&status=404", [200, 404]),

@@ -830,8 +830,7 @@ def test_an_account_of_which_the_server_evicted_a_key_begins_anew_with_a_note(ev
 
     assert [mock.create(key).code, mock.list(key).code, mock.create(key).code] == [0, 0, 0]
     mock.control("GET", "/world", token=key)
-    entries = mock.journal(key)["entries"]
-    [note] = [entry for entry in entries if entry["operation"] == "note"]
+    [note] = [entry for entry in mock.journal(key)["entries"] if entry["operation"] == "note"]
     assert note["notes"][0]["message"].startswith("the store has lost a part of this account, which begins anew")
     assert caplog.text.count("maxmemory-policy to noeviction") == 1
 

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from kling_contracts import Contract
 from kling_mock_server.core.query import Asked, in_range
 from kling_mock_server.protocol.names import CALLBACK, DOWNLOAD
-from kling_mock_server.state.journal import MAX_ENTRIES, Entry, Journal, entry_json
+from kling_mock_server.state.journal import MAX_ENTRIES, NOTE, Entry, Journal, entry_json
 
 
 class JournalQuery(NamedTuple):
@@ -49,7 +49,7 @@ def parse_query(query: str, contract: Contract) -> JournalQuery:
     return JournalQuery(
         after=asked.last("after", ""),
         limit=asked.number("limit", MAX_ENTRIES, MAX_ENTRIES),
-        operations=frozenset(asked.known("operation", ("", CALLBACK, DOWNLOAD, *contract.by_name))),
+        operations=frozenset(asked.known("operation", ("", CALLBACK, DOWNLOAD, NOTE, *contract.by_name))),
         statuses=frozenset(in_range("status", text, _MAX_STATUS, least=0) for text in asked.every("status")),
         rules=frozenset(asked.known("rule", contract.every_rule)),
     )

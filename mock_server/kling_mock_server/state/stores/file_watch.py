@@ -25,7 +25,9 @@ class FileWatch:
         try:
             found = os.stat(self._path)
         except OSError as error:
-            self.fail("deleted" if isinstance(error, FileNotFoundError) else "taken away", f" ({error.strerror})")
+            if isinstance(error, FileNotFoundError):
+                self.fail("deleted")
+            self.fail("taken away", f" ({error.strerror})")
         seen, same_file = self._seen, (found.st_dev, found.st_ino) == (self._seen.st_dev, self._seen.st_ino)
         if not same_file:
             self.fail("replaced by another")
