@@ -38,6 +38,10 @@ MAX_WAITING: Final = 4
 """Replies that may wait for callbacks at once: half of the server's threads answer on."""
 STORE_DOWN_S: Final = 1.0
 """How long a store that cannot be used is left alone."""
+_REST: Final = 4
+"""How many times as long as a look at the store took nobody looks again: thousands of queues may be due whose receivers
+hang, and each callback that was sent announces a change."""
+_MAX_REST_S: Final = 0.05
 _HOUR_S: Final = 3600.0
 """No pause is longer: a system's clock may be set, and a thread cannot wait for a thousand years."""
 
@@ -138,9 +142,10 @@ class CallbackWorker:
 
     def _run(self) -> None:
         while not self._closed:
-            changes = self._changes
+            changes, began_s = self._changes, monotonic()
             try:
                 pause_s = self._look()
+                self._rest(min((monotonic() - began_s) * _REST, _MAX_REST_S))
             except StoreDownError:
                 pause_s = STORE_DOWN_S
             except Exception:
@@ -188,11 +193,11 @@ class CallbackWorker:
             self._send_for_a_turn(*queue)
         except StoreDownError:
             # A store that cannot write may still read: the account would be due again at once.
-            self._rest()
+            self._rest(STORE_DOWN_S)
         except Exception:
             # Nobody asks for the result of this job: without a line here the error would be lost.
             _LOG.exception("the callbacks of account %s failed, and are tried again", queue[0])
-            self._rest()
+            self._rest(STORE_DOWN_S)
         finally:
             with self._changed:
                 self._busy.discard(queue)
@@ -226,6 +231,6 @@ class CallbackWorker:
             # A receiver that is called no more is forgotten.
             del self._lanes[receiver]
 
-    def _rest(self) -> None:
+    def _rest(self, for_s: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed, STORE_DOWN_S)
+            self._changed.wait_for(lambda: self._closed, for_s)
