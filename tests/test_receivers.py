@@ -20,7 +20,7 @@ from werkzeug.serving import make_server
 
 from kling_contracts import Contract
 from kling_mock_server.cli.main import cli
-from kling_mock_server.testing.receivers import ReceiverError, ReceiverOptions, fuzz_receiver
+from kling_mock_server.testing.receivers import MAX_KEPT, ReceiverError, ReceiverOptions, fuzz_receiver
 from kling_mock_server.testing.receivers.callbacks import CallbackMaker
 from kling_mock_server.testing.receivers.catalogue import catalogue
 from kling_mock_server.testing.receivers.checks import CHECKS
@@ -254,9 +254,26 @@ def test_an_answer_without_content_is_as_good():
     [(BelievesAnybody, "signature-wrong"), (WantsTheOrder, "order"), (RefusesWhatItHas, "repeated")],
 )
 def test_generated_callbacks_find_defects_too(defect, check):
-    once = fuzzed(defect(), OPTIONS._replace(rules=[check])).wrong[check]
-    more = fuzzed(defect(), OPTIONS._replace(rules=[check], n=150)).wrong[check]
-    assert len(more) > len(once)
+    once = fuzzed(defect(), OPTIONS._replace(rules=[check])).failed[check]
+    assert fuzzed(defect(), OPTIONS._replace(rules=[check], n=150)).failed[check] > once
+
+
+def test_of_many_wrong_answers_the_first_are_kept():
+    audit = fuzzed(TakesWrongJson(), OPTIONS._replace(rules=["wrong-json"], n=600))
+    assert audit.failed["wrong-json"] > len(audit.wrong["wrong-json"]) == MAX_KEPT
+    assert f"; {audit.failed['wrong-json']} of " in receiver_report(audit).findings[0].message
+
+
+def test_an_interrupted_run_reports_what_it_has_found():
+    def interrupt(number, total):
+        if number == 30:
+            raise KeyboardInterrupt
+
+    with served(WantsTheOrder()) as url:
+        audit = fuzz_receiver(url, OPTIONS, contract=CONTRACT, progress=interrupt)
+    assert audit.stopped == "interrupted"
+    assert list(audit.wrong) == ["order"]
+    assert receiver_report(audit).summary.endswith("31 callbacks, 1 finding; stopped early: interrupted")
 
 
 class Hangs(GoodReceiver):

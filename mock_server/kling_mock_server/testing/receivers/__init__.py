@@ -19,6 +19,8 @@ __all__ = ["ReceiverAudit", "ReceiverError", "ReceiverOptions", "WrongAnswer", "
 
 MAX_LOST: Final = 5
 """Callbacks in a row without any answer after which a receiver is left alone."""
+MAX_KEPT: Final = 50
+"""Wrong answers of one check that are kept with what was sent."""
 DEFAULT_N: Final = 200
 """Generated callbacks after the catalogue."""
 
@@ -68,7 +70,9 @@ class ReceiverAudit(NamedTuple):
     sent: dict[str, int]
     """Callbacks sent, by check."""
     wrong: dict[str, list[WrongAnswer]]
-    """Wrong answers by check, in order."""
+    """The first wrong answers by check, in order; a check that is not here has none."""
+    failed: dict[str, int]
+    """How many wrong answers there were, by check."""
     left_out: dict[str, str]
     """Checks that were not made, with the reason."""
     secrets: tuple[str, ...]
@@ -131,6 +135,7 @@ class _ReceiverRun:
         self.lost = 0
         self.sent: dict[str, int] = {}
         self.wrong: dict[str, list[WrongAnswer]] = {}
+        self.failed: dict[str, int] = {}
         self.left_out = _left_out(options)
         self.ends_at = None if options.time_s is None else time.monotonic() + options.time_s
 
@@ -150,7 +155,7 @@ class _ReceiverRun:
                     progress(number, total)
         except KeyboardInterrupt:
             stopped = "interrupted"
-        return ReceiverAudit(self.url, self.sent, self.wrong, self.left_out, self.options.secrets, stopped)
+        return ReceiverAudit(self.url, self.sent, self.wrong, self.failed, self.left_out, self.options.secrets, stopped)
 
     def _catalogue(self) -> Iterator[SentCallback]:
         return catalogue(self.make, is_signed=bool(self.options.secrets))
@@ -180,7 +185,10 @@ class _ReceiverRun:
         self.lost = 0 if attempt.status else self.lost + 1
         self.sent[callback.check] = self.sent.get(callback.check, 0) + 1
         if not is_right(callback, attempt):
-            self.wrong.setdefault(callback.check, []).append(WrongAnswer(callback, attempt, now_s))
+            self.failed[callback.check] = self.failed.get(callback.check, 0) + 1
+            kept = self.wrong.setdefault(callback.check, [])
+            if len(kept) < MAX_KEPT:
+                kept.append(WrongAnswer(callback, attempt, now_s))
 
     def _reason_to_stop(self) -> str:
         if self.ends_at is not None and time.monotonic() > self.ends_at:

@@ -33,12 +33,16 @@ def _finding(audit: ReceiverAudit, check: ReceiverCheck) -> Finding:
     wrong = audit.wrong[check.id]
     first = wrong[0]
     sent = audit.sent[check.id]
-    more = f"; {len(wrong)} of {sent} such callbacks" if sent > 1 else ""
+    more = f"; {audit.failed[check.id]} of {sent} such callbacks" if sent > 1 else ""
     return Finding(
         check.id,
         f"{first.says} where {check.right} is right: {first.callback.says}{more}",
         details=tuple(_details(audit, check, wrong)),
-        data={"sent": sent, "wrong": [{"says": one.callback.says, "answer": one.says} for one in wrong]},
+        data={
+            "sent": sent,
+            "failed": audit.failed[check.id],
+            "wrong": [{"says": one.callback.says, "answer": one.says} for one in wrong],
+        },
     )
 
 
