@@ -18,6 +18,21 @@ EXAMPLE = CONTRACT.operation.example
 WORLD = CONTRACT.operation.example_world
 PATH, SHORT_PATH = CONTRACT.operation.paths
 
+
+def test_a_world_may_be_given_in_its_json_form():
+    short = {**EXAMPLE, "session_id": "1"}
+    known = WORLD.to_json()
+    assert CONTRACT.report(short, known) == CONTRACT.report(short, WORLD)
+    assert CONTRACT.collect_violations(EXAMPLE, known) == ()
+    with pytest.raises(ContractViolation):
+        CONTRACT.check(short, known)
+
+
+def test_a_mapping_that_is_no_world_is_an_error_with_its_place():
+    with pytest.raises(ValueError, match="/sessions"):
+        CONTRACT.report(EXAMPLE, {"sessions": 1})
+
+
 STRINGS = ("session_id", "external_task_id", "callback_url", "face_id", "audio_id", "sound_file")
 INTEGERS = ("sound_start_time", "sound_end_time", "sound_insert_time", "sound_volume", "original_audio_volume")
 ITEM_FIELDS = ("face_id", "audio_id", "sound_file", *INTEGERS)

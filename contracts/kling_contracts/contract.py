@@ -38,6 +38,10 @@ REQUEST_RULES: Final = (
 """The rules on any request: what they say stands in the documents, what they judge in code."""
 
 
+WorldLike = World | Mapping[str, Any] | None
+"""A world, its JSON form, or none."""
+
+
 @dataclass(frozen=True, eq=False)
 class Contract:
     """One compiled document. Build it with `Contract.load`; it is immutable and may be shared by threads."""
@@ -173,13 +177,13 @@ class Contract:
         operation = self.by_name.get(name)
         return operation.limit_on(fact) if operation else None
 
-    def report(self, request: Request | Any, world: World | None = None, *, fetch: Fetch = unfetched) -> Report:
-        """Judge a `Request`, or a payload that is already decoded, against a world.
+    def report(self, request: Request | Any, world: WorldLike = None, *, fetch: Fetch = unfetched) -> Report:
+        """Judge a `Request`, or a payload that is already decoded, against a world or its JSON form.
 
         Without a world every rule that needs one is unverified. `fetch` resolves URLs that the world does not
-        list. Raises `TypeError` for a payload that is not a JSON value.
+        list. Raises `TypeError` for a payload that is not a JSON value, `ValueError` for a mapping that is no world.
         """
-        sources = FactSources(world, fetch={"audio": fetch})
+        sources = FactSources(World.of(world), fetch={"audio": fetch})
         if not isinstance(request, Request):
             return self.operations[0].report(request, sources)
         routed = self.gate.route(request)
@@ -194,12 +198,12 @@ class Contract:
         return routed.operation.report(payload, sources)
 
     def collect_violations(
-        self, request: Request | Any, world: World | None = None, *, fetch: Fetch = unfetched
+        self, request: Request | Any, world: WorldLike = None, *, fetch: Fetch = unfetched
     ) -> tuple[Violation, ...]:
         """Return the violations of `report`; empty means valid."""
         return self.report(request, world, fetch=fetch).violations
 
-    def check(self, request: Request | Any, world: World | None = None, *, fetch: Fetch = unfetched) -> None:
+    def check(self, request: Request | Any, world: WorldLike = None, *, fetch: Fetch = unfetched) -> None:
         """Raise `ContractViolation` where `collect_violations` returns anything."""
         violations = self.collect_violations(request, world, fetch=fetch)
         if violations:

@@ -73,14 +73,23 @@ def kling_respx(
     request: pytest.FixtureRequest, kling_options: "MockOptions", kling_base_url: str
 ) -> Iterator["Handle"]:
     """A mock that answers httpx, sync and async, for every URL under `kling_base_url`; no other URL is let through."""
+    from urllib.parse import urlsplit
+
     import respx
 
     from kling_mock_server.adapters.respx_router import mount
+    from kling_mock_server.adapters.unseen_clients import refused_lookups
 
-    with respx.mock(assert_all_called=False) as router:
+    with (
+        respx.mock(assert_all_called=False) as router,
+        refused_lookups(urlsplit(kling_base_url).hostname or "") as unseen,
+    ):
         handle = mount(router, kling_base_url, **kling_options)
         with closing(handle.responder), _recorded(request, handle.responder):
             yield handle
+    # Whatever the test made of the error: what it tried was not the mock.
+    if unseen:
+        pytest.fail(str(unseen[0]), pytrace=False)
 
 
 @pytest.fixture

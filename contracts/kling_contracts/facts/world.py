@@ -97,6 +97,11 @@ class World:
             object.__setattr__(self, "external_task_ids", frozenset(self.external_task_ids) | taken)
 
     @classmethod
+    def of(cls, world: "World | Mapping[str, Any] | None") -> "World | None":
+        """Return a world that is given as one, as its JSON form, or not at all. Raises `ValueError` as `from_json`."""
+        return world if world is None or isinstance(world, World) else cls.from_json(world)
+
+    @classmethod
     def from_json(cls, value: Any) -> "World":
         """Build a world from its JSON form. Raises `ValueError` with one line per mistake."""
         _refuse(value, "World")

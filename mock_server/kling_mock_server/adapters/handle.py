@@ -1,6 +1,8 @@
 """One account of a mock, as the code that drives it in the same process holds it."""
 
 from collections.abc import Mapping
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from kling_contracts import Contract, World
@@ -86,19 +88,18 @@ class InProcess(Handle):
         super().__init__(app.responder, url, token)
         self.app = app
 
-    def client(self) -> "httpx.Client":
+    def client(self, library: ModuleType | None = None) -> "httpx.Client":
         """Return an httpx client that calls the mock without a socket; it sends no token of its own accord.
 
-        Raises `ModuleNotFoundError` where httpx is not installed.
+        `library` is httpx, which is the default, or httpx2. Raises `ModuleNotFoundError` where httpx is not installed.
         """
-        import httpx
-
         from kling_mock_server.adapters.httpx_transport import HttpxTransport
 
         # Not WSGITransport: it loses streamed bodies and fails on paths beyond Latin-1.
-        return httpx.Client(
-            transport=httpx.MockTransport(HttpxTransport(self.responder, self.url).answer), base_url=self.url
-        )
+        used: Any = library or import_module("httpx")
+        transport = used.MockTransport(HttpxTransport(self.responder, self.url).answer)
+        client: httpx.Client = used.Client(transport=transport, base_url=self.url)
+        return client
 
 
 class WorldHandle:

@@ -1,16 +1,28 @@
-"""A wired answer as httpx meets it where there is no connection: the same errors, and no waiting."""
+"""A wired answer as httpx meets it where there is no connection: the same errors, and no waiting.
+
+httpx2 has the same classes under the same names; the request tells which of both asks.
+"""
 
 import errno
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
-from typing import Final
-
-import httpx
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
 
 from kling_mock_server.failures.wire import WiredResponse, body_pieces, claimed_length, headers
 
+if TYPE_CHECKING:
+    import httpx
 
-def played(answer: WiredResponse, request: httpx.Request) -> httpx.Response:
+
+def library_of(request: "httpx.Request") -> Any:
+    """Return the module of the library that a request belongs to: httpx, or httpx2."""
+    return sys.modules[type(request).__module__.partition(".")[0]]
+
+
+def played(answer: WiredResponse, request: "httpx.Request") -> "httpx.Response":
     """Return the response, whose body may raise when it is read.
 
     Waits are not waited for. One that is longer than the request's read timeout raises; like the real one, that
@@ -24,13 +36,22 @@ def played(answer: WiredResponse, request: httpx.Request) -> httpx.Response:
     _wait(answer.wire.delay_ms, request)
     if not answer.wire.head:
         raise _end(answer, request, _NO_HEAD)
-    return httpx.Response(answer.status, headers=headers(answer), stream=_Body(answer, request))
+    library = library_of(request)
+    response: httpx.Response = library.Response(
+        answer.status, headers=headers(answer), stream=_stream_class(library)(answer, request)
+    )
+    return response
 
 
-class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+@cache
+def _stream_class(library: ModuleType) -> Any:
+    return type("Stream", (_Body, library.SyncByteStream, library.AsyncByteStream), {})
+
+
+class _Body:
     """The bytes that are sent, then what their being too few leads to."""
 
-    def __init__(self, answer: WiredResponse, request: httpx.Request) -> None:
+    def __init__(self, answer: WiredResponse, request: "httpx.Request") -> None:
         self._answer = answer
         self._request = request
 
@@ -50,28 +71,33 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield data
 
 
-def _wait(wait_ms: int, request: httpx.Request) -> None:
+def _wait(wait_ms: int, request: "httpx.Request") -> None:
     patience_s = _patience_s(request)
     if patience_s is not None and wait_ms / 1000 > patience_s:
         raise _timeout(request)
 
 
-def _patience_s(request: httpx.Request) -> float | None:
+def _patience_s(request: "httpx.Request") -> float | None:
     timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
     return timeouts.get("read")
 
 
-def _end(answer: WiredResponse, request: httpx.Request, closed: str) -> httpx.TransportError:
-    if answer.wire.end == "reset":
-        return httpx.ReadError(f"[Errno {errno.ECONNRESET}] {os.strerror(errno.ECONNRESET)}", request=request)
+def _end(answer: WiredResponse, request: "httpx.Request", closed: str) -> Exception:
     if answer.wire.end == "hang" and _patience_s(request) is not None:
         return _timeout(request)
+    if answer.wire.end == "reset":
+        return _error("ReadError", f"[Errno {errno.ECONNRESET}] {os.strerror(errno.ECONNRESET)}", request)
     # A client that waits for a hanging connection sees it closed in the end.
-    return httpx.RemoteProtocolError(closed, request=request)
+    return _error("RemoteProtocolError", closed, request)
 
 
-def _timeout(request: httpx.Request) -> httpx.ReadTimeout:
-    return httpx.ReadTimeout("timed out", request=request)
+def _timeout(request: "httpx.Request") -> Exception:
+    return _error("ReadTimeout", "timed out", request)
+
+
+def _error(name: str, message: str, request: "httpx.Request") -> Exception:
+    error: Exception = getattr(library_of(request), name)(message, request=request)
+    return error
 
 
 _NO_HEAD: Final = "Server disconnected without sending a response."
