@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from kling_contracts.audits import audit
 from kling_mock_server.cli import check as check_command
 from kling_mock_server.cli.main import cli
 from kling_mock_server.testing import fuzzing
@@ -20,6 +21,19 @@ class Validator:
 
 def nothing():
     return True
+
+CALLS = iter(range(1000))
+
+def interrupted(payload):
+    if next(CALLS) == 40:
+        raise KeyboardInterrupt
+    raise TypeError("never right")
+
+async def interrupted_later(payload):
+    interrupted(payload)
+
+def interrupted_builder(session_id, face_id, audio_id, start: int, end: int, at: int):
+    interrupted({})
 
 async def validate(payload):
     raise ValueError("nothing is right")
@@ -58,6 +72,22 @@ def test_an_interrupted_run_against_a_server_shows_what_was_found_and_ends_with_
     result = ran("fuzz", "http://127.0.0.1:9")
     assert result.exit_code == 130
     assert "stopped early: interrupted" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["interrupted", "interrupted_later", "interrupted_builder"])
+def test_an_interrupted_run_against_a_callable_shows_what_was_found_and_ends_with_130(ran, name):
+    result = ran("fuzz", f"given:{name}")
+    assert result.exit_code == 130
+    assert "stopped early: interrupted" in result.stdout
+    assert f"given:{name}: 40 cases, " in result.stdout
+
+
+def test_an_interrupted_audit_ends_the_run_of_a_test_suite(ran):
+    def interrupted(payload):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        audit(interrupted)
 
 
 def test_an_asynchronous_validator_is_awaited(ran):

@@ -9,7 +9,7 @@ CHANGELOG = (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf
 PUBLIC = {
     "kling_contracts": "Audit Case Contract ContractViolation DocumentError Note Operation OverlayError Quote "
     "Report Request Response Rule RuleError Unverified Violation World audit audit_builder catalogue generate",
-    "kling_contracts.audits": "Audit AuditFinding Kind Row audit audit_builder is_builder",
+    "kling_contracts.audits": "Audit AuditFinding InterruptedAuditError Kind Row audit audit_builder is_builder",
     "kling_contracts.strategies": "broken cases valid worlds",
     "kling_mock_server": "create_app",
     "kling_mock_server.adapters.handle": "Handle InProcess WorldHandle",

@@ -1,7 +1,7 @@
 """The result of an audit: one row per rule, one finding per rule and kind, and the text for people."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -171,6 +171,18 @@ class Audit:
         rule = self.rules.get(finding.rule)
         quotes = [f"vendor: {quote.text}  ({quote.meaning})" for quote in rule.quotes] if rule else []
         return [line for line in (finding.case.why, *dict.fromkeys(quotes), *finding.detail.splitlines()) if line]
+
+
+INTERRUPTED: Final = "interrupted"
+"""The reason why a run ended early that Ctrl-C has ended."""
+
+
+class InterruptedAuditError(KeyboardInterrupt):
+    """Ctrl-C during an audit; `audit` is the result on the cases that were judged until then."""
+
+    def __init__(self, audit: Audit) -> None:
+        super().__init__()
+        self.audit = replace(audit, stopped=INTERRUPTED)
 
 
 def label(rule: str) -> str:

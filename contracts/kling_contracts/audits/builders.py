@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, Final
 
-from kling_contracts.audits.audit import Audit, Kind
+from kling_contracts.audits.audit import Audit, InterruptedAuditError, Kind
 from kling_contracts.audits.awaiting import finished
 from kling_contracts.audits.builder_arguments import BuilderArguments
 from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
@@ -45,7 +45,8 @@ def audit_builder(
     breaks none: as far as the builder can know, by what it is told (`video_ms`, `face_window`, `world`). Those
     of the catalogue go first, then `n` generated ones.
 
-    Raises `ValueError` where a required parameter is not understood.
+    Raises `ValueError` where a required parameter is not understood, and `InterruptedAuditError`, with the result so
+    far, at Ctrl-C.
     """
     contract = contract or Contract.load()
     refuse_unknown_rules(ignore, contract.rules)
@@ -53,10 +54,17 @@ def audit_builder(
     auditing = _Auditing(builder, intents, contract, frozenset(ignore))
     # Not every case can be said with the parameters that there are.
     generated = auditing.sayable(generated_payloads(contract, _TRIED * n, seed))
-    for case, arguments in chain(auditing.sayable(payload_rows(contract)), islice(generated, n)):
-        auditing.drive(case, arguments)
-    # The arguments and the built payload say it all; the payload of the case is only the source of the intent.
-    return replace(auditing.tally.audit(name_of(builder), _KINDS, auditing.because), ways=lambda case: ())
+
+    def result() -> Audit:
+        # The arguments and the built payload say it all; the payload of the case is only the source of the intent.
+        return replace(auditing.tally.audit(name_of(builder), _KINDS, auditing.because), ways=lambda case: ())
+
+    try:
+        for case, arguments in chain(auditing.sayable(payload_rows(contract)), islice(generated, n)):
+            auditing.drive(case, arguments)
+    except KeyboardInterrupt:
+        raise InterruptedAuditError(result()) from None
+    return result()
 
 
 def is_builder(target: Callable[..., Any]) -> bool:

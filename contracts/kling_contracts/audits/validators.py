@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
-from kling_contracts.audits.audit import Audit, Kind
+from kling_contracts.audits.audit import Audit, InterruptedAuditError, Kind
 from kling_contracts.audits.awaiting import finished
 from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
 from kling_contracts.cases.case import Case
@@ -44,19 +44,26 @@ def audit(
 
     A validator that takes no world must refuse what the contract refuses without one; whatever hangs on ids, on a
     video or on a stored audio is not judged. `ignore` names rules that it is not meant to know. Raises `ValueError`
-    where one of them does not exist.
+    where one of them does not exist, and `InterruptedAuditError`, with the result so far, at Ctrl-C.
     """
     contract = contract or Contract.load()
     refuse_unknown_rules(ignore, contract.rules)
     tally = FindingCounter(contract)
     told_of = world_writer(validator)
-    for case in payload_cases(contract, n, seed):
-        breaks = case.breaks if told_of else frozenset(contract.report(case.payload).broken)
-        knows = (breaks & case.breaks) - set(ignore)
-        if knows or not breaks | case.breaks:
-            others = [told_of(case.world)] if told_of else []
-            tally.add(case, knows, judgement(validator, case.payload, *others))
-    return tally.audit(name_of(validator), KINDS, lambda rule: _because(rule, contract, ignore))
+
+    def result() -> Audit:
+        return tally.audit(name_of(validator), KINDS, lambda rule: _because(rule, contract, ignore))
+
+    try:
+        for case in payload_cases(contract, n, seed):
+            breaks = case.breaks if told_of else frozenset(contract.report(case.payload).broken)
+            knows = (breaks & case.breaks) - set(ignore)
+            if knows or not breaks | case.breaks:
+                others = [told_of(case.world)] if told_of else []
+                tally.add(case, knows, judgement(validator, case.payload, *others))
+    except KeyboardInterrupt:
+        raise InterruptedAuditError(result()) from None
+    return result()
 
 
 def payload_cases(contract: Contract, n: int, seed: int) -> Iterator[Case]:

@@ -1,4 +1,4 @@
-"""What is judged of a payload: in some profiles a null member counts as absent, and the fraction of a time is cut."""
+"""Payloads as they are judged: some profiles let a null member count as absent, and cut the fraction of a time."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -9,7 +9,7 @@ from kling_contracts.judging.report import Note, Report
 
 Schema = Mapping[str, Any]
 NULL_IS_ABSENT: Final = "x-null-is-absent"
-"""Of a document: a documented member that is null counts as absent."""
+"""Extension of a document: a documented member that is null counts as absent."""
 CUT_FRACTION: Final = "x-cut-fraction"
 """Beside a field's `type: integer`: the fraction of a number is cut, and the cut is noted."""
 

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from kling_contracts.audits import Audit
     from kling_mock_server.reports.finding import Place
 
-INTERRUPTED: Final = "interrupted"
-"""Why a run ended early that Ctrl-C has ended."""
-
 
 @click.command()
 @click.argument("target", default="", metavar="[URL | MODULE:CALLABLE]")
@@ -137,7 +134,7 @@ def _attack_server(url: str, contract: "Contract", options: dict[str, Any]) -> "
 def _attack_callable(name: str, contract: "Contract", options: dict[str, Any]) -> "Audit":
     from dataclasses import replace
 
-    from kling_contracts.audits import audit, audit_builder, is_builder
+    from kling_contracts.audits import InterruptedAuditError, audit, audit_builder, is_builder
 
     if options["operations"]:
         raise click.UsageError(f"--operation is for a server; {name} takes payloads of {contract.operation.name}")
@@ -145,7 +142,10 @@ def _attack_callable(name: str, contract: "Contract", options: dict[str, Any]) -
     kind = options["kind"] or ("builder" if is_builder(target) else "validator")
     run = audit_builder if kind == "builder" else audit
     n = 1000 if options["n"] is None else options["n"]
-    result = run(target, n=n, seed=options["seed"], contract=contract, ignore=options["ignore"])
+    try:
+        result = run(target, n=n, seed=options["seed"], contract=contract, ignore=options["ignore"])
+    except InterruptedAuditError as interrupted:
+        result = interrupted.audit
     return replace(result, target=name)
 
 
@@ -209,6 +209,8 @@ def _place(target: str) -> "Place | None":
 
 
 def _status(audit: "Audit") -> int:
+    from kling_contracts.audits.audit import INTERRUPTED
+
     if audit.stopped == INTERRUPTED:
         return STATUS_INTERRUPTED
     if audit.findings:

@@ -9,7 +9,8 @@ from itertools import chain, cycle, islice
 from typing import Final, NamedTuple
 
 from kling_contracts import Contract, Operation, World
-from kling_contracts.audits.audit import Audit
+from kling_contracts.audits.audit import INTERRUPTED, Audit
+from kling_contracts.audits.validators import refuse_unknown
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue, server_catalogue
 from kling_contracts.cases.factory import factory_of
@@ -80,7 +81,7 @@ def fuzz_server(
     """
     contract = contract or Contract.load()
     operations = _called(contract, options)
-    target = Target(url, timeout_s=options.timeout_s, paths=contract.gate.routes.paths)
+    target = Target(url, timeout_s=options.timeout_s, paths=contract.request_rules.routes.paths)
     _refuse_paid(target, options)
     try:
         target.reach()
@@ -135,7 +136,7 @@ class _Attack:
                 if progress:
                     progress(number, total)
         except KeyboardInterrupt:
-            stopped = "interrupted"
+            stopped = INTERRUPTED
         self._clean_up()
         audit = self.judging.audit(self.target.base, self._left_out(), self._because())
         return replace(audit, stopped=stopped, ways=server_ways(self.target.base, controlled=self.controlled))
