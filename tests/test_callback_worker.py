@@ -734,7 +734,7 @@ def killed_while_sending(responder, url):
     responder.resources.callback_worker.close()
     kling = Client(responder, "", "key")
     kling.create(url)
-    account = responder.accounts.admit("key", responder.contract.gate)
+    account = responder.accounts.admit("key", responder.contract.request_rules)
     return account.state, account.state.transaction(taking(url))
 
 

@@ -246,7 +246,7 @@ def test_a_file_is_fetched_and_measured_when_told_to(around, policy):
 def rule_ids():
     """The ids of the table: those on any request, then each operation's own, what an account refuses last."""
     contract = documented()
-    yield from contract.gate.rules
+    yield from contract.request_rules.rules
     for operation in contract.operations:
         yield from (rule.id for rule in operation.rules)
         yield from contract.account_rules if operation is contract.operation else ()

@@ -452,7 +452,7 @@ def test_an_operation_answers_at_both_prefixes(name):
     short = PATHS[name].removeprefix("/kling")
     assert broken(asked_of(name), {}) == broken(asked_of(name, short), {}) == set()
     for path in (PATHS[name], short):
-        methods, _ = documented().gate.routes.find(path)
+        methods, _ = documented().request_rules.routes.find(path)
         assert name in {operation.name for operation in methods.values()}
 
 

@@ -287,7 +287,7 @@ def test_whatever_is_posted_to_the_inbox_can_be_read(mock, body, kept):
 
 def test_the_rules_are_those_of_the_contract(mock):
     contract = documented()
-    expected = [("", rule_id) for rule_id in contract.gate.rules]
+    expected = [("", rule_id) for rule_id in contract.request_rules.rules]
     for operation in contract.operations:
         expected += [(operation.name, rule.id) for rule in operation.rules]
         expected += [("create", rule_id) for rule_id in contract.account_rules if operation.name == "create"]

@@ -56,7 +56,7 @@ def test_an_operation_counts_from_its_first_call_on(mock):
 
 def test_a_request_for_nothing_that_there_is_counts_the_rules_on_requests_alone(mock):
     mock.ask("GET", "/nothing")
-    assert [row.rule for row in mock.coverage.rows()] == list(documented().gate.rules)
+    assert [row.rule for row in mock.coverage.rows()] == list(documented().request_rules.rules)
 
 
 def test_an_accepted_request_breaks_no_rule(mock):

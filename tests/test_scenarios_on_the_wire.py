@@ -524,7 +524,7 @@ def test_the_journal_names_the_scenario_beside_what_it_took(client):
     client.kling.play("rate-limited-retry-after")
     for call in ("list", "create", "create", "query"):
         client.ask(call)
-    taken = [(entry.operation, entry.fault) for entry in client.kling.journal[number:]]
+    taken = [(entry.operation, entry.scenario) for entry in client.kling.journal[number:]]
     assert taken == [("list", ""), ("create", "rate-limited-retry-after"), ("create", ""), ("query", "")]
 
 

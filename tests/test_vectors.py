@@ -126,7 +126,7 @@ def test_a_payload_that_is_judged_otherwise_than_it_is_sent_stands_in_the_row():
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_rule_has_one_verdict_in_every_row(name):
-    rules = sorted([*CONTRACT.gate.rules, *(rule.id for rule in CONTRACT.by_name[name].rules)])
+    rules = sorted([*CONTRACT.request_rules.rules, *(rule.id for rule in CONTRACT.by_name[name].rules)])
     of_operation = [row for row in rows() if row["operation"] == name]
     assert of_operation
     assert [row["why"] for row in of_operation if sorted(chain(*row["verdicts"].values())) != rules] == []

@@ -49,7 +49,7 @@ class Contract:
     document: Document
     """The effective document: OpenAPI 3.1, all rules included."""
     operations: tuple[Operation, ...]
-    gate: RequestRules
+    request_rules: RequestRules
     """The request rules, judged before there is a payload."""
     account_rules: Mapping[str, Rule]
     """Rules by which an account refuses a valid request, by id: too many tasks at once."""
@@ -106,7 +106,7 @@ class Contract:
         """Return the rules of some operations by id, those of the request first; as in `every_rule` where two share
         an id."""
         payload_rules = chain.from_iterable(operation.rules for operation in operations)
-        found = dict(self.gate.rules)
+        found = dict(self.request_rules.rules)
         for rule in payload_rules:
             found.setdefault(rule.id, rule)
         return MappingProxyType(found)
@@ -129,7 +129,7 @@ class Contract:
     @cached_property
     def codes(self) -> Mapping[int, ServiceCode]:
         """Every service code of a refusal, by number: its status, its message, and whether a retry can help."""
-        rules = (*self.gate.rules.values(), *self.account_rules.values())
+        rules = (*self.request_rules.rules.values(), *self.account_rules.values())
         return MappingProxyType(service_codes(self.document, ((rule.code, rule.message) for rule in rules)))
 
     def rule_on(self, name: str, fact: str) -> Rule | None:
@@ -186,13 +186,13 @@ class Contract:
         sources = FactSources(World.of(world), fetch={"audio": fetch})
         if not isinstance(request, Request):
             return self.operations[0].report(request, sources)
-        routed = self.gate.route(request)
+        routed = self.request_rules.route(request)
         if isinstance(routed, Violation):
             return Report((routed,))
-        token = self.gate.token(request) if routed.operation.secured else ""
+        token = self.request_rules.token(request) if routed.operation.secured else ""
         if isinstance(token, Violation):
             return Report((token,))
-        payload = self.gate.payload(request, routed)
+        payload = self.request_rules.payload(request, routed)
         if isinstance(payload, Violation):
             return Report((payload,))
         return routed.operation.report(payload, sources)

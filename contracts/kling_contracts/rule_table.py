@@ -43,7 +43,7 @@ def _parts(contract: Contract, ids: Collection[str]) -> Iterator[_Part]:
 
 
 def _every_part(contract: Contract) -> Iterator[_Part]:
-    yield _Part("", "any request", tuple(contract.gate.rules.values()))
+    yield _Part("", "any request", tuple(contract.request_rules.rules.values()))
     for operation in contract.operations:
         heading = f"{operation.name}: {operation.method} {operation.paths[0]}"
         account = contract.account_rules.values() if operation is contract.operation else ()

@@ -70,7 +70,7 @@ class Caller(Mock):
 
 def must_fit(request, answer):
     """Hold an answer against the schema that the document declares for its operation and status."""
-    methods, _ = documented().gate.routes.find(request.path)
+    methods, _ = documented().request_rules.routes.find(request.path)
     operation = (methods or {}).get(request.method)
     if operation:
         schema_of(operation.name, answer.status).validate(json.loads(answer.body))

@@ -106,10 +106,10 @@ class FindingCounter:
         self._refusals.clear()
 
     def _limits(self, case: Case) -> frozenset[str]:
-        routed = self.contract.gate.route(case.request)
+        routed = self.contract.request_rules.route(case.request)
         if isinstance(routed, Violation):
             return frozenset()
-        payload = self.contract.gate.payload(case.request, routed)
+        payload = self.contract.request_rules.payload(case.request, routed)
         facts = self.contract.report(case.request, case.world).facts
         return reached(routed.operation, payload, facts[0] if facts else None)
 

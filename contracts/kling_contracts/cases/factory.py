@@ -111,8 +111,8 @@ class CaseFactory:
     @cached_property
     def goals(self) -> Mapping[str, tuple[Goal | RequestGoal, ...]]:
         """The goals of every rule of a request to this operation, none where nothing breaks it."""
-        found: dict[str, tuple[Goal | RequestGoal, ...]] = dict.fromkeys(self.contract.gate.rules, ())
-        methods, _ = self.contract.gate.routes.find(self.operation.paths[0])
+        found: dict[str, tuple[Goal | RequestGoal, ...]] = dict.fromkeys(self.contract.request_rules.rules, ())
+        methods, _ = self.contract.request_rules.routes.find(self.operation.paths[0])
         for goal in request_goals(self.operation, frozenset(methods or ())):
             if goal.rule in found:
                 found[goal.rule] = (*found[goal.rule], goal)
@@ -127,7 +127,7 @@ class CaseFactory:
     def about(self) -> frozenset[str]:
         """The rules that a request to this operation can break, as a server judges it."""
         of_servers = {rule for rule in SERVER_RULES if self.operation.media_types or "body" not in rule}
-        return frozenset({*self.breakable, *of_servers} & {*self.contract.gate.rules, *self.goals})
+        return frozenset({*self.breakable, *of_servers} & {*self.contract.request_rules.rules, *self.goals})
 
     def reachable(self, rule: str) -> tuple[Goal | RequestGoal, ...]:
         """Return the goals of a rule that can be reached."""
@@ -313,7 +313,7 @@ class CaseFactory:
 
     @cached_property
     def _rules(self) -> Mapping[str, Rule]:
-        return {rule.id: rule for rule in (*self.contract.gate.rules.values(), *self.operation.rules)}
+        return {rule.id: rule for rule in (*self.contract.request_rules.rules.values(), *self.operation.rules)}
 
 
 def _is_padded(plan: Plan, assignment: Assignment) -> bool:

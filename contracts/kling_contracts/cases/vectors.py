@@ -23,9 +23,9 @@ def vector(case: Case, contract: Contract) -> dict[str, Any]:
     operation = contract.by_name.get(case.operation)
     if operation is None:
         raise ValueError(f"the contract has no operation {case.operation!r}")
-    routed = contract.gate.route(case.request)
-    sent = routed if isinstance(routed, Violation) else contract.gate.payload(case.request, routed)
-    is_judged = not case.breaks & contract.gate.rules.keys() and not isinstance(sent, Violation)
+    routed = contract.request_rules.route(case.request)
+    sent = routed if isinstance(routed, Violation) else contract.request_rules.payload(case.request, routed)
+    is_judged = not case.breaks & contract.request_rules.rules.keys() and not isinstance(sent, Violation)
     row, facts = case.to_json(), {}
     if is_judged:
         payload = operation.read(sent).payload
@@ -36,7 +36,7 @@ def vector(case: Case, contract: Contract) -> dict[str, Any]:
 
 
 def _verdicts(case: Case, contract: Contract, operation: Operation) -> dict[str, list[str]]:
-    of_requests = list(contract.gate.rules)
+    of_requests = list(contract.request_rules.rules)
     every = (*of_requests, *(rule.id for rule in operation.rules))
     refused = [rule for rule in of_requests if rule in case.breaks]
     if refused:

@@ -108,7 +108,7 @@ def _kind(entry: Entry) -> object:
     """Return what makes two refusals the same: the call, and each rule with its place and the value found there."""
     report = entry.report
     broken = tuple((one.rule.id, one.pointer, one.found) for one in report.violations)
-    return (entry.method, entry.path, entry.status, entry.code, entry.fault, broken, report.notes)
+    return (entry.method, entry.path, entry.status, entry.code, entry.scenario, broken, report.notes)
 
 
 def _row(entry: Entry) -> dict[str, Any]:

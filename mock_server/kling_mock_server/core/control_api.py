@@ -141,7 +141,7 @@ class Control:
         return answer(200, 0, SUCCEED, request_id, self._calls[method, template](call))
 
     def _account(self, request: Request, template: str) -> Account | Violation:
-        rules = self._contract.gate
+        rules = self._contract.request_rules
         # Requests that carried no usable token are journalled too; only here can they be read.
         if template == "/journal" and not request.headers.get("authorization"):
             return self._accounts.nobody

@@ -98,7 +98,7 @@ class Responder:
 
     def refuse_malformed(self, status: int, why: str) -> Response:
         """Refuse what is no HTTP request, with the HTTP status and the reason that the server found."""
-        rule = self.contract.gate.rules["body-json"]
+        rule = self.contract.request_rules.rules["body-json"]
         return answer(status, rule.code, f"The request is not valid HTTP: {why}", new_request_id())
 
     def _normal(self, request: Request) -> Request:
@@ -152,14 +152,14 @@ class Responder:
     def _answer(self, request: Request) -> Response:
         began_s = perf_counter()
         caller = self._caller(request)
-        routed = self.contract.gate.route(request)
+        routed = self.contract.request_rules.route(request)
         if isinstance(routed, Violation):
             return self._refused(Exchange.begin(request, caller, began_s=began_s), Report((routed,)))
         name = routed.operation.name
         if caller.refusal:
             exchange = Exchange.begin(request, caller, operation=name, began_s=began_s)
             return self._refused(exchange, Report((caller.refusal,)))
-        payload = self.contract.gate.payload(request, routed)
+        payload = self.contract.request_rules.payload(request, routed)
         exchange = self._begin(request, caller, name, None if isinstance(payload, Violation) else payload, began_s)
         if exchange.played and not exchange.played.carries_out:
             return self._played(exchange, exchange.played, None, Report())
@@ -176,10 +176,10 @@ class Responder:
 
     def _caller(self, request: Request) -> Caller:
         """Find the account first: whatever is wrong with a request, its sender reads it in their own journal."""
-        token = self.contract.gate.token(request)
+        token = self.contract.request_rules.token(request)
         if isinstance(token, Violation):
             return Caller(self.accounts.nobody, "", token)
-        account = self.accounts.admit(token, self.contract.gate)
+        account = self.accounts.admit(token, self.contract.request_rules)
         if isinstance(account, Violation):
             return Caller(self.accounts.nobody, digest_of(token), account)
         return Caller(account, digest_of(token))
@@ -240,7 +240,7 @@ class Responder:
             **_unverified(report),
         }
         if first.rule.id == "method":
-            headers["Allow"] = self.contract.gate.allowed(exchange.request.path)
+            headers["Allow"] = self.contract.request_rules.allowed(exchange.request.path)
         status, code, message = first.rule.status, first.rule.code, first.message
         refusal = answer(status, code, message, exchange.request_id, headers=headers)
         if exchange.played:

@@ -80,7 +80,7 @@ export function exchanges(root, id) {
 const isCall = (entry) => !["callback", "download", "note"].includes(entry.operation);
 
 function row(entry) {
-  const first = entry.violations[0]?.rule ?? (entry.fault || (isRefused(entry) ? entry.response.message : ""));
+  const first = entry.violations[0]?.rule ?? (entry.scenario || (isRefused(entry) ? entry.response.message : ""));
   return h(
     "li",
     {},
@@ -217,7 +217,7 @@ function detail(entry, id) {
       fact(t("time"), time(entry.at_ms)),
       fact(t("took"), `${Number(entry.elapsed_ms)} ms`),
       fact(t("requestId"), h("code", {}, response.request_id)),
-      entry.fault ? fact(t("scenarioPlayed"), h("code", { class: "fault" }, entry.fault)) : null,
+      entry.scenario ? fact(t("scenarioPlayed"), h("code", { class: "fault" }, entry.scenario)) : null,
     ),
     section(t("why"), entry.violations.length ? violations(entry, request.body) : null),
     entry.timelines.map((bars) => section(t("timeline"), timeline(bars, entry.violations))),

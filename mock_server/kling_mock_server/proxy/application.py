@@ -117,7 +117,7 @@ class ProxyApp:
     def _learn(self, sent: Sent, response: tuple[int, str, Mapping[str, str], bytes]) -> None:
         """Take what an answer tells into the world by which later requests are judged."""
         path = api_path(urlsplit(sent.url).path, self._contract)
-        methods = self._contract.gate.routes.find(path)[0] if path else None
+        methods = self._contract.request_rules.routes.find(path)[0] if path else None
         operation = (methods or {}).get(sent.method)
         if operation is None or not 200 <= response[0] < 300:
             return

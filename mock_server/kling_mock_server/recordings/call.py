@@ -51,7 +51,7 @@ def call_of(exchange: RecordedExchange, contract: Contract) -> RecordedCall | No
     files: dict[str, File] = {}
     body, unreadable = _restored(exchange.body, files)
     request = Request(exchange.method, path, _with_token(exchange.headers), body, exchange.query)
-    routed = contract.gate.route(request)
+    routed = contract.request_rules.route(request)
     if isinstance(routed, Violation):
         return None
     answered = _answered(exchange)
@@ -67,7 +67,7 @@ def api_path(path: str, contract: Contract) -> str | None:
     steps = trimmed.split("/")
     for start in range(1, len(steps)):
         candidate = "/" + "/".join(steps[start:])
-        if contract.gate.routes.find(candidate)[0] is not None:
+        if contract.request_rules.routes.find(candidate)[0] is not None:
             return candidate
     return None
 
@@ -84,10 +84,12 @@ def envelope_of(answer: bytes) -> Any:
 def _payload(contract: Contract, request: Request, routed: Routed, unreadable: bool, *, needs_key: bool) -> Any:
     """Return the payload, or the broken request rule. A call that was carried out had a key, recorded or not."""
     if routed.operation.secured and needs_key:
-        token = contract.gate.token(request)
+        token = contract.request_rules.token(request)
         if isinstance(token, Violation):
             return token
-    return contract.gate.violation("body-json") if unreadable else contract.gate.payload(request, routed)
+    return (
+        contract.request_rules.violation("body-json") if unreadable else contract.request_rules.payload(request, routed)
+    )
 
 
 def _answered(exchange: RecordedExchange) -> Answered:

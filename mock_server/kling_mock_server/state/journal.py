@@ -192,7 +192,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "at_ms": entry.at_ms,
         "elapsed_ms": entry.elapsed_ms,
         "operation": entry.operation,
-        "fault": entry.fault,
+        "fault": entry.scenario,
         "request": {
             "method": entry.method,
             "path": entry.path,

@@ -43,7 +43,7 @@ class RuleCoverage:
         The rules of an operation count from its first call on: a client may have no use for the others.
         """
         called = contract.by_name.get(entry.operation)
-        if entry.fault or (entry.operation and called is None):
+        if entry.scenario or (entry.operation and called is None):
             return
         counts = {rule.id: [1, 0] for rule in _held(entry, contract)}
         counts |= {rule_id: [0, 1] for rule_id in entry.report.broken}
@@ -118,7 +118,7 @@ def _held(entry: Entry, contract: Contract) -> Iterator[Rule]:
     report = entry.report
     if any(violation.rule.kind == "request" for violation in report.violations):
         return
-    yield from contract.gate.rules.values()
+    yield from contract.request_rules.rules.values()
     called = contract.by_name.get(entry.operation)
     if called is None:
         return
@@ -133,8 +133,8 @@ def _payload(entry: Entry, contract: Contract, called: Operation) -> Any:
     if called.media_types:
         return strict_json.decode(entry.body) if entry.body else None
     request = Request(entry.method, entry.path, {}, b"", entry.query)
-    routed = contract.gate.route(request)
-    return None if isinstance(routed, Violation) else contract.gate.payload(request, routed)
+    routed = contract.request_rules.route(request)
+    return None if isinstance(routed, Violation) else contract.request_rules.payload(request, routed)
 
 
 def _given(payload: Any, node: str) -> bool:

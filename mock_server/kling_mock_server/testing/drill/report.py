@@ -138,7 +138,7 @@ def _request_json(entry: Entry, began_ms: int) -> dict[str, Any]:
         "path": entry.path,
         "status": entry.status,
         "code": entry.code,
-        "fault": bool(entry.fault),
+        "fault": bool(entry.scenario),
         "details": dict(entry.details),
     }
 

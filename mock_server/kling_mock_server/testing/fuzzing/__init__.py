@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 from kling_contracts import Contract, Operation, World
 from kling_contracts.audits.audit import INTERRUPTED, Audit
-from kling_contracts.audits.validators import refuse_unknown
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue, server_catalogue
 from kling_contracts.cases.factory import factory_of

@@ -76,7 +76,7 @@ class Judging:
 
     def _broken(self, case: Case) -> list[Rule]:
         """Return the rules that a case breaks: one id may be that of two operations."""
-        routed = self.contract.gate.route(case.request)
+        routed = self.contract.request_rules.route(case.request)
         rules = self.rules if isinstance(routed, Violation) else self.contract.rules_of([routed.operation])
         return [rules[rule] for rule in case.breaks]
 

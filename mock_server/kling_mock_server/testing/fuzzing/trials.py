@@ -51,11 +51,11 @@ def as_it_is(case: Case) -> AdaptedCase:
 
 def without_world(contract: Contract) -> WorldMapper:
     """Adapt cases for a server whose ids nobody knows: only what is wrong in any world can be judged."""
-    gate = contract.gate.rules.keys()
+    at_the_request = contract.request_rules.rules.keys()
 
     def fit(case: Case) -> AdaptedCase | None:
         known = case.breaks & set(contract.report(case.request).broken)
-        return AdaptedCase(replace(case, breaks=known), certain=bool(known & gate)) if known else None
+        return AdaptedCase(replace(case, breaks=known), certain=bool(known & at_the_request)) if known else None
 
     return fit
 

@@ -58,7 +58,7 @@ class Bench(NamedTuple):
 
     def _without_strangers(self, request: Request) -> Request:
         """A contract takes any token, the server does not: put what the contract refuses in place of others."""
-        token = self.contract.gate.token(request)
+        token = self.contract.request_rules.token(request)
         return (
             request
             if token == TOKEN or isinstance(token, Violation)

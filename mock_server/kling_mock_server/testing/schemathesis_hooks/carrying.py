@@ -48,7 +48,7 @@ def bench_of(operation: schemathesis.APIOperation) -> Bench:
 
 def ours(operation: schemathesis.APIOperation) -> Operation:
     """Return the operation of the contract that Schemathesis calls an operation."""
-    methods, _ = bench_of(operation).contract.gate.routes.find(operation.path)
+    methods, _ = bench_of(operation).contract.request_rules.routes.find(operation.path)
     return (methods or {})[operation.method.upper()]
 
 
@@ -85,7 +85,7 @@ def carry(operation: schemathesis.APIOperation, phase: metadata.TestPhase, label
 
 def _parameters(operation: schemathesis.APIOperation, request: Request) -> dict[str, Any]:
     """Return the parameters of a query, as the contract reads them."""
-    routes = bench_of(operation).contract.gate
+    routes = bench_of(operation).contract.request_rules
     return dict(routes.payload(request, Routed(ours(operation), {})))
 
 

@@ -26,7 +26,9 @@ class ContractVerdict(NamedTuple):
     def on(cls, request: Request, response: Response, labelled: Case | None, bench: Bench) -> "ContractVerdict":
         """Judge a request in the world it was sent into."""
         world = labelled.world if labelled else bench.world
-        return cls(bench.report(request, world), response, world, labelled, bench.contract.gate.allowed(request.path))
+        return cls(
+            bench.report(request, world), response, world, labelled, bench.contract.request_rules.allowed(request.path)
+        )
 
     @property
     def disagreement(self) -> str:
