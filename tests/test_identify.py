@@ -157,6 +157,7 @@ def notes_of(mock):
         "face=5-5",
         "format=MP4",
         "flagged=yes",
+        "faces",
     ],
 )
 def test_a_choice_that_cannot_be_made_is_noted(mock, part):
@@ -166,7 +167,18 @@ def test_a_choice_that_cannot_be_made_is_noted(mock, part):
     assert f'"{part}" in the fragment chooses nothing: {part.partition("=")[0]} takes ' in message
 
 
-@pytest.mark.parametrize("fragment", ["", "t=10", "faces", "xywh=1,2,3,4&faces=2", "face=1-2", "Faces=x", "=", "&&"])
+@pytest.mark.parametrize(
+    ("part", "meant"),
+    [("faxes=3", "faces"), ("durration=8000", "duration"), ("Width=1280", "width"), ("flaged", "flagged")],
+)
+def test_a_misspelt_choice_is_noted_with_the_nearest_one(mock, part, meant):
+    assert mock.identify(f"{VIDEO_URL}#{part}").status == 200
+    ((pointer, message),) = notes_of(mock)
+    assert pointer == "/video_url"
+    assert message.startswith(f'"{part}" in the fragment chooses nothing; did you mean {meant}, which takes ')
+
+
+@pytest.mark.parametrize("fragment", ["", "t=10", "page=2", "xywh=1,2,3,4&faces=2", "face=1-2", "=", "&&"])
 def test_a_fragment_that_chooses_well_or_is_not_ours_is_not_noted(mock, fragment):
     assert mock.identify(f"{VIDEO_URL}#{fragment}").status == 200
     assert notes_of(mock) == []
@@ -418,6 +430,24 @@ def test_a_large_video_is_measured_like_a_small_one(mock):
     with file_server(film + box(b"free", SMALL_VIDEO)) as port:
         session_id = mock.identify(f"http://127.0.0.1:{port}/a.mp4").data["session_id"]
     assert mock.control("GET", "/world")["sessions"][session_id]["video_ms"] == 5000
+
+
+# A header says where nobody looked at the video.
+
+
+@pytest.mark.parametrize(
+    "source", [{"video_id": "12345"}, {"video_url": VIDEO_URL}, {"video_url": f"{VIDEO_URL}#faces=1"}]
+)
+def test_an_answer_about_a_synthetic_video_says_so(mock, source):
+    assert mock.identify(**source).headers["X-Kling-Synthetic"] == "video"
+
+
+def test_an_answer_about_a_listed_video_or_a_result_does_not_say_that_it_is_synthetic(mock):
+    (video,) = finished_task(mock)["task_result"]["videos"]
+
+    assert "X-Kling-Synthetic" not in mock.identify(video_id=video["id"]).headers
+    mock.put_world(videos={VIDEO_URL: {"duration_ms": 8000, "faces": {"0": [0, 8000]}}})
+    assert "X-Kling-Synthetic" not in mock.identify(VIDEO_URL).headers
 
 
 # Ids that were sent by mistake.

@@ -45,7 +45,7 @@ def test_an_entry_tells_what_was_asked_and_answered(mock):
     assert entry == {
         "at_ms": NOW_MS,
         "operation": "create",
-        "fault": "",
+        "scenario": "",
         "request": {
             "method": "POST",
             "path": PATH,

@@ -26,7 +26,7 @@ PINNED_RECORDS = {
     "origin",
     Message: "status at_ms id change body percent signature",
     Outbox: "task_id url messages attempt due_ms",
-    Entry: "at_ms method path token body status code answer request_id report operation fault details query headers "
+    Entry: "at_ms method path token body status code answer request_id report operation scenario details query headers "
     "elapsed_ms bars",
     Post: "name headers body",
     Violation: "rule pointer message value remedy because",

@@ -6,7 +6,8 @@ nothing of the kind; it is ours, and never reaches a server that a video is fetc
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Note
@@ -30,10 +31,19 @@ _TAKES: Final = {
     "format": "small letters and digits",
     "flagged": "no value",
 }
+_MAX_NAME: Final = 20
+"""Characters of a name that are compared with the known ones."""
+_ALIKE: Final = 0.8
 _MAX_PARTS: Final = 100
 """Parts of a fragment that are looked at."""
 _MAX_FACES: Final = 20
 _NOT_A_VIDEO: Final = "unknown"
+
+
+class SyntheticVideo(VideoFile):
+    """A video that stands for one that was not looked at."""
+
+    __slots__ = ()
 
 
 class Choices(NamedTuple):
@@ -60,13 +70,17 @@ def choices_of(url: str) -> Choices:
 
 
 def notes_on(url: str, pointer: str) -> tuple[Note, ...]:
-    """Return a note on every part of a URL's fragment that names a choice and does not make it."""
-    named = ((part.partition("=")[0], part) for part in _parts(url) if "=" in part and not _chosen_by(part))
-    return tuple(
-        Note(pointer, f"{shown_value(part)} in the fragment chooses nothing: {name} takes {_TAKES[name]}")
-        for name, part in named
-        if name in _TAKES
-    )
+    """Return a note on every part of a URL's fragment that names a choice, or nearly so, and does not make it."""
+    return tuple(Note(pointer, says) for part in _parts(url) if not _chosen_by(part) for says in _hints(part))
+
+
+def _hints(part: str) -> Iterator[str]:
+    name = part.partition("=")[0]
+    shown = f"{shown_value(part)} in the fragment chooses nothing"
+    if name in _TAKES:
+        yield f"{shown}: {name} takes {_TAKES[name]}"
+    elif near := get_close_matches(name[:_MAX_NAME].lower(), _TAKES, n=1, cutoff=_ALIKE):
+        yield f"{shown}; did you mean {near[0]}, which takes {_TAKES[near[0]]}?"
 
 
 def video_of(name: str, data: bytes | Unknown, largest: int | None = None) -> VideoFile | Unknown:
@@ -75,21 +89,30 @@ def video_of(name: str, data: bytes | Unknown, largest: int | None = None) -> Vi
     For bytes that cannot be measured only size and format are known; for more than `largest` bytes they may
     be the beginning.
     """
-    choices = choices_of(name)
     if isinstance(data, Absent):
         return data
-    bare = name.partition("#")[0]
     if isinstance(data, Unknown):
-        return _chosen(_made_up(bare), choices)
+        return synthetic(name)
     cut = largest is not None and len(data) > largest
-    return _chosen(_measured(bare, data, cut=cut), choices)
+    return _chosen(_measured(name.partition("#")[0], data, cut=cut), choices_of(name))
+
+
+def synthetic(name: str) -> VideoFile:
+    """Return the video that a URL or an id stands for where nobody can look at one, as the fragment chooses."""
+    bare = name.partition("#")[0]
+    digest, duration_ms = _digest(bare), _synthetic_ms(bare)
+    width_px, height_px = ((1280, 720), (720, 1280), (1920, 1080))[digest[1] % 3]
+    size_bytes = duration_ms * 500 + int.from_bytes(digest[2:4], "big")
+    faces = _synthetic_faces(bare, duration_ms)
+    video = SyntheticVideo(named_format(bare) or "mp4", size_bytes, duration_ms, width_px, height_px, faces)
+    return _chosen(video, choices_of(name))
 
 
 def shown_in(video: VideoFile | Unknown, name: str) -> tuple[int, Mapping[str, Face]]:
-    """Return the duration in ms and the faces of a video, made up where they are not known."""
-    known = video if isinstance(video, VideoFile) else _made_up(name)
-    duration_ms = _made_up_ms(name) if known.duration_ms is None else known.duration_ms
-    return duration_ms, _made_up_faces(name, duration_ms) if known.faces is None else known.faces
+    """Return the duration in ms and the faces of a video, synthetic where they are not known."""
+    known = video if isinstance(video, VideoFile) else synthetic(name)
+    duration_ms = _synthetic_ms(name) if known.duration_ms is None else known.duration_ms
+    return duration_ms, _synthetic_faces(name, duration_ms) if known.faces is None else known.faces
 
 
 def _parts(url: str) -> list[str]:
@@ -113,20 +136,12 @@ def _with(choices: Choices, match: re.Match[str]) -> Choices:
     return choices._replace(intervals=(*choices.intervals, Face(int(match["start"]), int(match["end"]))))
 
 
-def _made_up(name: str) -> VideoFile:
-    digest, duration_ms = _digest(name), _made_up_ms(name)
-    width_px, height_px = ((1280, 720), (720, 1280), (1920, 1080))[digest[1] % 3]
-    size_bytes = duration_ms * 500 + int.from_bytes(digest[2:4], "big")
-    faces = _made_up_faces(name, duration_ms)
-    return VideoFile(named_format(name) or "mp4", size_bytes, duration_ms, width_px, height_px, faces)
-
-
-def _made_up_ms(name: str) -> int:
+def _synthetic_ms(name: str) -> int:
     # From 6 to 14.9 s, in whole tenths, as most footage that integrators send.
     return 6_000 + _digest(name)[0] % 90 * 100
 
 
-def _made_up_faces(name: str, duration_ms: int) -> dict[str, Face]:
+def _synthetic_faces(name: str, duration_ms: int) -> dict[str, Face]:
     digest = _digest(name)
     return _faces(1 + (digest[4] % 4 == 0), duration_ms, digest[5])
 
@@ -143,7 +158,7 @@ def _measured(name: str, data: bytes, *, cut: bool) -> VideoFile:
         if kind in VIDEOS and not cut:
             kind = WithEvidence(_NOT_A_VIDEO, getattr(kind, "because", ""))
         return VideoFile(kind, len(data), None, None, None, None)
-    faces = _made_up_faces(name, measured.duration_ms)
+    faces = _synthetic_faces(name, measured.duration_ms)
     return VideoFile(kind, len(data), measured.duration_ms, measured.width_px, measured.height_px, faces)
 
 

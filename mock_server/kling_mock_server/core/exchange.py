@@ -88,7 +88,7 @@ class Exchange(NamedTuple):
             request_id=self.request_id,
             report=report,
             operation=self.operation,
-            fault=self.played.scenario if self.played else "",
+            scenario=self.played.scenario if self.played else "",
             details=details,
             query=kept_query(request.query),
             headers=kept_headers(request.headers),

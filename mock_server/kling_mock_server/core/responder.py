@@ -1,7 +1,7 @@
 """Request in, response out: the mock itself, without any HTTP library."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -52,6 +52,8 @@ class _Outcome(NamedTuple):
     report: Report
     data: Any = None
     """`data` of the answer; None where the report has violations."""
+    headers: Mapping[str, str] = {}
+    """Headers of a good answer."""
     is_stale: bool = False
     """Whether the account has changed between judging and storing, so that judging again may say more."""
 
@@ -172,7 +174,7 @@ class Responder:
             outcome = self._attempt(exchange, routed.operation, payload)
         if outcome.report.violations:
             return self._refused(exchange, outcome.report)
-        return self._accepted(exchange, outcome.report, outcome.data)
+        return self._accepted(exchange, outcome)
 
     def _caller(self, request: Request) -> Caller:
         """Find the account first: whatever is wrong with a request, its sender reads it in their own journal."""
@@ -210,7 +212,7 @@ class Responder:
         if isinstance(done, RefusedTask):
             report = self._by_rule(self._refusing(operation, done), read.payload)
             return _Outcome(report, is_stale=bool(done.fact))
-        return _Outcome(report, done)
+        return _Outcome(report, done, work.headers(measured))
 
     def _refusing(self, operation: Operation, refused: RefusedTask) -> Rule:
         rule = self.contract.rule_on(operation.name, refused.fact) if refused.fact else self.contract.limiting_rule
@@ -225,8 +227,9 @@ class Responder:
         given = payload.get(rule.node, SOME_ID) if isinstance(payload, dict) else SOME_ID
         return Report((Violation(rule, "", rule.sentence(given=given)),))
 
-    def _accepted(self, exchange: Exchange, report: Report, data: Any) -> Response:
-        good = answer(200, 0, SUCCEED, exchange.request_id, data, _unverified(report))
+    def _accepted(self, exchange: Exchange, outcome: _Outcome) -> Response:
+        report, data, headers = outcome.report, outcome.data, {**outcome.headers, **_unverified(outcome.report)}
+        good = answer(200, 0, SUCCEED, exchange.request_id, data, headers)
         if exchange.played:
             return self._played(exchange, exchange.played, good, report)
         self._record(exchange, exchange.entry(200, 0, SUCCEED, report, task_details(data)))

@@ -13,6 +13,8 @@ UNVERIFIED_HEADER: Final = "X-Contract-Unverified"
 """Ids of the rules that could be judged neither way."""
 SCENARIO_HEADER: Final = "X-Mock-Scenario"
 """By it, a request asks for the failure of a scenario."""
+SYNTHETIC_HEADER: Final = "X-Kling-Synthetic"
+"""Tells that the answer is about something that the mock did not look at: `video`."""
 NOT_PLAYED_HEADER: Final = "X-Kling-Wire"
 """Tells a client that an answer should have left in another way."""
 

@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     report: Report
     operation: str = ""
     """The short name of the operation, `download` or `callback`; empty where the request reached none."""
-    fault: str = ""
+    scenario: str = ""
     """The scenario whose step was played; empty where none was."""
     details: Mapping[str, Any] = {}
     """More of the answer, and how it left: see `answer_summary` and `wire_details`."""
@@ -192,7 +192,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "at_ms": entry.at_ms,
         "elapsed_ms": entry.elapsed_ms,
         "operation": entry.operation,
-        "fault": entry.scenario,
+        "scenario": entry.scenario,
         "request": {
             "method": entry.method,
             "path": entry.path,

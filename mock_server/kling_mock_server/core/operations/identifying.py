@@ -1,19 +1,19 @@
-"""identify-face: a session with the faces of a video, measured where it can be, made up where it cannot."""
+"""identify-face: a session with the faces of a video, measured where it can be, synthetic where it cannot."""
 
 from typing import Any
 
 from kling_contracts import Note
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.provider import NO_SUCH_ID
-from kling_contracts.facts.sources import UNFETCHED, FactSources
+from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import Session, VideoFile
 from kling_contracts.unknown import Unknown
-from kling_mock_server.assets.synthetic_video import notes_on, shown_in, video_of
+from kling_mock_server.assets.synthetic_video import SyntheticVideo, notes_on, shown_in, synthetic
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.operations.work import Work
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.file_urls import Address
-from kling_mock_server.protocol.names import IDENTIFY
+from kling_mock_server.protocol.names import IDENTIFY, SYNTHETIC_HEADER
 from kling_mock_server.protocol.task_json import cost_json
 
 
@@ -52,6 +52,10 @@ class Identify(Work):
             **cost_json(self._resources.contract.prices.get(IDENTIFY)),
         }
 
+    def headers(self, measured: Measurement) -> dict[str, str]:
+        """Return a header that says so where the video is synthetic."""
+        return {SYNTHETIC_HEADER: "video"} if isinstance(measured.entry("video"), SyntheticVideo) else {}
+
     def _face(self, session_id: str, face_id: str, start_ms: int, end_ms: int) -> dict[str, Any]:
         address = Address(self._account.folder, "faces", f"{session_id}-{face_id}")
         url = address.url(self._exchange.request.origin)
@@ -61,23 +65,22 @@ class Identify(Work):
         return self._resources.downloads.video(url, self._exchange.request.origin)
 
     def _by_id(self, video_id: str) -> VideoFile | Unknown:
-        """A result of the account, or the source of one of its sessions; any other id stands for a made up video."""
-        made_up = video_of(video_id, UNFETCHED)
-        assert isinstance(made_up, VideoFile), "nothing is absent that is made up"
+        """A result of the account, or the source of one of its sessions; any other id stands for a synthetic video."""
         sessions, task = self._account.world.sessions, self._account.tasks.making(video_id)
         if task is None:
             source = sessions.get(video_id)
             if source is None and self._account.tasks.find(video_id):
                 # The id of the task in place of that of its video, `task_result.videos[0].id`.
                 return NO_SUCH_ID
-            return _like(made_up, source) if source else made_up
+            return _like(video_id, source) if source else synthetic(video_id)
         if task.status(self._now_ms) != "succeed":
             return NO_SUCH_ID
         session = sessions.get(task.session_id)
-        result = _like(made_up, session) if session else made_up
+        result = _like(video_id, session) if session else VideoFile(*synthetic(video_id))
         return result._replace(duration_ms=task.video_ms, created_ms=task.ends_ms)
 
 
-def _like(video: VideoFile, session: Session) -> VideoFile:
+def _like(video_id: str, session: Session) -> VideoFile:
+    video = VideoFile(*synthetic(video_id))
     duration_ms, width_px, height_px = session.video_ms, 1280, 720
     return video._replace(duration_ms=duration_ms, width_px=width_px, height_px=height_px, faces=session.faces)

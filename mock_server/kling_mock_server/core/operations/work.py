@@ -1,6 +1,7 @@
 """The work on one request of one operation: where its facts come from, and what is done once it is found right."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 from kling_contracts import Note, Operation, Report
@@ -26,6 +27,10 @@ class Work(ABC):
     @abstractmethod
     def carry_out(self, payload: Any, measured: Measurement) -> Any:
         """Do what a right payload asks for; return `data` of the answer, or a `RefusedTask`."""
+
+    def headers(self, measured: Measurement) -> Mapping[str, str]:
+        """Return headers of a good answer, by default none."""
+        return {}
 
     def notes(self, payload: Any) -> tuple[Note, ...]:
         """Return what the payload says that is hardly meant, as only this mock can tell; by default nothing."""
