@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from kling_contracts.http import Request
 from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.operation import Operation, Parameter
-from kling_contracts.judging.report import Violation
+from kling_contracts.judging.report import Note, Violation
 from kling_contracts.rules.rule import Rule
 
 Methods = Mapping[str, Operation]
@@ -132,11 +132,20 @@ class RequestRules(NamedTuple):
         return Violation(rule, "", message, value[:60], remedy)
 
 
+def notes_on_token(token: str) -> tuple[Note, ...]:
+    """Return a note on a token that programs send which have no key; it may be right all the same."""
+    if not _NO_KEY.fullmatch(token):
+        return ()
+    return (Note("", f"the bearer token is {token!r}, which looks like the text of a program that has no key"),)
+
+
 def _wrong_in_token(token: str) -> str:
     """Return what in a token no bearer token has, without showing the token: it may be a secret."""
     well_spelt = _BEARER_START.match(token)
     at = well_spelt.end() if well_spelt else 0
     character = token[at] if at < len(token) else token[0]
+    if token[: len(_SCHEME)].lower() == _SCHEME:
+        return "the token begins with Bearer once more: the scheme is given once"
     if token.startswith(("b'", 'b"')):
         return "the token is the text of a Python bytes object: decode() it"
     if token.startswith(("${", "$(", "{{", "<")):
@@ -172,6 +181,12 @@ def _read(text: str, parameter: Parameter | None) -> Any:
 MAX_PATH_LENGTH: Final = 200
 """Characters of an unknown path that are compared with the known ones."""
 _ALIKE: Final = 0.9
+_SCHEME: Final = "bearer "
+_NO_KEY: Final = re.compile(
+    "none|null|nil|nan|undefined|bearer|change[-_]?me|(?:your|my)?[-_.]?(?:kling)?[-_.]?(?:api|access)[-_.]?(?:key|token)",
+    re.IGNORECASE,
+)
+"""Texts that stand where a program has no key, and placeholders of examples."""
 _BEARER_START: Final = re.compile(r"[A-Za-z0-9._~+/-]*")
 _BEARER_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """The b64token of RFC 6750, section 2.1."""

@@ -1,5 +1,7 @@
 """`klingkit serve` and `klingkit scenarios`."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import click
@@ -130,12 +132,14 @@ def serve(
     Example: klingkit serve --port 0 --pace manual --store sqlite:///mock.db
     """
     from kling_contracts.errors import DocumentError
+    from kling_contracts.judging.report import printable
     from kling_mock_server.adapters import waitress_server
     from kling_mock_server.adapters.connections import raise_open_files
     from kling_mock_server.adapters.exchange_log import JsonLog, TextLog
     from kling_mock_server.adapters.flask_app import create_app
     from kling_mock_server.outgoing.hosts import is_loopback
 
+    notes = list(_notes_on(options))
     options["allow_hosts"] = (*options["allow_hosts"], host)
     try:
         if options["scenario"]:
@@ -147,6 +151,8 @@ def serve(
         raise
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    for note in notes:
+        click.echo(printable(f"note: {note}"), err=True)
     raise_open_files()
     try:
         server = waitress_server.listen(app, host, port)
@@ -165,6 +171,21 @@ def serve(
     else:
         key = waitress_server.LISTED_KEY if options["tokens"] else waitress_server.ANY_KEY
     waitress_server.run(server, app, host, profile, key, JsonLog() if log_format == "json" else TextLog(verbose))
+
+
+def _notes_on(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what among the options is hardly meant; a secret that is none at all is refused elsewhere."""
+    from kling_mock_server.outgoing.hosts import never_matches
+    from kling_mock_server.outgoing.webhooks import note_on_secret
+
+    for option, hosts in (("--allow-callbacks", options["callback_hosts"]), ("--allow-host", options["allow_hosts"])):
+        for allowed in hosts:
+            if why := never_matches(allowed):
+                yield f"{option} {allowed} never matches: {why}"
+    for secret_given in options["webhook_secrets"]:
+        with suppress(ValueError):
+            if odd := note_on_secret(secret_given):
+                yield odd
 
 
 _OPEN_TO_OTHERS: Final = """\

@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 from kling_contracts import Contract, Request, Response, Violation, __version__
-from kling_contracts.facts.world import Session, audio_from_json, session_from_json
+from kling_contracts.facts.world import Session, World, audio_from_json, session_from_json
+from kling_contracts.facts.world_notes import world_notes
 from kling_contracts.jsonio import strict_json
 from kling_contracts.jsonio.keywords import Checker
 from kling_contracts.rule_table import rule_row, rule_rows
@@ -69,6 +70,13 @@ class Call(NamedTuple):
         """Decode the body and parse it. Raises `MisuseError` with what `parse` says is wrong."""
         value = self.json()
         return _understood(lambda: parse(value))
+
+
+class NotedWorld(NamedTuple):
+    """An account's world as JSON, and notes on what was just put into it."""
+
+    world: dict[str, Any]
+    notes: tuple[str, ...]
 
 
 def _understood(work: Callable[[], T]) -> T:
@@ -137,8 +145,11 @@ class Control:
         if isinstance(account, Violation):
             hint = "; the control surface acts on an account: send the key that your client sends"
             return answer(account.rule.status, account.rule.code, account.message + hint, request_id)
-        call = Call(account, name, request)
-        return answer(200, 0, SUCCEED, request_id, self._calls[method, template](call))
+        data = self._calls[method, template](Call(account, name, request))
+        if isinstance(data, NotedWorld) and data.notes:
+            noted = {"code": 0, "message": SUCCEED, "request_id": request_id, "data": data.world, "notes": data.notes}
+            return plain(200, noted)
+        return answer(200, 0, SUCCEED, request_id, data.world if isinstance(data, NotedWorld) else data)
 
     def _account(self, request: Request, template: str) -> Account | Violation:
         rules = self._contract.request_rules
@@ -220,14 +231,8 @@ def _template(path: str) -> tuple[str, str]:
     return (f"{match[1]}/{{id}}", match[2]) if match else (path, "")
 
 
-def _put_world(call: Call) -> dict[str, Any]:
-    call.parsed(call.account.put_world_json)
-    return call.account.world_json()
-
-
-def _put_session(call: Call) -> dict[str, Any]:
-    call.account.put_session(call.id, call.parsed(_session))
-    return call.account.world_json()
+def _put_world(call: Call) -> NotedWorld:
+    return _noted(call, call.parsed(call.account.put_world_json))
 
 
 def _session(value: Any) -> Session:
@@ -235,9 +240,21 @@ def _session(value: Any) -> Session:
     return session_from_json(value)
 
 
-def _put_audio(call: Call) -> dict[str, Any]:
-    call.account.put_audio(call.id, call.parsed(audio_from_json))
-    return call.account.world_json()
+def _put_session(call: Call) -> NotedWorld:
+    session = call.parsed(_session)
+    call.account.put_session(call.id, session)
+    return _noted(call, World(sessions={call.id: session}))
+
+
+def _put_audio(call: Call) -> NotedWorld:
+    audio = call.parsed(audio_from_json)
+    call.account.put_audio(call.id, audio)
+    return _noted(call, World(audios={call.id: audio}))
+
+
+def _noted(call: Call, put: World) -> NotedWorld:
+    """Return the world of the account, with notes on what was put into it."""
+    return NotedWorld(call.account.world_json(), world_notes(put))
 
 
 def _clock(call: Call) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from kling_contracts import Report, Request, Violation
+from kling_contracts import Note, Report, Request, Violation
 from kling_mock_server.failures.playback import PlayedStep
 from kling_mock_server.protocol.answer_summary import NO_DETAILS
 from kling_mock_server.protocol.envelope import new_request_id
@@ -21,6 +21,8 @@ class Caller(NamedTuple):
     token: str = ""
     """Digest of the bearer token; empty where there was none."""
     refusal: Violation | None = None
+    notes: tuple[Note, ...] = ()
+    """Notes on the token."""
 
 
 class Exchange(NamedTuple):
@@ -43,6 +45,8 @@ class Exchange(NamedTuple):
     """When it began, on the clock of `time.perf_counter`."""
     payload: Any
     """The decoded body, or the parameters; None where it was not understood."""
+    notes: tuple[Note, ...]
+    """Notes on the request beside those on its payload."""
 
     @classmethod
     def begin(
@@ -69,6 +73,7 @@ class Exchange(NamedTuple):
             played=played,
             began_s=perf_counter() if began_s is None else began_s,
             payload=payload,
+            notes=caller.notes,
         )
 
     def entry(
@@ -86,7 +91,7 @@ class Exchange(NamedTuple):
             code=code,
             answer=message,
             request_id=self.request_id,
-            report=report,
+            report=report._replace(notes=self.notes + report.notes) if self.notes else report,
             operation=self.operation,
             scenario=self.played.scenario if self.played else "",
             details=details,

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from kling_contracts import Contract, Operation, Report, Request, Response, Violation
 from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.judging.report import printable
+from kling_contracts.judging.request_rules import notes_on_token
 from kling_contracts.rules.rule import SOME_ID, Rule
 from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoint
 from kling_mock_server.core.exchange import Caller, Exchange
@@ -183,8 +184,8 @@ class Responder:
             return Caller(self.accounts.nobody, "", token)
         account = self.accounts.admit(token, self.contract.request_rules)
         if isinstance(account, Violation):
-            return Caller(self.accounts.nobody, digest_of(token), account)
-        return Caller(account, digest_of(token))
+            return Caller(self.accounts.nobody, digest_of(token), account, notes_on_token(token))
+        return Caller(account, digest_of(token), notes=notes_on_token(token))
 
     def _begin(self, request: Request, caller: Caller, operation: str, payload: Any, began_s: float) -> Exchange:
         """Begin the exchange; where the account plays a scenario, or the request names one, a step of it takes it."""

@@ -1,7 +1,9 @@
 """Which hosts are this machine."""
 
+import re
 import socket
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
@@ -26,6 +28,27 @@ def leads_to_loopback(host: str) -> bool:
         return False
     addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
     return all(is_loopback(address) for address in addresses)
+
+
+def never_matches(allowed: str) -> str:
+    """Return why `matches` is true of no host at all, and what to give instead; "" where it can be."""
+    if "/" in allowed:
+        host = urlsplit(allowed if "//" in allowed else f"//{allowed}").hostname
+        return f"it is a URL: give its host alone{f', {host}' if host else ''}"
+    bare = allowed.removeprefix("[").removesuffix("]")
+    if ":" in bare and not _is_address(bare):
+        return f"it names a port: give the host alone, {allowed.partition(':')[0]}"
+    if "*" in allowed.removeprefix("*." if len(allowed) > len("*.") else "") and allowed != "*":
+        return "a * stands alone, or with a dot before a host: *.example.com"
+    return "" if allowed and not re.search(r"[\s@?#]", allowed) else "it is the name of no host"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def matches(host: str, allowed: str) -> bool:

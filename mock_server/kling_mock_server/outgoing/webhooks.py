@@ -17,6 +17,9 @@ TIMEOUT_S: Final = 5.0
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """Bytes of an answer's body that are read."""
 
+MIN_KEY_BYTES: Final = 24
+MAX_KEY_BYTES: Final = 64
+"""Bytes of a key, as the Standard Webhooks specification asks for."""
 _SECRET_PREFIX: Final = "whsec_"
 
 
@@ -53,6 +56,15 @@ def key_of(secret: str) -> bytes:
             f"or make one with: echo {_SECRET_PREFIX}$(openssl rand -base64 32)"
         )
     return key
+
+
+def note_on_secret(secret: str) -> str:
+    """Return what is odd about a secret that `key_of` takes, without quoting it; "" where nothing is."""
+    size = len(key_of(secret))
+    if MIN_KEY_BYTES <= size <= MAX_KEY_BYTES:
+        return ""
+    wanted = f"Standard Webhooks asks for {MIN_KEY_BYTES} to {MAX_KEY_BYTES}"
+    return f"a webhook secret holds {size} bytes; {wanted}, and libraries may refuse it"
 
 
 def _signature(key: bytes, signed: bytes) -> str:

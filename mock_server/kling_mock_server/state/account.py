@@ -65,14 +65,16 @@ class Account:
             self._built = state, world
         return world
 
-    def put_world_json(self, value: Any) -> None:
-        """Replace the world by its JSON form.
+    def put_world_json(self, value: Any) -> World:
+        """Replace the world by its JSON form, and return it.
 
         Raises `ValueError` with one line per mistake, and where it has more entries than `world_size.MAX_ENTRIES`.
         """
         refuse_large(value)
         slack = {"audio_slack_ms": self._initial.world.audio_slack_ms}
-        self.state.put_world(World.from_json({**slack, **value} if isinstance(value, dict) else value))
+        world = World.from_json({**slack, **value} if isinstance(value, dict) else value)
+        self.state.put_world(world)
+        return world
 
     def world_json(self) -> dict[str, Any]:
         """Return the world as it can be put again: `created_ms` is set for every entry that has aged.
