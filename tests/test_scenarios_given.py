@@ -111,7 +111,7 @@ def test_one_call_asks_for_a_failure_and_the_others_are_well():
     asked = mock.post(payload(), **{ASK.lower(): "rate-limited-retry-after"})
     assert (asked.status, asked.code, asked.headers["Retry-After"]) == (429, 1302, "1")
     assert mock.post(payload()).status == 200
-    faults = [entry["fault"] for entry in mock.control("GET", "/journal")["entries"]]
+    faults = [entry["scenario"] for entry in mock.control("GET", "/journal")["entries"]]
     assert faults == ["rate-limited-retry-after", ""]
 
 
