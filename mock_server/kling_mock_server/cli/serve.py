@@ -151,8 +151,7 @@ def serve(
         raise
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    for note in notes:
-        click.echo(printable(f"note: {note}"), err=True)
+    click.echo("".join(printable(f"note: {note}\n") for note in notes), err=True, nl=False)
     raise_open_files()
     try:
         server = waitress_server.listen(app, host, port)
