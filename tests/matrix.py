@@ -33,7 +33,7 @@ LEFT_OUT = [
     "--deselect=tests/test_rendering.py::test_damaged_sound_renders_or_is_refused",
 ]
 # Beside the product's own: what the slice needs.
-TOOLS = ["pyjwt>=2.8", "pytest-xdist>=3.6"]
+TOOLS = ["junitparser>=4.0", "pyjwt>=2.8", "pytest-xdist>=3.6"]
 SHOWN = (
     "pytest",
     "flask",

@@ -79,7 +79,14 @@ def test_the_sdist_holds_the_tests_and_the_documents(built):
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"tests/test_package.py", "conftest.py", "Makefile", "README.zh-CN.md", "docs/world.md"} <= names
+    assert {
+        "tests/test_package.py",
+        "conftest.py",
+        "Makefile",
+        "README.zh-CN.md",
+        "docs/zh/ci.md",
+        "action.yml",
+    } <= names
 
 
 def test_the_command_is_installed():
