@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := -m pip install --quiet --constraint constraints.txt
 SOURCES := openapi contracts mock_server examples tests conftest.py
 
-.PHONY: help serve test check bench wheel-test matrix matrix-lowest matrix-highest constraints cases docs readings screenshots lint-openapi nightly soak schemathesis format clean
+.PHONY: help serve test check bench wheel-test matrix matrix-lowest matrix-highest constraints cases docs readings screenshots lint-openapi nightly hostile soak schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
@@ -16,7 +16,8 @@ help:
 	@echo "make wheel-test  what packing can lose, against the installed wheel"
 	@echo "make matrix      a slice of the suite on every Python here, lowest and highest dependencies"
 	@echo "make docs        the outputs that the documents show, from real runs"
-	@echo "make soak        ten thousand callbacks beside receivers that hang; minutes"
+	@echo "make hostile     hundreds of thousands of hostile requests; minutes"
+	@echo "make soak        thousands of connections, a million tasks, kill -9, callbacks beside receivers that hang; minutes"
 	@echo "make schemathesis  the mock under schemathesis, in an environment of its own"
 
 PORT ?= 8080
@@ -96,7 +97,12 @@ nightly: $(VENV)/test
 		tests/test_document_edits.py tests/test_solver.py
 
 # Some minutes of callbacks on every store, on this machine alone.
+# Four minutes of hostile requests; `SECONDS=3600 SEED=7` for more, or others.
+hostile: $(VENV)/test
+	cd tests && ../$(BIN)/python -m hostile.requests $(or $(SECONDS),240) $(or $(SEED),0)
+
 soak: $(VENV)/test
+	cd tests && ../$(BIN)/python -m hostile.soak
 	cd tests && ../$(BIN)/python -m hostile.callbacks
 
 SCHEMATHESIS := build/schemathesis

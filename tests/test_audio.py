@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hostile.media import hostile_files
 from kling_contracts.media import audio
 from kling_contracts.media.audio import MEASURED_FORMATS, AudioError, identify, measure
 from support.audio_files import encoded, milliseconds, played, samples
-from support.hostile_audio import hostile_files
 
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 

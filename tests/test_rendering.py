@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hostile.media import hostile_files
 from kling_contracts.media import audio, silent_audio
 from kling_mock_server.assets import rendering, speech
 from kling_mock_server.assets.rendering import RenderError, RenderPlan, font, picture
 from kling_mock_server.assets.rendering import sound as rendering_sound
 from support.audio_files import encoded
-from support.hostile_audio import hostile_files
 
 RATE = 48_000
 FULL = 32_767

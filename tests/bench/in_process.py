@@ -11,11 +11,11 @@ from dataclasses import replace
 import flask
 
 from bench.measure import Figure, ratio
+from hostile import media as hostile_audio
 from kling_contracts import Contract
 from kling_contracts.media import audio, silent_audio
 from kling_mock_server import create_app
 from kling_mock_server.page import page_files
-from support import hostile_audio
 
 CONTRACT = Contract.load()
 EXAMPLE = CONTRACT.operation.example

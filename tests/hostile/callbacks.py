@@ -123,7 +123,7 @@ def _outcome(received, due_ms):
 
 def main(*urls):
     with ExitStack() as stack:
-        outcomes = [_told(url) for url in urls or _every_store(stack)]
+        outcomes = [_told(url) for url in urls or every_store(stack)]
     sys.exit(not all(outcome.is_good for outcome in outcomes))
 
 
@@ -133,7 +133,7 @@ def _told(url):
     return outcome
 
 
-def _every_store(stack):
+def every_store(stack):
     """Return the URL of one store of each kind that this machine has."""
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     urls = ["memory:", f"sqlite:///{Path(folder, 'soak.db')}"]
