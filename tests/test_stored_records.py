@@ -18,7 +18,7 @@ from kling_mock_server.state.tables import Message, Outbox, State
 from support.serving import documented
 
 # A record that changes: raise FORMAT in state/stores/text.py, then write here what it is now.
-PINNED_FORMAT = 4
+PINNED_FORMAT = 5
 PINNED_RECORDS = {
     State: "standing_ms advanced_ms audio_slack_ms lists_files lists_videos voices flagged_words concurrency scenario "
     "progress",
@@ -34,7 +34,9 @@ PINNED_RECORDS = {
     Note: "pointer message",
     Bar: "label start_ms end_ms",
 }
-PINNED_TABLES = "audios external_ids files journal leases outboxes posts results running sessions state tasks videos"
+PINNED_TABLES = (
+    "audios external_ids files journal large_tasks leases outboxes posts results running sessions state tasks videos"
+)
 # These are kept by name.
 WORLD_ROWS = {
     tables.SESSIONS: ({"video_ms": 5000, "faces": {"0": [0, 5000]}, "created_ms": 1}, Session),

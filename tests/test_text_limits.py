@@ -10,7 +10,7 @@ from support.contract_folder import changed, copy_of_documents
 from support.serving import PATH, payload
 from support.workflow import IDENTIFY, TTS, Caller, said
 
-LIMIT = 8192
+LIMIT = 16_384
 OF_A_TASK = ["external_task_id", "callback_url", "session_id"]
 
 
@@ -73,13 +73,13 @@ def test_the_refusal_stands_in_the_journal_and_its_rule_is_explained(mock):
 
 def test_an_edit_of_the_documents_moves_the_limit(tmp_path):
     folder = copy_of_documents(tmp_path)
-    changed(folder, "companions.openapi.yaml", "external_task_id: 8192", "external_task_id: 100")
+    changed(folder, "companions.openapi.yaml", "external_task_id: 16384", "external_task_id: 100")
     mock = Caller(contract=Contract.load(folder=folder))
     names = {100: [], 101: [TEXT_TOO_LONG]}
     assert {n: mock.post({**payload(), "external_task_id": "x" * n}).broken for n in names} == names
 
 
-@pytest.mark.parametrize("body", [" " * 10_000 + "1", '"' + "x" * 10_000 + '"', "[" + "[]," * 10_000 + "null]"])
+@pytest.mark.parametrize("body", [" " * 20_000 + "1", '"' + "x" * 20_000 + '"', "[" + "[]," * 10_000 + "null]"])
 def test_a_long_body_that_is_no_object_is_judged_like_any_other(mock, body):
     assert mock.ask("POST", PATH, body=body.encode()).broken == ["body.type"]
 
@@ -88,4 +88,4 @@ def test_documents_without_the_rule_set_no_limit(tmp_path):
     folder = copy_of_documents(tmp_path)
     changed(folder, "companions.openapi.yaml", "id: text-too-long", "id: another")
     mock = Caller(contract=Contract.load(folder=folder))
-    assert mock.post({**payload(), "external_task_id": "x" * 10_000}).broken == []
+    assert mock.post({**payload(), "external_task_id": "x" * 20_000}).broken == []

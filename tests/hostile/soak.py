@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from hostile.callbacks import every_store
@@ -50,8 +51,11 @@ def idle_connections(idle=2000, half_sent=500):
             else:
                 line.sendall(raw_request(b"{", length=1000))
         delays = [_healthy_s(served.port) for _ in range(50)]
-    found = f"healthy request {max(delays) * 1000:.0f} ms at most"
-    return Line(f"{idle} idle connections, {half_sent} half-sent bodies", found, max(delays) < MAX_DELAY_S)
+    middle_s, longest_s = median(delays), max(delays)
+    found = (
+        f"a healthy request takes {middle_s * 1000:.0f} ms (median of {len(delays)}), {longest_s * 1000:.0f} ms at most"
+    )
+    return Line(f"{idle} idle connections, {half_sent} half-sent bodies", found, middle_s < MAX_DELAY_S)
 
 
 def active_clients(clients=1000, requests=10):

@@ -4,7 +4,7 @@ Its own texts quote the value, and a refused `sound_file` would put megabytes of
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -52,13 +52,16 @@ class Checker:
         try:
             if self.is_valid(value):
                 return []
-            numeric = _has_numeric_key(value)
-            given = _marked(value) if numeric else value
-            bounded = _bounded(given, self._schema)
-            errors = self._validator.iter_errors(bounded)
-            return self._faults(errors, bounded, numeric) or self._faults(self._first(given), given, numeric)
+            return self._found(_bounded(value, self._schema), self._validator.iter_errors) or self._found(
+                value, self._first
+            )
         except (ValueError, RecursionError) as error:
             raise TypeError(f"not a JSON value: {error}") from None
+
+    def _found(self, value: Any, errors: Callable[[Any], Iterator[Any]]) -> list[BrokenKeyword]:
+        numeric = _has_numeric_key(value)
+        given = _marked(value) if numeric else value
+        return self._faults(errors(given), given, numeric)
 
     def _first(self, value: Any) -> Iterator[Any]:
         # The validator makes all its errors at once, which for a huge value takes minutes.
@@ -200,8 +203,24 @@ def _refuse_infinite(value: Any, path: Path) -> None:
         raise TypeError(f"not a JSON value: {value}")
 
 
+_ON_OTHER_MEMBERS: Final = frozenset(
+    {
+        "additionalProperties",
+        "unevaluatedProperties",
+        "patternProperties",
+        "propertyNames",
+        "minProperties",
+        "maxProperties",
+        "dependentRequired",
+        "dependentSchemas",
+        *("allOf", "anyOf", "oneOf", "not", "if", "$ref"),
+    }
+)
+"""Keywords that may judge members which `properties` does not declare."""
+
+
 def _bounded(value: Any, schema: Schema) -> Any:
-    """Cut arrays to their bound and `MAX_ITEMS` more, so that what was too long still is."""
+    """Cut arrays to their bound and `MAX_ITEMS` more, so that what was too long still is; drop what is not judged."""
     if isinstance(value, list | tuple) and "items" in schema:
         return [_bounded(item, schema["items"]) for item in value[: schema.get("maxItems", 0) + MAX_ITEMS]]
     if isinstance(value, dict) and len(value) > MAX_BROKEN and "additionalProperties" in schema:
@@ -210,6 +229,9 @@ def _bounded(value: Any, schema: Schema) -> Any:
         value = {name: member for name, member in value.items() if name in declared or name in others}
     if not isinstance(value, dict) or "properties" not in schema:
         return value
+    if schema.keys().isdisjoint(_ON_OTHER_MEMBERS):
+        # The validator copies a whole object into each of its errors.
+        value = {name: member for name, member in value.items() if name in schema["properties"]}
     arrays = [name for name, declared in schema["properties"].items() if "items" in declared and name in value]
     return (
         {**value, **{name: _bounded(value[name], schema["properties"][name]) for name in arrays}} if arrays else value

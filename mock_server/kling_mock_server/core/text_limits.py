@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from kling_contracts import Contract, Violation
 from kling_contracts.jsonio.json_pointer import pointer
-from kling_contracts.jsonio.keywords import readable
+from kling_contracts.jsonio.keywords import MAX_ITEMS, readable
 from kling_contracts.rules.rule import Rule
 
 TEXT_TOO_LONG: Final = "text-too-long"
@@ -15,7 +15,10 @@ Path = tuple[str | int, ...]
 
 
 class TextLimits:
-    """The limits of `x-mock-rules`, by the name of a field at any depth; none where the documents have no such rule."""
+    """The limits of `x-mock-rules`, by the name of a field at any depth; none where the documents have no such rule.
+
+    Of an array the first `MAX_ITEMS` are looked at: no operation keeps more of one.
+    """
 
     def __init__(self, contract: Contract) -> None:
         self._rule = contract.mock_rules.get(TEXT_TOO_LONG)
@@ -44,7 +47,7 @@ class TextLimits:
 def _members(value: Any) -> Iterable[tuple[str | int, Any]]:
     if isinstance(value, dict):
         return value.items()
-    return enumerate(value) if isinstance(value, list) else ()
+    return enumerate(value[:MAX_ITEMS]) if isinstance(value, list) else ()
 
 
 def _violation(rule: Rule, path: Path, length: int, limit: int) -> Violation:

@@ -133,6 +133,8 @@ EXTERNAL_IDS: Final = Table("external_ids", MAX_ISSUED, _same, _same)
 TASKS: Final = Table("tasks", MAX_TASKS, list, lambda row: Task(*row))
 RUNNING: Final = Table("running", MAX_TASKS, _same, _same)
 """Tasks that may still run, and when each ends; kept where the account has a limit on them."""
+LARGE_TASKS: Final = Table("large_tasks", MAX_TASKS, _same, _same)
+"""Tasks with long texts, and how many bytes these have."""
 OUTBOXES: Final = Table("outboxes", MAX_TASKS, list, _outbox, lambda row: QueuePlace(row.receiver, row.due_ms))
 """The callbacks of each task; those to one receiver are a queue, by the time at which they are due."""
 LEASES: Final = Table("leases", MAX_TASKS, _same, _same)
@@ -140,6 +142,6 @@ LEASES: Final = Table("leases", MAX_TASKS, _same, _same)
 RESULTS: Final = Table("results", MAX_RESULTS, lambda row: row.hex(), bytes.fromhex)
 
 WORLD_TABLES: Final = (SESSIONS, AUDIOS, FILES, VIDEOS, EXTERNAL_IDS)
-TASK_TABLES: Final = (TASKS, RUNNING, OUTBOXES, LEASES, RESULTS)
+TASK_TABLES: Final = (TASKS, LARGE_TASKS, RUNNING, OUTBOXES, LEASES, RESULTS)
 ONE: Final = "one"
 """The key in a table of one row."""

@@ -6,7 +6,19 @@ from kling_contracts.facts.task import Task, maker_of
 from kling_mock_server.state import outbox as callbacks
 from kling_mock_server.state.account_state import AccountState
 from kling_mock_server.state.stores.store import Transaction
-from kling_mock_server.state.tables import EXTERNAL_IDS, ONE, OUTBOXES, RESULTS, RUNNING, STATE, TASKS, Outbox, end_of
+from kling_mock_server.state.tables import (
+    EXTERNAL_IDS,
+    LARGE_TASKS,
+    ONE,
+    OUTBOXES,
+    RESULTS,
+    RUNNING,
+    STATE,
+    TASKS,
+    Outbox,
+    end_of,
+)
+from kling_mock_server.state.task_sizes import note_size
 
 
 class RefusedTask(NamedTuple):
@@ -87,6 +99,8 @@ class Tasks:
             rows.put(EXTERNAL_IDS, external_id, task.id)
         for forgotten in rows.put(TASKS, task.id, task):
             _forget(rows, forgotten)
+        for task_id in note_size(rows, task, outbox):
+            _make_room(rows, task_id)
         if outbox:
             callbacks.add(rows, outbox.moved(waited_ms))
         return task
@@ -110,9 +124,15 @@ def _takes_slot(rows: Transaction, task: Task, concurrency: int) -> bool:
     return True
 
 
+def _make_room(rows: Transaction, task_id: str) -> None:
+    task = rows.get(TASKS, task_id)
+    rows.delete(TASKS, task_id)
+    _forget(rows, task)
+
+
 def _forget(rows: Transaction, task: Task) -> None:
     """Drop what hangs on a task that made room; another task may have its external id by now."""
     if rows.get(EXTERNAL_IDS, task.external_task_id) == task.id:
         rows.delete(EXTERNAL_IDS, task.external_task_id)
-    for table in (RUNNING, OUTBOXES, RESULTS):
+    for table in (LARGE_TASKS, RUNNING, OUTBOXES, RESULTS):
         rows.delete(table, task.id)

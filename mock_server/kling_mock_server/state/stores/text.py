@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from kling_mock_server.state.stores.store import Table
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """The version in which rows are written; a store of another one is refused. A test pins the fields of rows to it."""
 
 DAY_MS: Final = 24 * 3_600_000
