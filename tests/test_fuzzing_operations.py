@@ -1,12 +1,16 @@
 """Fuzzing calls every operation: what is wrong with the four around create is found, too."""
 
+import json
+from dataclasses import replace
+
 import pytest
 from click.testing import CliRunner
 
 from kling_contracts.audits import Kind
+from kling_contracts.cases.catalogue import catalogue
 from kling_mock_server.cli.fuzz import fuzz
 from kling_mock_server.testing.fuzzing import Options, fuzz_server
-from support.serving import documented
+from support.serving import NOW_MS, documented
 from support.spoilt_servers import serving_with, spoilt_contract
 
 CREATE = "/kling/v1/videos/advanced-lip-sync"
@@ -94,3 +98,132 @@ def test_a_server_that_reports_any_unknown_task_as_submitted_is_found():
     result = attacked("query", contract=contract)
 
     assert ("task-unknown", Kind.ACCEPTED) in {(finding.rule, finding.kind) for finding in result.findings}
+
+
+def told_otherwise(path, method, edit):
+    """A change of every accepted answer of one operation: `edit` takes its data and returns what is sent instead."""
+
+    def change(request, answer):
+        given = answer(request)
+        asked = request.method == method and request.path.startswith(path) and (path == request.path or method == "GET")
+        if given.status != 200 or not asked or "_mock" in request.path:
+            return given
+        envelope = json.loads(given.body)
+        return replace(given, body=json.dumps({**envelope, "data": edit(envelope["data"])}).encode())
+
+    return change
+
+
+def member(*path, value):
+    """An edit that puts a value, or what a function makes of the one there, in place of a member."""
+
+    def edit(data):
+        *outer, last = path
+        holder = data
+        for step in outer:
+            holder = holder[step]
+        holder[last] = value(holder[last]) if callable(value) else value
+        return data
+
+    return edit
+
+
+def without(name):
+    return lambda data: {key: value for key, value in data.items() if key != name}
+
+
+QUERY, IDENTIFY, TTS = f"{CREATE}/", "/kling/v1/videos/identify-face", "/kling/v1/audio/tts"
+WRONG_ANSWERS = {
+    "always submitted": ("query", QUERY, "GET", member("task_status", value="submitted"), "/data/task_status"),
+    "another time of creation": ("query", QUERY, "GET", member("created_at", value=NOW_MS), "/data/created_at"),
+    "times in seconds": ("query", QUERY, "GET", member("updated_at", value=lambda ms: ms // 1000), "/data/updated_at"),
+    "no updates": ("query", QUERY, "GET", lambda data: {**data, "updated_at": data["created_at"]}, "/data/updated_at"),
+    "another task": ("query", QUERY, "GET", member("task_id", value="1"), "/data/task_id"),
+    "never a reason": ("query", QUERY, "GET", member("task_status_msg", value=""), "/data/task_status_msg"),
+    "a result at once": (
+        "query",
+        QUERY,
+        "GET",
+        lambda data: {**data, "task_result": {"videos": []}},
+        "/data/task_result",
+    ),
+    "a duration in ms": (
+        "query",
+        QUERY,
+        "GET",
+        member("task_info", "parent_video", "duration", value=lambda text: f"{text}000"),
+        "/data/task_info/parent_video/duration",
+    ),
+    "a list turned around": ("list", CREATE, "GET", lambda data: data[::-1], "/data"),
+    "a list cut short": ("list", CREATE, "GET", lambda data: data[:-1], "/data"),
+    "one page for all": ("list", CREATE, "GET", lambda data: data or [OLD_TASK], "/data"),
+    "no list": ("list", CREATE, "GET", lambda data: {"tasks": data}, "/data"),
+    "a face too few": (
+        "identify",
+        IDENTIFY,
+        "POST",
+        member("face_data", value=lambda faces: faces[1:]),
+        "/data/face_data",
+    ),
+    "faces from the start": (
+        "identify",
+        IDENTIFY,
+        "POST",
+        member("face_data", value=lambda faces: [{**face, "start_time": 0} for face in faces]),
+        "/data/face_data",
+    ),
+    "face ids as numbers": (
+        "identify",
+        IDENTIFY,
+        "POST",
+        member("face_data", value=lambda faces: [{**face, "face_id": int(face["face_id"])} for face in faces]),
+        "/data/face_data/-/face_id",
+    ),
+    "no session": ("identify", IDENTIFY, "POST", without("session_id"), "/data/session_id"),
+    "a length in ms": (
+        "tts",
+        TTS,
+        "POST",
+        member("task_result", "audios", 0, "duration", value=2300),
+        "/data/task_result/audios/-/duration",
+    ),
+    "no audio": ("tts", TTS, "POST", without("task_result"), "/data/task_result"),
+    "the time of the machine": ("tts", TTS, "POST", member("created_at", value=NOW_MS + 1), "/data/created_at"),
+    "another external id": (
+        "create",
+        CREATE,
+        "POST",
+        member("task_info", "external_task_id", value="none"),
+        "/data/task_info/external_task_id",
+    ),
+}
+OLD_TASK = {
+    "task_id": "1",
+    "task_status": "succeed",
+    "task_status_msg": "",
+    "task_info": {"parent_video": {"id": "1", "url": "https://files.example/a.mp4", "duration": "10"}},
+    "created_at": 1,
+    "updated_at": 1,
+}
+
+
+@pytest.mark.parametrize(("operation", "path", "method", "edit", "where"), WRONG_ANSWERS.values(), ids=WRONG_ANSWERS)
+def test_an_answer_that_holds_something_else_is_found(monkeypatch, operation, path, method, edit, where):
+    kept = [row for row in catalogue(documented(), operation=operation) if not row.breaks][:60]
+    monkeypatch.setattr("kling_mock_server.testing.fuzzing.catalogue", lambda contract, operation: kept)
+
+    result = attacked(operation, change=told_otherwise(path, method, edit))
+
+    assert {(finding.rule, finding.kind) for finding in result.findings} == {(f"{operation} {where}", Kind.CONTENT)}
+
+
+def test_a_refusal_without_the_documented_members_is_found():
+    def change(request, answer):
+        given = answer(request)
+        if given.status != 400 or "_mock" in request.path:
+            return given
+        return replace(given, body=json.dumps({**json.loads(given.body), "code": 1999}).encode())
+
+    result = attacked("list", change=change)
+
+    assert ("list /code", Kind.CONTENT) in {(finding.rule, finding.kind) for finding in result.findings}

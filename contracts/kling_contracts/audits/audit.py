@@ -22,6 +22,8 @@ class Kind(StrEnum):
     """It was refused as it should be, with another status or code than the document declares."""
     NAMING = "naming"
     """It was refused, and the rules that were named are not those it broke."""
+    CONTENT = "content"
+    """The answer holds something else than the documents say."""
 
 
 VALID: Final = ""
@@ -35,6 +37,7 @@ class AuditFinding(NamedTuple):
     """All that is wrong in one way about one rule."""
 
     rule: str
+    """Its id; of an answer's content, the operation and the JSON Pointer of the member."""
     kind: Kind
     times: int
     case: Case
@@ -196,6 +199,7 @@ _TITLES: Final = {
     Kind.CRASHED: ("crash", "crashes"),
     Kind.ANSWER: ("refusal answered otherwise than documented", "refusals answered otherwise than documented"),
     Kind.NAMING: ("refusal that names other rules", "refusals that name other rules"),
+    Kind.CONTENT: ("answer that holds something else", "answers that hold something else"),
 }
 
 

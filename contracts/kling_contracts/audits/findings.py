@@ -70,7 +70,7 @@ class FindingCounter:
     def audit(self, target: str, kinds: tuple[Kind, ...], because: Callable[[str], str]) -> Audit:
         """Return the result. `because` says of a rule that no case was judged for why that is; "": leave it out."""
         self._blame_refusals()
-        order = [VALID, *self.rules]
+        order = self._order()
         found = sorted(self._findings.values(), key=lambda one: (order.index(one.rule), kinds.index(one.kind)))
         unjudged = {rule: because(rule) for rule in self.rules if not self._cases[rule]}
         return Audit(
@@ -83,11 +83,15 @@ class FindingCounter:
             rules=self.rules,
         )
 
+    def _order(self) -> list[str]:
+        """Return the rules in document order, then the members of answers that are not as they should be."""
+        return list(dict.fromkeys([VALID, *self.rules, *sorted(rule for rule, _ in self._findings)]))
+
     def _rows(self) -> Iterator[Row]:
-        for rule in (VALID, *self.rules):
+        for rule in self._order():
             counts = {kind: one.times for (about, kind), one in self._findings.items() if about == rule}
             if self._cases[rule] or counts:
-                yield Row(rule, self._cases[rule], counts)
+                yield Row(rule, self._cases[rule] or max(counts.values()), counts)
 
     def _blame_refusals(self) -> None:
         """Blame a refused valid case on what the refusal names, or else on a limit at which it stands.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from kling_contracts.cases.answers import ExpectedAnswers
 from kling_contracts.cases.case import Case
 from kling_contracts.contract import Contract
 from kling_contracts.facts.measuring import Measurement
@@ -15,7 +16,7 @@ from kling_contracts.unknown import Absent, Unknown
 
 
 def vector(case: Case, contract: Contract) -> dict[str, Any]:
-    """Return the row of a case with its facts and verdicts; `case.schema.json` describes both.
+    """Return the row of a case with its facts, verdicts and expected answer; `case.schema.json` describes them.
 
     The broken rules are those of the case's label. The facts are measured, and `Contract.report` tells the rules that
     hold from those that nobody can judge. Raises `ValueError` where the contract has no operation of the case's name.
@@ -26,7 +27,7 @@ def vector(case: Case, contract: Contract) -> dict[str, Any]:
     routed = contract.request_rules.route(case.request)
     sent = routed if isinstance(routed, Violation) else contract.request_rules.payload(case.request, routed)
     is_judged = not case.breaks & contract.request_rules.rules.keys() and not isinstance(sent, Violation)
-    row, facts = case.to_json(), {}
+    row, facts = {**case.to_json(), "expects": ExpectedAnswers(contract).of(case).to_json()}, {}
     if is_judged:
         payload = operation.read(sent).payload
         facts = _facts(operation, payload, FactSources(case.world))

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
+from kling_contracts.cases.answers import tables_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.texts import key_of
 from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.flagged import Flagged
 from kling_contracts.facts.lookup import Lookup
-from kling_contracts.facts.made_worlds import ALIASED, DEFAULTS, FLAGGED_WORD, NEIGHBOURS, NOW_MS, Neighbours
+from kling_contracts.facts.made_worlds import ALIASED, DEFAULTS, FLAGGED_WORD, NEIGHBOURS, NOW_MS, Neighbours, many
 from kling_contracts.facts.making import Amount, Entry, OwnText
 from kling_contracts.facts.media import Media
 from kling_contracts.facts.world import NESTED_TABLES, TABLES, Face, World
@@ -33,6 +34,7 @@ class WorldMaker:
             if table in World.__dataclass_fields__ and fact not in self._inner:
                 self._tables.setdefault(table, []).append(fact)
         self._words = (FLAGGED_WORD,) if any(isinstance(fact.provider, Flagged) for fact in facts) else ()
+        self._pages = [name for name in tables_shown(model.contract, model.operation) if name not in self._tables]
         self._codes: dict[str, CodeType] = {}
         self._kept: dict[tuple[object, ...], Callable[[Filled], Any]] = {}
 
@@ -41,12 +43,13 @@ class WorldMaker:
         tables = [(name, self._table(name, facts, ghost)) for name, facts in self._tables.items()]
         made = {name: f"{name}(v)" for name, _ in tables}
         made |= {name: f"v[{key!r}]" for name, key in self._numbers} | {"flagged_words": repr(self._words)}
+        made |= {name: f"many({name!r}, v['n'])" for name in self._pages}
         body = ", ".join(f"{name}={code}" for name, code in made.items())
         source = f"lambda v: World({NOW_MS}, {body})"
         code = self._codes.get(source)
         if code is None:
             code = self._codes[source] = compile(source, "<world>", "eval")
-        make: Callable[[Filled], World] = eval(code, {"World": World, **dict(tables)})
+        make: Callable[[Filled], World] = eval(code, {"World": World, "many": many, **dict(tables)})
         return make
 
     def _table(self, name: str, facts: list[Fact], ghost: Assignment) -> Callable[[Filled], Any]:

@@ -4,6 +4,7 @@ Neighbours make sure that a server is found which takes any entry, the first one
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.facts.task import Task
@@ -56,10 +57,32 @@ KINDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "that never ends": {"begins_ms": NOW_MS - 1, "ends_ms": None},
         "that has just succeeded": {"begins_ms": NOW_MS - 1, "ends_ms": NOW_MS},
         "that has just failed": {"ends_ms": NOW_MS, "succeeds": False, "message": "The video could not be made."},
-        "that succeeded long ago": {"created_ms": 1, "begins_ms": 2, "ends_ms": 3, "video_ms": 59_999},
+        "that succeeded long ago": {
+            "created_ms": 10**6,
+            "begins_ms": 10**6 + 1,
+            "ends_ms": 10**6 + 2,
+            "video_ms": 59_999,
+        },
     },
 }
 """By table, what entries may hold that no rule asks for and an answer shows."""
+MANY: Final = (31, 0, 1, 2, 3)
+"""How many entries a table has of which answers show a page: more than a page's usual size, none, and a few."""
+
+
+@cache
+def many(table: str, number: int) -> Mapping[str, Any]:
+    """Return a table of which answers show a page; `number` tells cases apart."""
+    records = {}
+    for place in range(MANY[number % len(MANY)]):
+        kind = KINDS[table][list(KINDS[table])[place % len(KINDS[table])]]
+        name = str(700_000_000_000_001_000 + place)
+        made_ms = kind.get("created_ms", NOW_MS - 100_000) - place
+        changed = {**kind, "id": name, "created_ms": made_ms, "external_task_id": f"many-{place}" if place % 2 else ""}
+        records[name] = _TASK._replace(**{**changed, "begins_ms": max(made_ms, changed.get("begins_ms", made_ms))})
+    return records
+
+
 ALIASED: Final = "700000000000000006"
 """The id of an entry that a field names by another of its members."""
 

@@ -1,5 +1,6 @@
 """Holding the answers of a server against the labels of what it was asked."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 from kling_contracts import Contract, Operation, Rule, Violation
 from kling_contracts.audits.audit import Audit, Kind
 from kling_contracts.audits.findings import CallVerdict, FindingCounter
+from kling_contracts.cases.answers import ExpectedAnswers
 from kling_contracts.cases.case import Case
 from kling_mock_server.testing.fuzzing.target import Answer
 from kling_mock_server.testing.fuzzing.trials import AdaptedCase
@@ -30,6 +32,7 @@ class Judging:
         self.unread: Counter[str] = Counter()
         """Answers that say nothing about the request, by text."""
         self._tally = FindingCounter(contract, operations)
+        self._expected = ExpectedAnswers(contract)
         self._names_rules = False
 
     def judge(self, trial: AdaptedCase, answer: Answer) -> None:
@@ -41,12 +44,29 @@ class Judging:
         elif answer.accepted:
             self.let_through += bool(breaks)
             self._tally.add(case, breaks, CallVerdict(True, str(answer)))
+            if not breaks:
+                self._look_into(case, answer)
         elif self._says_nothing(case, answer):
             self.unread[str(answer)] += 1
         elif trial.certain or _names(answer, breaks):
             self._tally.add(case, breaks, CallVerdict(False, str(answer), frozenset(answer.named or ())))
             if breaks:
                 self._refused(case, answer)
+                self._look_into(case, answer)
+
+    def _look_into(self, case: Case, answer: Answer) -> None:
+        """Hold what an answer says against the schema of its response, and in a world of ours against what is right."""
+        wrong = dict(self._expected.broken_schema(case, answer.status, answer.body))
+        if self.known_sender and not case.breaks and not wrong:
+            wrong = dict(self._expected.of(case).differences(answer.body))
+        operation = "" if not wrong else self._operation(case)
+        for where, text in wrong.items():
+            place = re.sub("/[0-9]+", "/-", where)
+            self._tally.found(Kind.CONTENT, [f"{operation} {place}"], case, f"{where} {text}")
+
+    def _operation(self, case: Case) -> str:
+        routed = self.contract.request_rules.route(case.request)
+        return "" if isinstance(routed, Violation) else routed.operation.name
 
     def audit(self, target: str, reasons: Mapping[str, str], otherwise: str) -> Audit:
         """Return the result; `reasons` and `otherwise` say why a rule could not be judged."""

@@ -30,6 +30,8 @@ class Answer(NamedTuple):
     crash: str = ""
     lost: bool = False
     """Whether nothing came back at all."""
+    body: Any = None
+    """The whole answer, decoded."""
 
     @property
     def accepted(self) -> bool:
@@ -158,7 +160,7 @@ def read(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         return Answer(status, crash=f"answered {status} without the envelope: {_shown(body)}")
     named = headers.get(VIOLATIONS_HEADER.lower())
     rules = None if named is None else tuple(filter(None, (one.strip() for one in named.split(","))))
-    return Answer(status, envelope["code"], envelope["message"], rules)
+    return Answer(status, envelope["code"], envelope["message"], rules, body=envelope)
 
 
 def _is_envelope(value: Any) -> bool:

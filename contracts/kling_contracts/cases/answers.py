@@ -1,0 +1,250 @@
+"""Expected answers: what a right answer to a case holds, read from the documents, and how an answer differs from it.
+
+`x-entry`, `x-shows` and `x-there` of a response's schema say which entry of the world it is about, and what of it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.cases.case import Case
+from kling_contracts.contract import Contract
+from kling_contracts.facts.measuring import Measurement
+from kling_contracts.facts.sources import FactSources
+from kling_contracts.facts.world import World
+from kling_contracts.jsonio.json_pointer import pointer
+from kling_contracts.jsonio.keywords import Checker, Path, Schema
+from kling_contracts.judging.operation import Operation
+from kling_contracts.judging.report import Violation
+from kling_contracts.unknown import Unknown
+
+
+class _Nothing:
+    """Stands for what the documents say nothing about."""
+
+
+_NOTHING: Final = _Nothing()
+
+
+class Expected(NamedTuple):
+    """The answer to a case, as far as the documents say it."""
+
+    status: int
+    code: int
+    data: Any = _NOTHING
+    """Members of an accepted request's `data`; of an object only some may be named, of an array every item."""
+    absent: tuple[str, ...] = ()
+    """JSON Pointers of members that are not there."""
+    any_order: tuple[str, ...] = ()
+    """JSON Pointers of arrays whose items may come in any order."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the member `expects` of a row; `case.schema.json` describes it."""
+        lists = {"absent": list(self.absent), "any_order": list(self.any_order)}
+        data = {} if self.data is _NOTHING else {"data": self.data}
+        return {"status": self.status, "code": self.code, **data, **{name: one for name, one in lists.items() if one}}
+
+    def differences(self, answer: Any) -> Iterator[tuple[str, str]]:
+        """Yield JSON Pointer and text of each difference between `data` of an answer and what is expected of it."""
+        data = answer.get("data") if isinstance(answer, Mapping) else None
+        wrong = [] if self.data is _NOTHING else list(self._between(self.data, data, ("data",)))
+        there = (where for where in self.absent if _at(answer, where) is not _NOTHING)
+        # In another order the items have other places.
+        yield from wrong or ((where, "is there, and should not be") for where in there)
+
+    def _between(self, expected: Any, found: Any, path: Path) -> Iterator[tuple[str, str]]:
+        where = pointer(path)
+        if isinstance(expected, dict):
+            for name, value in expected.items():
+                if isinstance(found, dict) and name in found:
+                    yield from self._between(value, found[name], (*path, name))
+                else:
+                    yield pointer((*path, name)), f"is missing; expected: {value!r}"
+        elif isinstance(expected, list) and isinstance(found, list) and len(found) == len(expected):
+            yield from self._of_items(expected, found, path)
+        elif isinstance(expected, list):
+            many = f"{len(found)} items" if isinstance(found, list) else "no array"
+            yield where, f"is {many}; expected: {len(expected)}"
+        elif found != expected or isinstance(found, bool) is not isinstance(expected, bool):
+            yield where, f"is {found!r:.200}; expected: {expected!r:.200}"
+
+    def _of_items(self, expected: list[Any], found: list[Any], path: Path) -> Iterator[tuple[str, str]]:
+        places = [range(len(found)) if pointer(path) in self.any_order else (index,) for index in range(len(expected))]
+        wrong = [
+            index
+            for index, value in enumerate(expected)
+            if not any(self._is_like(value, found[place], path) for place in places[index])
+        ]
+        if wrong and all(any(self._is_like(expected[index], one, path) for one in found) for index in wrong):
+            yield pointer(path), f"is in another order; item {wrong[0]} should be {expected[wrong[0]]!r:.200}"
+            return
+        for index in wrong:
+            if len(places[index]) == 1:
+                yield from self._between(expected[index], found[index], (*path, index))
+            else:
+                yield pointer(path), f"holds no item with {expected[index]!r:.200}"
+
+    def _is_like(self, expected: Any, found: Any, path: Path) -> bool:
+        return next(self._between(expected, found, path), None) is None
+
+
+class ExpectedAnswers:
+    """Reads the expected answers of one contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._checkers: dict[tuple[str, int], Checker | None] = {}
+
+    def of(self, case: Case) -> Expected:
+        """Return what a right answer to a case holds, whose world is all that the server knows."""
+        routed = self._contract.request_rules.route(case.request)
+        called = None if isinstance(routed, Violation) else routed.operation
+        if case.breaks or isinstance(routed, Violation) or called is None:
+            rules = self._contract.rules_of([called] if called else [])
+            first = next(rule for rule in rules.values() if rule.id in case.breaks)
+            return Expected(first.status, first.code)
+        payload = called.read(self._contract.request_rules.payload(case.request, routed)).payload
+        measured = called.facts.measure(payload, FactSources(case.world))
+        reader = _Reader(self._contract, called, payload, case.world, measured)
+        schema = self._schema(called, 200)
+        data = reader.shown(schema.get("properties", {}).get("data", {}), None, ("data",)) if schema else _NOTHING
+        return Expected(200, 0, data, tuple(reader.absent), tuple(reader.any_order))
+
+    def broken_schema(self, case: Case, status: int, answer: Any) -> Iterator[tuple[str, str]]:
+        """Yield JSON Pointer and text of each keyword that an answer breaks of the response with its status."""
+        routed = self._contract.request_rules.route(case.request)
+        if isinstance(routed, Violation):
+            return
+        key = routed.operation.name, status
+        if key not in self._checkers:
+            schema = self._schema(routed.operation, status)
+            components = self._contract.document.get("components", {})
+            self._checkers[key] = Checker({**schema, "components": components}) if schema else None
+        checker = self._checkers[key]
+        for fault in checker.broken(answer) if checker else ():
+            yield fault.pointer, fault.message
+
+    def _schema(self, operation: Operation, status: int) -> Schema | None:
+        body = self._contract.document["paths"][operation.paths[0]][operation.method.lower()]
+        response = resolved(self._contract, body["responses"].get(str(status), {}))
+        content: Schema = next(iter(response.get("content", {}).values()), {})
+        return resolved(self._contract, content["schema"]) if "schema" in content else None
+
+
+def tables_shown(contract: Contract, operation: Operation) -> tuple[str, ...]:
+    """Return the tables of a world of which answers to an operation show a page."""
+    body = contract.document["paths"][operation.paths[0]][operation.method.lower()]
+    return tuple(dict.fromkeys(_tables(body["responses"])))
+
+
+def _tables(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        entry = node.get("x-entry")
+        if isinstance(entry, Mapping) and "table" in entry:
+            yield entry["table"]
+        for child in node.values():
+            yield from _tables(child)
+
+
+def resolved(contract: Contract, node: Schema) -> Schema:
+    """Return what a reference within the document leads to, and any other node as it is."""
+    while "$ref" in node:
+        target: Any = contract.document
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        node = target
+    return node
+
+
+class _Reader:
+    """Reads one expected answer."""
+
+    def __init__(
+        self, contract: Contract, operation: Operation, payload: Any, world: World, measured: Measurement
+    ) -> None:
+        self._contract = contract
+        self._operation = operation
+        self._payload = payload
+        self._world = world
+        self._measured = measured
+        self.absent: list[str] = []
+        self.any_order: list[str] = []
+
+    def shown(self, schema: Schema, entry: Any, path: Path) -> Any:
+        """Return what stands at a node, as far as the documents say it."""
+        about, schema = schema.get("x-entry"), resolved(self._contract, schema)
+        if about and schema.get("type") == "array":
+            return self._items(about, schema["items"], path)
+        if about:
+            entry = self._measured.entry(about["fact"])
+        if "x-shows" in schema:
+            return self._value(schema["x-shows"], entry)
+        members = {}
+        for name, child in schema.get("properties", {}).items():
+            there = resolved(self._contract, child).get("x-there")
+            if there and self._read(entry, there) is False:
+                self.absent.append(pointer((*path, name)))
+            else:
+                members[name] = self.shown(child, entry, (*path, name))
+        said = {name: value for name, value in members.items() if value is not _NOTHING}
+        return said or _NOTHING
+
+    def _items(self, about: Mapping[str, Any], schema: Schema, path: Path) -> Any:
+        entries = self._page(about) if "table" in about else self._inside(about)
+        if entries is None:
+            return _NOTHING
+        if "table" not in about:
+            self.any_order.append(pointer(path))
+        return [self.shown(schema, entry, (*path, index)) for index, entry in enumerate(entries)]
+
+    def _page(self, about: Mapping[str, Any]) -> list[Any] | None:
+        table = getattr(self._world, about["table"])
+        if table is None:
+            return None
+        defaults = {name: parameter.default for name, parameter in self._operation.parameters.items()}
+        asked = {**defaults, **self._payload}
+        number, size = asked[about["number"]], asked[about["size"]]
+        newest = sorted(table.values(), key=lambda one: -getattr(one, about["newest"]))
+        return newest[int((number - 1) * size) : int(number * size)]
+
+    def _inside(self, about: Mapping[str, Any]) -> list[Any] | None:
+        table = self._read(self._measured.entry(about["fact"]), about["each"])
+        return None if table is _NOTHING else [{"id": name, **one._asdict()} for name, one in table.items()]
+
+    def _value(self, shows: Any, entry: Any) -> Any:
+        if isinstance(shows, str):
+            return self._read(entry, shows)
+        ((kind, name),) = shows.items()
+        if kind == "payload":
+            return self._payload.get(name, _NOTHING) if isinstance(self._payload, dict) else _NOTHING
+        if kind == "world":
+            found = getattr(self._world, name)
+            return _NOTHING if found is None else found
+        value = self._read(entry, name)
+        if kind == "given":
+            return value or _NOTHING
+        return value if value is _NOTHING else seconds(value)
+
+    def _read(self, entry: Any, name: str) -> Any:
+        if entry is None or isinstance(entry, Unknown):
+            return _NOTHING
+        value = entry[name] if isinstance(entry, dict) else getattr(entry, name)
+        if callable(value):
+            value = _NOTHING if self._world.now_ms is None else value(self._world.now_ms)
+        return _NOTHING if value is None else value
+
+
+def seconds(duration_ms: int) -> str:
+    """Return a duration of at least 0 ms as the API writes it: a string in seconds, the shortest decimal."""
+    whole, rest = divmod(duration_ms, 1000)
+    return f"{whole}.{rest:03}".rstrip("0").rstrip(".")
+
+
+def _at(value: Any, where: str) -> Any:
+    for step in where.split("/")[1:]:
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return _NOTHING
+    return value
