@@ -1,15 +1,15 @@
-"""Schema keywords: jsonschema-rs judges, the messages are ours.
+"""Schema keywords: what is not plainly valid jsonschema-rs judges; the messages are ours.
 
 Its own texts quote the value, and a refused `sound_file` would put megabytes of audio into a log.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-import jsonschema_rs
-
+from kling_contracts.jsonio import plain_validity
 from kling_contracts.jsonio.json_pointer import pointer
 
 MAX_ITEMS: Final = 100
@@ -43,14 +43,28 @@ class Checker:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._validator = jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=False)
         self._told: dict[tuple[object, ...], BrokenKeyword] = {}
-        self.is_valid = self._validator.is_valid
+        self._source = plain_validity.source_of(schema)
+        if self._source is None:
+            # Now, since it refuses what is no schema.
+            self._validator  # noqa: B018
+
+    @cached_property
+    def _validator(self) -> Any:
+        import jsonschema_rs
+
+        return jsonschema_rs.Draft202012Validator(dict(self._schema), validate_formats=False)
+
+    @cached_property
+    def _is_plainly_valid(self) -> plain_validity.PlainlyValid:
+        return plain_validity.compiled(self._source) if self._source else lambda value: False
 
     def broken(self, value: Any) -> list[BrokenKeyword]:
         """Return every keyword that `value` breaks; raises `TypeError` for what is not a JSON value."""
+        if self._is_plainly_valid(value):
+            return []
         try:
-            if self.is_valid(value):
+            if self._validator.is_valid(value):
                 return []
             return self._found(_bounded(value, self._schema), self._validator.iter_errors) or self._found(
                 value, self._first
@@ -64,6 +78,8 @@ class Checker:
         return self._faults(errors(given), given, numeric)
 
     def _first(self, value: Any) -> Iterator[Any]:
+        import jsonschema_rs
+
         # The validator makes all its errors at once, which for a huge value takes minutes.
         try:
             self._validator.validate(value)
