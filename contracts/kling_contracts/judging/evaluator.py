@@ -162,10 +162,10 @@ def _expressions(rules: tuple[Rule, ...]) -> list[Expression]:
 
 
 def _refuse_unknown_keywords(schema: Schema, name: str) -> None:
-    from difflib import get_close_matches
-
     for keyword in schema:
         if keyword not in KEYWORDS and keyword not in _ANNOTATIONS and not keyword.startswith("x-"):
+            from difflib import get_close_matches
+
             near = get_close_matches(keyword, (*KEYWORDS, *_ANNOTATIONS), n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise RuleError(f"the schema keyword {keyword!r} at {name or 'the body'} cannot be made a rule{hint}")

@@ -7,6 +7,7 @@ the schema of `self` and of `facts`.
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.rules.cel_parser import COMPARISONS, Roots, Term, access, parse
@@ -96,13 +97,16 @@ def all_hold(own: Iterable[Expression], of_fields: Mapping[str, Iterable[Express
 
     A valid payload is then judged by one call per object instead of one call per rule.
     """
+    return _Late(partial(_all_code, tuple(own), {name: tuple(below) for name, below in of_fields.items()}))
+
+
+def _all_code(own: Iterable[Expression], of_fields: Mapping[str, Iterable[Expression]]) -> ast.expr:
     codes = [expression.code() for expression in own]
     for name, expressions in of_fields.items():
         missing = ast.Compare(ast.Constant(name), [ast.NotIn()], [access("self", [])])
         held = [expression.code(name) for expression in expressions]
         codes.append(ast.BoolOp(ast.Or(), [missing, ast.BoolOp(ast.And(), [_TRUE, *held])]))
-    judge: Judge = _closure(ast.BoolOp(ast.And(), [_TRUE, _TRUE, *codes]))
-    return judge
+    return ast.BoolOp(ast.And(), [_TRUE, _TRUE, *codes])
 
 
 _PARAMETERS: Final = ast.arguments([], [ast.arg("self"), ast.arg("facts")], None, [], [], None, [])
@@ -135,17 +139,20 @@ def _comparison(term: Term) -> Comparison | None:
 
 
 class _Late:
-    """A closure that is compiled when it is first called: a rule's own is needed only once it is broken."""
+    """A closure that is compiled when it is first called: a rule's own is needed only once it is broken.
+
+    `code` is an expression, or returns one.
+    """
 
     __slots__ = ("_closure", "_code")
 
-    def __init__(self, code: ast.expr) -> None:
+    def __init__(self, code: ast.expr | Callable[[], ast.expr]) -> None:
         self._code = code
         self._closure: Any = None
 
     def __call__(self, value: Any, facts: Any) -> Any:
         if self._closure is None:
-            self._closure = _closure(self._code)
+            self._closure = _closure(self._code() if callable(self._code) else self._code)
         return self._closure(value, facts)
 
 

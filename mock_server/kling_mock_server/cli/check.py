@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +10,9 @@ from kling_mock_server.cli.input_files import files_of, read_world
 from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.report_options import deliver, report_options
 from kling_mock_server.cli.terminal import bar_width
+
+if TYPE_CHECKING:
+    from kling_contracts.facts.sources import Fetch
 
 
 @click.command()
@@ -45,14 +49,13 @@ def check(
     Example: klingkit check payload.json --world world.json --strict
     klingkit check "**/clip-*.json" --format github --report check.sarif
     """
-    from kling_mock_server.outgoing.fetch import fetcher
     from kling_mock_server.reports.check_report import check_report
     from kling_mock_server.reports.payload_checker import PayloadChecker, UnreadFile
 
     contract = chosen_contract(
         profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
     )
-    checking = PayloadChecker(contract, read_world(world_file), fetcher(fetch, contract.largest_file))
+    checking = PayloadChecker(contract, read_world(world_file), _fetch(fetch, contract.largest_file))
     results = [
         checking.judge(name, given) if isinstance(given, bytes) else UnreadFile(name, given)
         for name, given in files_of(files, leave_out=world_file)
@@ -62,3 +65,13 @@ def check(
         sys.exit(2)
     judged = [result.report for result in results if not isinstance(result, UnreadFile)]
     sys.exit(1 if any(report.violations or (strict and report.unverified) for report in judged) else 0)
+
+
+def _fetch(policy: str, largest_file: int | None) -> "Fetch":
+    if policy == "none":
+        from kling_contracts.facts.sources import unfetched
+
+        return unfetched
+    from kling_mock_server.outgoing.fetch import fetcher
+
+    return fetcher(policy, largest_file)
