@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, catalogue
+from kling_contracts.facts import world
 from kling_contracts.jsonio.plain_validity import compiled, source_of
 
 OPERATIONS = {
@@ -16,7 +17,10 @@ OPERATIONS = {
     for profile in ("documented", "upstream")
     for operation in Contract.load(profile).operations
 }
+WORLD = OPERATIONS["documented-create"].example_world_json
 SCHEMAS = {name: operation.tree.checker._schema for name, operation in OPERATIONS.items()}
+SCHEMAS["world"] = json.loads(world._SCHEMA_FILE.read_bytes())
+SCHEMAS["world"] = {**SCHEMAS["world"]["$defs"]["World"], "$defs": SCHEMAS["world"]["$defs"]}
 PLAIN = {name: compiled(source_of(schema)) for name, schema in SCHEMAS.items()}
 EXACT = {name: jsonschema_rs.validator_for(dict(schema), validate_formats=False) for name, schema in SCHEMAS.items()}
 ODD = [
@@ -70,6 +74,8 @@ def with_value(payload, path, value):
 
 
 def payloads(name):
+    if name == "world":
+        return [WORLD]
     operation = OPERATIONS[name]
     return [operation.example] if operation.example else [{"page_num": 1}, {"task_id": "1", "pageSize": 2}, {}]
 
@@ -114,6 +120,7 @@ def test_every_row_of_the_catalogue_with_its_decoded_body_agrees():
 @pytest.mark.parametrize("name", [name for name, operation in OPERATIONS.items() if operation.example])
 def test_the_example_is_plainly_valid(name):
     assert PLAIN[name](OPERATIONS[name].example)
+    assert PLAIN["world"](OPERATIONS[name].example_world_json)
 
 
 KEYWORDS = {
@@ -152,7 +159,9 @@ def test_any_keyword_at_its_limit_agrees(data):
         {"type": "string", "enum": ["a", 1]},
         {"type": "string", "enum": []},
         {"type": "object", "required": ["unknown"]},
-        {"type": "object", "additionalProperties": {"type": "string"}},
+        {"type": "object", "properties": {"x": {"type": "string"}}, "additionalProperties": {"type": "string"}},
+        {"$ref": "#/$defs/one", "$defs": {"one": {"$ref": "#/$defs/one"}}},
+        {"$ref": "#/$defs/two", "$defs": {}},
         {"type": "array"},
         {"type": "array", "items": True},
         {"type": "string", "title": 5},

@@ -12,6 +12,8 @@ PlainlyValid = Callable[[Any], bool]
 """Whether a value is valid without doubt; false leaves it open."""
 
 MAX_PLAIN_ITEMS: Final = 100
+MAX_DEPTH: Final = 12
+"""Levels of a schema that are written; one that refers to itself has more."""
 _MAX_INTEGER: Final = 2**63
 
 
@@ -21,7 +23,7 @@ def source_of(schema: Schema) -> str | None:
     A schema that it can is a correct JSON Schema.
     """
     try:
-        lines = list(_checks(schema, "value", count()))
+        lines = list(_Writer(schema.get("$defs", {})).checks(schema, "value"))
     except (_UnsupportedError, TypeError, AttributeError):
         # The latter two where it is no schema at all.
         return None
@@ -40,50 +42,77 @@ class _UnsupportedError(Exception):
     """The schema says more than these functions can check."""
 
 
-def _checks(schema: Schema, value: str, numbers: Iterator[int]) -> Iterator[str]:
-    said = {keyword for keyword in schema if keyword not in _ANNOTATIONS and not keyword.startswith("x-")}
-    if any(keyword in schema and not isinstance(schema[keyword], kind) for keyword, kind in _ANNOTATIONS.items()):
-        raise _UnsupportedError
-    kind = schema.get("type") or ("object" if said and said <= _KEYWORDS["object"] else None)
-    if not isinstance(kind, str) or kind not in _KEYWORDS or not said <= _KEYWORDS[kind] | {"type"}:
-        raise _UnsupportedError
-    yield from _refusing(_IS[kind].format(value))
-    if kind == "object":
-        yield from _object_checks(schema, value, numbers)
-    elif kind == "array":
-        yield from _array_checks(schema, value, numbers)
-    else:
-        yield from _scalar_checks(schema, value, said)
+class _Writer:
+    def __init__(self, definitions: Mapping[str, Schema]) -> None:
+        self._definitions = definitions
+        self._numbers = count()
+
+    def checks(self, schema: Schema, value: str, depth: int = 0) -> Iterator[str]:
+        said = {keyword for keyword in schema if keyword not in _ANNOTATIONS and not keyword.startswith("x-")}
+        if depth > MAX_DEPTH or _has_odd_annotation(schema):
+            raise _UnsupportedError
+        if said == {"$ref"}:
+            yield from self.checks(self._definition(schema["$ref"]), value, depth + 1)
+            return
+        kind = schema.get("type") or ("object" if said and said <= _KEYWORDS["object"] else None)
+        if not isinstance(kind, str) or kind not in _KEYWORDS or not said <= _KEYWORDS[kind] | {"type"}:
+            raise _UnsupportedError
+        yield from _refusing(_IS[kind].format(value))
+        if kind == "object":
+            yield from self._object_checks(schema, value, depth + 1)
+        elif kind == "array":
+            yield from self._array_checks(schema, value, depth + 1)
+        else:
+            yield from _scalar_checks(schema, value, said)
+
+    def _definition(self, reference: str) -> Schema:
+        schema = self._definitions.get(reference.removeprefix("#/$defs/"))
+        if schema is None:
+            raise _UnsupportedError
+        return schema
+
+    def _object_checks(self, schema: Schema, value: str, depth: int) -> Iterator[str]:
+        properties, required = schema.get("properties", {}), schema.get("required", ())
+        others = schema.get("additionalProperties", False)
+        if not set(required) <= set(properties) or len(set(required)) < len(required):
+            raise _UnsupportedError
+        if not isinstance(others, bool):
+            if properties:
+                raise _UnsupportedError
+            yield from self._map_checks(others, value, depth)
+            return
+        found = self._variable("found")
+        yield f"{found} = 0"
+        for name, declared in properties.items():
+            member = self._variable("member")
+            yield f"{member} = {value}.get({name!r}, MISSING)"
+            if name in required:
+                yield from _refusing(f"{member} is not MISSING")
+            yield f"if {member} is not MISSING:"
+            yield f"    {found} += 1"
+            yield from _indented(self.checks(declared, member, depth))
+        # A member that is not documented may be anything, and its key no text.
+        yield from _refusing(f"{found} == len({value})")
+
+    def _map_checks(self, others: Schema, value: str, depth: int) -> Iterator[str]:
+        key, member = self._variable("key"), self._variable("member")
+        yield f"for {key}, {member} in {value}.items():"
+        yield from _indented(_refusing(_IS["string"].format(key)))
+        yield from _indented(self.checks(others, member, depth))
+
+    def _array_checks(self, schema: Schema, value: str, depth: int) -> Iterator[str]:
+        least, most = schema.get("minItems", 0), min(schema.get("maxItems", MAX_PLAIN_ITEMS), MAX_PLAIN_ITEMS)
+        yield from _refusing(f"{_integer(least)} <= len({value}) <= {_integer(most)}")
+        item = self._variable("item")
+        yield f"for {item} in {value}:"
+        yield from _indented(self.checks(schema.get("items", {}), item, depth))
+
+    def _variable(self, kind: str) -> str:
+        return f"{kind}{next(self._numbers)}"
 
 
-def _object_checks(schema: Schema, value: str, numbers: Iterator[int]) -> Iterator[str]:
-    properties, required = schema.get("properties", {}), schema.get("required", ())
-    if (
-        not set(required) <= set(properties)
-        or len(set(required)) < len(required)
-        or not isinstance(schema.get("additionalProperties", False), bool)
-    ):
-        raise _UnsupportedError
-    found = f"found{next(numbers)}"
-    yield f"{found} = 0"
-    for name, declared in properties.items():
-        member = f"member{next(numbers)}"
-        yield f"{member} = {value}.get({name!r}, MISSING)"
-        if name in required:
-            yield from _refusing(f"{member} is not MISSING")
-        yield f"if {member} is not MISSING:"
-        yield f"    {found} += 1"
-        yield from _indented(_checks(declared, member, numbers))
-    # A member that is not documented may be anything, and its key no text.
-    yield from _refusing(f"{found} == len({value})")
-
-
-def _array_checks(schema: Schema, value: str, numbers: Iterator[int]) -> Iterator[str]:
-    least, most = schema.get("minItems", 0), min(schema.get("maxItems", MAX_PLAIN_ITEMS), MAX_PLAIN_ITEMS)
-    yield from _refusing(f"{_integer(least)} <= len({value}) <= {_integer(most)}")
-    item = f"item{next(numbers)}"
-    yield f"for {item} in {value}:"
-    yield from _indented(_checks(schema.get("items", {}), item, numbers))
+def _has_odd_annotation(schema: Schema) -> bool:
+    return any(keyword in schema and not isinstance(schema[keyword], kind) for keyword, kind in _ANNOTATIONS.items())
 
 
 def _scalar_checks(schema: Schema, value: str, said: set[str]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 from kling_contracts import Contract, Request, Response, Violation, __version__
@@ -216,14 +216,16 @@ _ADVANCE: Final = Checker(
 )
 
 
-_LIMITS: Final = Checker(
-    {
-        "type": "object",
-        "required": ["concurrency"],
-        "additionalProperties": False,
-        "properties": {"concurrency": {"type": ["integer", "null"], "minimum": 0, "maximum": 10_000}},
-    }
-)
+@cache
+def _limits_checker() -> Checker:
+    return Checker(
+        {
+            "type": "object",
+            "required": ["concurrency"],
+            "additionalProperties": False,
+            "properties": {"concurrency": {"type": ["integer", "null"], "minimum": 0, "maximum": 10_000}},
+        }
+    )
 
 
 def _template(path: str) -> tuple[str, str]:
@@ -280,7 +282,7 @@ def _limits(call: Call) -> dict[str, Any]:
 
 
 def _limit(call: Call) -> dict[str, Any]:
-    concurrency = _checked(call, _LIMITS)["concurrency"]
+    concurrency = _checked(call, _limits_checker())["concurrency"]
     call.account.tasks.limit(None if concurrency is None else int(concurrency))
     return _limits(call)
 
