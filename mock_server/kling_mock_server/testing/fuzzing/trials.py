@@ -130,17 +130,35 @@ def _text(asked: dict[str, Any], name: str) -> str:
 
 
 def _times(own: World, world: World, asked: dict[str, Any], names: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the times as they are, then moved along with the ends of audio, video and face."""
-    times = [whole(asked.get(name)) for name in _TIMES]
-    start, end, insert = times
+    """Yield the times as they are, then moved along with the ends of audio, video and face, then cut to what fits."""
+    start, end, insert = (whole(asked.get(name)) for name in _TIMES)
     if start is None or end is None or insert is None:
         yield {}
         return
     before, after = _ends(own, asked), _ends(world, names)
-    clips = {0, after["audio"] - before["audio"], -start}
-    inserts = {0, *(after[name] - before[name] for name in ("video", "face_start", "face_end"))}
-    for clip, by in product(sorted(clips, key=abs), sorted(inserts, key=abs)):
-        yield dict(zip(_TIMES, (start + clip, end + clip, insert + by), strict=True))
+    moved = {name: after[name] - before[name] for name in after}
+    length = end - start
+    room = min(length, after["audio"], after["video"], after["face_end"] - after["face_start"])
+    for size in dict.fromkeys([length, room] if room > 0 else [length]):
+        cut = length - size
+        clips = _nearest(start, 0, start + cut + moved["audio"])
+        inserts = _nearest(
+            insert,
+            # The distances of the case to the begin and end of the face, and to the end of the video.
+            insert + cut + moved["face_start"],
+            insert + moved["face_end"],
+            insert + cut + moved["video"],
+            # In a shorter world there may be no room for those: at the begin or the end of the face.
+            after["face_start"],
+            after["face_end"] - size,
+        )
+        for clip, begin in product(clips, inserts):
+            yield dict(zip(_TIMES, (clip, clip + size, begin), strict=True))
+
+
+def _nearest(own: int, *others: int) -> list[int]:
+    """Return the times in ms without repetition, those nearest to the case's own first."""
+    return sorted({own, *others}, key=lambda time: abs(time - own))
 
 
 def _ends(world: World, names: dict[str, Any]) -> dict[str, int]:
@@ -159,7 +177,7 @@ def _ends(world: World, names: dict[str, Any]) -> dict[str, int]:
 def _rewritten(body: bytes, members: dict[str, Any]) -> bytes:
     """Put values in place of those of the same kind, in the text: the rest of the bytes may be what a case is about."""
     for name, value in members.items():
-        kind = rb'"[^"\\]+"' if isinstance(value, str) else rb"-?[0-9]+"
+        kind = rb'"[^"\\]*"' if isinstance(value, str) else rb"-?[0-9]+"
         pattern = rb'("%s"\s*:\s*)%s' % (name.encode(), kind)
         body = re.sub(pattern, partial(_put, json.dumps(value).encode()), body)
     return body
