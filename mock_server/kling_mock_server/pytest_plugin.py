@@ -87,7 +87,7 @@ def kling_respx(
         handle = mount(router, kling_base_url, **kling_options)
         with closing(handle.responder), _recorded(request, handle.responder):
             yield handle
-    # Whatever the test made of the error: what it tried was not the mock.
+    # The test may have swallowed the error: the host that it asked for was not the mock's.
     if unseen:
         pytest.fail(str(unseen[0]), pytrace=False)
 

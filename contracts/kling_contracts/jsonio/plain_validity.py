@@ -1,6 +1,6 @@
 """A JSON Schema written as one Python function that answers yes to plainly valid values, as most payloads are.
 
-Where it does not, jsonschema-rs decides: the function knows the usual keywords and Python's own JSON types alone.
+In every other case jsonschema-rs decides: the function knows the usual keywords and Python's own JSON types alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 class TextLimits:
     """The limits of `x-mock-rules`, by the name of a field at any depth; none where the documents have no such rule.
 
-    Of an array the first `MAX_ITEMS` are looked at: no operation keeps more of one.
+    The first `MAX_ITEMS` of an array are looked at: no operation keeps more of one.
     """
 
     def __init__(self, contract: Contract) -> None:

@@ -11,7 +11,7 @@ USUAL_BYTES: Final = 2048
 MAX_LARGE_BYTES: Final = 16 * 1024 * 1024
 """Bytes of the texts of all larger tasks of an account; the oldest of them make room."""
 _CHARACTER_BYTES: Final = 4
-"""Of a text that is not ASCII, at most."""
+"""At most, for a text that is not ASCII."""
 
 
 def note_size(rows: Transaction, task: Task, outbox: Outbox | None) -> list[str]:

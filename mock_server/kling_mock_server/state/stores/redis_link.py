@@ -1,6 +1,6 @@
 """Connections to one Redis or Valkey server: the only module that knows redis-py.
 
-Of redis-py this uses the pool, the connections and the parser of URLs. Its pipeline and its lock were measured
+It uses the pool, the connections and the parser of URLs of redis-py. Its pipeline and its lock were measured
 against the exchanges here, with three reads and three writes in a change: a pipeline that watches a key sends each
 command by itself until MULTI and takes 1.3 times the time, with the lock 2.9 times. Besides, it reports a connection
 that broke during EXEC as a conflict (`WatchError`): a change that was written would be done again. Its retry would
