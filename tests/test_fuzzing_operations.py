@@ -227,3 +227,65 @@ def test_a_refusal_without_the_documented_members_is_found():
     result = attacked("list", change=change)
 
     assert ("list /code", Kind.CONTENT) in {(finding.rule, finding.kind) for finding in result.findings}
+
+
+def forgetful(path_ends, edit):
+    """A server whose answer to a look-up is right for a task of the world, and wrong for one that was just created."""
+    created = set()
+
+    def change(request, answer):
+        given = answer(request)
+        if request.path.startswith("/_mock"):
+            created.clear()
+        elif given.status == 200 and request.method == "POST" and request.path == CREATE:
+            created.add(json.loads(given.body)["data"]["task_id"])
+        elif given.status == 200 and created and request.path.endswith(path_ends(created)):
+            envelope = json.loads(given.body)
+            return replace(given, body=json.dumps({**envelope, "data": edit(envelope["data"])}).encode())
+        return given
+
+    return change
+
+
+SEQUENCES = {
+    "another time of creation": (forgetful(tuple, member("created_at", value=5)), "query /data/created_at"),
+    "a task without the caller's id": (
+        forgetful(tuple, member("task_info", "external_task_id", value="")),
+        "query /data/task_info/external_task_id",
+    ),
+    "a list without the newest": (forgetful(lambda created: CREATE, lambda data: []), "list /data"),
+    "always the first page": (
+        forgetful(lambda created: CREATE, lambda data: [{**task, "task_id": "1"} for task in data]),
+        "list /data/-/task_id",
+    ),
+}
+
+
+@pytest.fixture
+def sequences_alone(monkeypatch):
+    """Leave out all cases but sequences."""
+    monkeypatch.setattr("kling_mock_server.testing.fuzzing.catalogue", lambda contract, operation: ())
+    monkeypatch.setattr("kling_mock_server.testing.fuzzing.server_catalogue", lambda contract, operation: ())
+
+
+@pytest.mark.parametrize(("change", "rule"), SEQUENCES.values(), ids=SEQUENCES)
+def test_what_only_a_sequence_of_requests_tells_is_found(sequences_alone, change, rule):
+    result = attacked("create", "query", "list", change=change)
+
+    assert {(finding.rule, finding.kind) for finding in result.findings} == {(rule, Kind.CONTENT)}
+
+
+def test_a_server_that_takes_an_external_id_twice_is_found(sequences_alone):
+    def change(request, answer):
+        given = answer(request)
+        if "external-task-id-duplicate" in given.headers.get("X-Contract-Violations", ""):
+            return answer(replace(request, body=request.body.replace(b'"external_task_id"', b'"x_unknown"')))
+        return given
+
+    result = attacked("create", "query", "list", change=change)
+
+    assert ("external-task-id-duplicate", Kind.ACCEPTED) in {(one.rule, one.kind) for one in result.findings}
+
+
+def test_the_mock_keeps_what_it_was_told(sequences_alone):
+    assert not attacked("create", "query", "list").findings

@@ -10,6 +10,7 @@ from kling_contracts.cases.case import Case
 from kling_contracts.contract import Contract
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.sources import FactSources
+from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import World
 from kling_contracts.jsonio.json_pointer import pointer
 from kling_contracts.jsonio.keywords import Checker, Path, Schema
@@ -22,7 +23,7 @@ class _Nothing:
     """Stands for what the documents say nothing about."""
 
 
-_NOTHING: Final = _Nothing()
+NOTHING: Final = _Nothing()
 
 
 class Expected(NamedTuple):
@@ -30,7 +31,7 @@ class Expected(NamedTuple):
 
     status: int
     code: int
-    data: Any = _NOTHING
+    data: Any = NOTHING
     """Members of an accepted request's `data`; of an object only some may be named, of an array every item."""
     absent: tuple[str, ...] = ()
     """JSON Pointers of members that are not there."""
@@ -40,14 +41,14 @@ class Expected(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         """Return the member `expects` of a row; `case.schema.json` describes it."""
         lists = {"absent": list(self.absent), "any_order": list(self.any_order)}
-        data = {} if self.data is _NOTHING else {"data": self.data}
+        data = {} if self.data is NOTHING else {"data": self.data}
         return {"status": self.status, "code": self.code, **data, **{name: one for name, one in lists.items() if one}}
 
     def differences(self, answer: Any) -> Iterator[tuple[str, str]]:
         """Yield JSON Pointer and text of each difference between `data` of an answer and what is expected of it."""
         data = answer.get("data") if isinstance(answer, Mapping) else None
-        wrong = [] if self.data is _NOTHING else list(self._between(self.data, data, ("data",)))
-        there = (where for where in self.absent if _at(answer, where) is not _NOTHING)
+        wrong = [] if self.data is NOTHING else list(self._between(self.data, data, ("data",)))
+        there = (where for where in self.absent if value_at(answer, where) is not NOTHING)
         # In another order the items have other places.
         yield from wrong or ((where, "is there, and should not be") for where in there)
 
@@ -105,8 +106,8 @@ class ExpectedAnswers:
         payload = called.read(self._contract.request_rules.payload(case.request, routed)).payload
         measured = called.facts.measure(payload, FactSources(case.world))
         reader = _Reader(self._contract, called, payload, case.world, measured)
-        schema = self._schema(called, 200)
-        data = reader.shown(schema.get("properties", {}).get("data", {}), None, ("data",)) if schema else _NOTHING
+        schema = _schema_of(self._contract, called, 200)
+        data = reader.shown(schema.get("properties", {}).get("data", {}), None, ("data",)) if schema else NOTHING
         return Expected(200, 0, data, tuple(reader.absent), tuple(reader.any_order))
 
     def broken_schema(self, case: Case, status: int, answer: Any) -> Iterator[tuple[str, str]]:
@@ -116,18 +117,45 @@ class ExpectedAnswers:
             return
         key = routed.operation.name, status
         if key not in self._checkers:
-            schema = self._schema(routed.operation, status)
+            schema = _schema_of(self._contract, routed.operation, status)
             components = self._contract.document.get("components", {})
             self._checkers[key] = Checker({**schema, "components": components}) if schema else None
         checker = self._checkers[key]
         for fault in checker.broken(answer) if checker else ():
             yield fault.pointer, fault.message
 
-    def _schema(self, operation: Operation, status: int) -> Schema | None:
-        body = self._contract.document["paths"][operation.paths[0]][operation.method.lower()]
-        response = resolved(self._contract, body["responses"].get(str(status), {}))
-        content: Schema = next(iter(response.get("content", {}).values()), {})
-        return resolved(self._contract, content["schema"]) if "schema" in content else None
+
+def page_of(contract: Contract, operation: Operation) -> Mapping[str, str] | None:
+    """Return the `x-entry` of an operation whose answer is a page; None for any other."""
+    schema = _schema_of(contract, operation, 200) or {}
+    about: Mapping[str, str] = schema.get("properties", {}).get("data", {}).get("x-entry", {})
+    return about if "table" in about else None
+
+
+def kept_members(contract: Contract, look_up: Operation, answer: Any) -> Any:
+    """Return those members of an answer that a later look-up shows again: they do not hang on the clock."""
+    schema = _schema_of(contract, look_up, 200) or {}
+    node = resolved(contract, schema.get("properties", {}).get("data", {}))
+    return _kept(contract, node, value_at(answer, "/data"))
+
+
+def _kept(contract: Contract, node: Schema, value: Any) -> Any:
+    members = {}
+    for name, child in node.get("properties", {}).items():
+        schema = resolved(contract, child)
+        if isinstance(value, Mapping) and name in value:
+            is_fixed = schema.get("x-shows") in Task._fields
+            found = value[name] if is_fixed else _kept(contract, schema, value[name])
+            if is_fixed or found:
+                members[name] = found
+    return members
+
+
+def _schema_of(contract: Contract, operation: Operation, status: int) -> Schema | None:
+    body = contract.document["paths"][operation.paths[0]][operation.method.lower()]
+    response = resolved(contract, body["responses"].get(str(status), {}))
+    content: Schema = next(iter(response.get("content", {}).values()), {})
+    return resolved(contract, content["schema"]) if "schema" in content else None
 
 
 def tables_shown(contract: Contract, operation: Operation) -> tuple[str, ...]:
@@ -185,13 +213,13 @@ class _Reader:
                 self.absent.append(pointer((*path, name)))
             else:
                 members[name] = self.shown(child, entry, (*path, name))
-        said = {name: value for name, value in members.items() if value is not _NOTHING}
-        return said or _NOTHING
+        said = {name: value for name, value in members.items() if value is not NOTHING}
+        return said or NOTHING
 
     def _items(self, about: Mapping[str, Any], schema: Schema, path: Path) -> Any:
         entries = self._page(about) if "table" in about else self._inside(about)
         if entries is None:
-            return _NOTHING
+            return NOTHING
         if "table" not in about:
             self.any_order.append(pointer(path))
         return [self.shown(schema, entry, (*path, index)) for index, entry in enumerate(entries)]
@@ -208,29 +236,29 @@ class _Reader:
 
     def _inside(self, about: Mapping[str, Any]) -> list[Any] | None:
         table = self._read(self._measured.entry(about["fact"]), about["each"])
-        return None if table is _NOTHING else [{"id": name, **one._asdict()} for name, one in table.items()]
+        return None if table is NOTHING else [{"id": name, **one._asdict()} for name, one in table.items()]
 
     def _value(self, shows: Any, entry: Any) -> Any:
         if isinstance(shows, str):
             return self._read(entry, shows)
         ((kind, name),) = shows.items()
         if kind == "payload":
-            return self._payload.get(name, _NOTHING) if isinstance(self._payload, dict) else _NOTHING
+            return self._payload.get(name, NOTHING) if isinstance(self._payload, dict) else NOTHING
         if kind == "world":
             found = getattr(self._world, name)
-            return _NOTHING if found is None else found
+            return NOTHING if found is None else found
         value = self._read(entry, name)
         if kind == "given":
-            return value or _NOTHING
-        return value if value is _NOTHING else seconds(value)
+            return value or NOTHING
+        return value if value is NOTHING else seconds(value)
 
     def _read(self, entry: Any, name: str) -> Any:
         if entry is None or isinstance(entry, Unknown):
-            return _NOTHING
+            return NOTHING
         value = entry[name] if isinstance(entry, dict) else getattr(entry, name)
         if callable(value):
-            value = _NOTHING if self._world.now_ms is None else value(self._world.now_ms)
-        return _NOTHING if value is None else value
+            value = NOTHING if self._world.now_ms is None else value(self._world.now_ms)
+        return NOTHING if value is None else value
 
 
 def seconds(duration_ms: int) -> str:
@@ -239,12 +267,13 @@ def seconds(duration_ms: int) -> str:
     return f"{whole}.{rest:03}".rstrip("0").rstrip(".")
 
 
-def _at(value: Any, where: str) -> Any:
+def value_at(value: Any, where: str) -> Any:
+    """Return what stands at a JSON Pointer; `NOTHING` where nothing does."""
     for step in where.split("/")[1:]:
         if isinstance(value, Mapping) and step in value:
             value = value[step]
         elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
             value = value[int(step)]
         else:
-            return _NOTHING
+            return NOTHING
     return value

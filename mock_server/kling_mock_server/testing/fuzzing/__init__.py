@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain, cycle, islice
 from typing import Final, NamedTuple
 
@@ -19,6 +20,7 @@ from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_mock_server.outgoing.hosts import is_loopback
 from kling_mock_server.testing.fuzzing.judging import Judging
 from kling_mock_server.testing.fuzzing.report import server_ways
+from kling_mock_server.testing.fuzzing.sequences import followed, makers
 from kling_mock_server.testing.fuzzing.target import Answer, Target, TargetError
 from kling_mock_server.testing.fuzzing.trials import (
     AdaptedCase,
@@ -125,7 +127,7 @@ class _Attack:
     def run(self, progress: Progress | None) -> Audit:
         """Send everything, unless there is a reason to stop."""
         stopped = ""
-        total = None if self.options.n is None else len(self._rows()) + self.options.n
+        total = None if self.options.n is None else len(self._rows) + self.options.n
         try:
             for number, trial in self._trials():
                 self.judging.judge(trial, self._ask(trial))
@@ -134,11 +136,26 @@ class _Attack:
                     break
                 if progress:
                     progress(number, total)
+            if not stopped:
+                self._follow()
         except KeyboardInterrupt:
             stopped = INTERRUPTED
         self._clean_up()
         audit = self.judging.audit(self.target.base, self._left_out(), self._because())
         return replace(audit, stopped=stopped, ways=server_ways(self.target.base, controlled=self.controlled))
+
+    def _follow(self) -> None:
+        """Send what only several requests tell, where a world can be loaded and valid requests are sent."""
+        if not self.controlled or self.options.only_invalid or self.options.rules:
+            return
+        for maker in makers(self.contract, self.operations):
+            self.target.put_world(maker.row.world, self.token)
+            for wrong in followed(self.contract, self.operations, maker, self._ask_next):
+                self.judging.note(wrong)
+        self.loaded = None
+
+    def _ask_next(self, case: Case) -> Answer:
+        return self.target.ask(with_token(case, self.token).request)
 
     def _trials(self) -> Iterator[tuple[int, AdaptedCase]]:
         fit = only_broken(self._fit()) if self.options.only_invalid else self._fit()
@@ -155,7 +172,7 @@ class _Attack:
         return case.breaks.isdisjoint(ignore) and not (rules and case.breaks and case.breaks.isdisjoint(rules))
 
     def _cases(self) -> Iterator[Case]:
-        return chain(self._rows(), islice(self._generated(), self.options.n))
+        return chain(self._rows, islice(self._generated(), self.options.n))
 
     def _generated(self) -> Iterator[Case]:
         """Yield cases without end: of each operation as many as it has rules, in turn."""
@@ -167,6 +184,7 @@ class _Attack:
         ]
         return (next(streams[index]) for _, index in cycle(sorted(turns)))
 
+    @cached_property
     def _rows(self) -> Sequence[Case]:
         rows = [catalogue(self.contract, operation=one.name) for one in self.operations]
         if self.controlled:

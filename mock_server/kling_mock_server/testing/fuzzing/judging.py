@@ -10,6 +10,7 @@ from kling_contracts.audits.audit import Audit, Kind
 from kling_contracts.audits.findings import CallVerdict, FindingCounter
 from kling_contracts.cases.answers import ExpectedAnswers
 from kling_contracts.cases.case import Case
+from kling_mock_server.testing.fuzzing.sequences import Wrong
 from kling_mock_server.testing.fuzzing.target import Answer
 from kling_mock_server.testing.fuzzing.trials import AdaptedCase
 
@@ -63,6 +64,10 @@ class Judging:
         for where, text in wrong.items():
             place = re.sub("/[0-9]+", "/-", where)
             self._tally.found(Kind.CONTENT, [f"{operation} {place}"], case, f"{where} {text}")
+
+    def note(self, wrong: Wrong) -> None:
+        """Count an answer that does not fit those before it."""
+        self._tally.found(wrong.kind, [wrong.rule], wrong.case, wrong.detail)
 
     def _operation(self, case: Case) -> str:
         routed = self.contract.request_rules.route(case.request)
