@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What CI ran with: `make constraints` renews it. The bounds that users get are in pyproject.toml.
 INSTALL := -m pip install --quiet --constraint constraints.txt
-SOURCES := openapi contracts mock_server examples tests conftest.py
+SOURCES := openapi contracts mock_server examples tests conftest.py hatch_build.py
 
-.PHONY: help serve test check bench wheel-test matrix matrix-lowest matrix-highest constraints cases docs readings screenshots lint-openapi nightly hostile soak schemathesis format clean
+.PHONY: help serve test check bench wheel-test release-check matrix matrix-lowest matrix-highest constraints cases docs readings screenshots lint-openapi nightly hostile soak schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
@@ -14,6 +14,7 @@ help:
 	@echo "make check       ruff and mypy --strict"
 	@echo "make bench       what it costs, as ratios; exits 1 past a target"
 	@echo "make wheel-test  what packing can lose, against the installed wheel"
+	@echo "make release-check  builds, checks, installs and follows the README, as before a release"
 	@echo "make matrix      a slice of the suite on every Python here, lowest and highest dependencies"
 	@echo "make docs        the outputs that the documents show, from real runs"
 	@echo "make hostile     hundreds of thousands of hostile requests; minutes"
@@ -48,6 +49,19 @@ wheel-test: $(VENV)/test
 	build/venv/bin/python -m pip install --quiet --upgrade pip
 	build/venv/bin/python $(INSTALL) build/wheel/*.whl --group test
 	KLINGKIT_INSTALLED=1 build/venv/bin/python -m pytest -n auto -o pythonpath=tests $(WHEEL_TESTS)
+
+# What an index and its users would get: built, checked as the index does, installed afresh, the README run with it.
+release-check: $(VENV)/test
+	rm -rf build/release && mkdir -p build/release
+	$(BIN)/python -m build --outdir build/release/dist .
+	$(PYTHON) -m venv --clear build/release/tools
+	build/release/tools/bin/python $(INSTALL) twine
+	build/release/tools/bin/python -m twine check --strict build/release/dist/*
+	$(PYTHON) -m venv --clear build/release/installed
+	build/release/installed/bin/python -m pip install --quiet build/release/dist/*.whl
+	build/release/installed/bin/klingkit --version
+	$(BIN)/python -m pytest tests/test_docs.py -k README
+	@echo "build/release/dist is ready"
 
 # A slice of the suite on each Python and on the lowest and the highest version of every dependency.
 matrix: $(VENV)/matrix

@@ -1,6 +1,8 @@
 """What users install: the wheel and the sdist, built here and looked into."""
 
+import email
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -48,6 +50,37 @@ def wheel(built):
     (path,) = built.glob("*.whl")
     with zipfile.ZipFile(path) as archive:
         yield archive
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel):
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    return email.message_from_bytes(wheel.read(name))
+
+
+def test_the_long_description_links_to_nothing_that_an_index_does_not_have(metadata):
+    text = metadata.get_payload()
+    targets = re.findall(r"\]\(([^)]+)\)", text)
+    assert [target for target in targets if not target.startswith(("https://", "http://", "#"))] == []
+    assert "src=" not in text
+
+
+def test_the_long_description_is_the_readme(metadata):
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    text = metadata.get_payload()
+    assert text.startswith((ROOT / "README.md").read_text(encoding="utf-8").splitlines()[0])
+    # A relative link has become its words.
+    assert "docs/offline.md walks through" in text
+
+
+def test_the_package_says_what_it_plugs_into_and_what_it_ran_on(metadata):
+    classifiers = metadata.get_all("Classifier")
+    assert {"Framework :: Pytest", "Framework :: Hypothesis", "Framework :: Flask", "Typing :: Typed"} <= set(
+        classifiers
+    )
+    assert metadata["Requires-Python"] == ">=3.11"
+    # No address of the project is invented.
+    assert metadata.get_all("Project-URL") is None
 
 
 @pytest.mark.parametrize("name", DATA)
@@ -102,7 +135,7 @@ def test_what_is_installed_is_light():
 
 def test_the_version_is_written_once():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["dynamic"] == ["version"]
+    assert project["dynamic"] == ["version", "readme"]
 
 
 @pytest.mark.skipif("KLINGKIT_INSTALLED" not in os.environ, reason="only where the wheel is what is tested")
