@@ -104,7 +104,11 @@ def killed(url, rounds=3, seconds=2.0, clients=4):
     with running("--fetch", "none", "--store", url) as served:
         lost = sum(_status(served.port, task_id) != 200 for task_id in acknowledged)
     found = f"{len(acknowledged)} acknowledged, {lost} lost"
-    return Line(f"kill -9, {rounds} times, {url.partition(':')[0]}", found, bool(acknowledged) and not lost)
+    return Line(
+        f"kill -9, {rounds} times, {'SQLite' if url.startswith('sqlite') else 'Redis'}",
+        found,
+        bool(acknowledged) and not lost,
+    )
 
 
 def _create_until_it_ends(port, acknowledged):
@@ -211,8 +215,8 @@ def main():
             idle_connections,
             active_clients,
             *(lambda url=url: killed(url) for url in lasting),
-            held_tasks,
             stored_tasks,
+            held_tasks,
         ]
         for run in runs:
             line = run()
