@@ -358,3 +358,19 @@ def test_any_request_at_all_is_answered_in_the_envelope(client, method, path, au
     answer = client.open(environ_overrides=environ)
     assert answer.status_code < 500
     assert method == "HEAD" or is_envelope(answer)
+
+
+def warnings_of(app, caplog, *, processes):
+    for _ in range(2):
+        app.test_client().get("/_mock/health", environ_overrides={"wsgi.multiprocess": processes})
+    return [record.message for record in caplog.records if "several processes" in record.message]
+
+
+def test_several_processes_on_a_memory_each_are_warned_about_once(caplog):
+    (warning,) = warnings_of(new_app(), caplog, processes=True)
+    assert "create_app(store='sqlite:///mock.db')" in warning
+
+
+def test_one_process_or_a_store_that_is_shared_needs_no_warning(caplog, tmp_path):
+    assert warnings_of(new_app(), caplog, processes=False) == []
+    assert warnings_of(new_app(store=f"sqlite:///{tmp_path}/mock.db"), caplog, processes=True) == []

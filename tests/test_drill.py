@@ -762,6 +762,18 @@ def commands():
         yield running
 
 
+@pytest.mark.parametrize(("given", "kept"), [({}, ""), ({"NO_PROXY": "intra.example"}, "intra.example,")])
+def test_no_proxy_stands_between_a_client_and_the_mock(commands, monkeypatch, given, kept):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    program = "import os, urllib.request as u; print(os.environ['NO_PROXY'], u.proxy_bypass('127.0.0.1'))"
+    ended = commands.run([sys.executable, "-c", program], {}, PATIENCE_S)
+    assert ended.output.strip() == f"{kept}127.0.0.1,localhost,::1 True"
+
+
 def sleeping(pid_file):
     """A program that starts another one; both sleep."""
     child = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep({PATIENCE_S * 10})"

@@ -1,5 +1,6 @@
 """The Flask adapter: one WSGI application over the responder."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, Unpack
@@ -15,8 +16,15 @@ from kling_mock_server.adapters.options import MockOptions, new_responder
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.failures.wire import DETACH, WiredResponse
 from kling_mock_server.protocol.names import NOT_PLAYED_HEADER
+from kling_mock_server.state.stores.store import MemoryStore
 
 Environ = dict[str, Any]
+
+_LOG: Final = logging.getLogger("klingkit")
+_MANY_PROCESSES: Final = (
+    "several processes serve this mock, and each keeps tasks in a memory of its own: a task of one is unknown to the "
+    "others; give all of them one store, as in create_app(store='sqlite:///mock.db')"
+)
 
 NOT_PLAYED: Final = "not played; only `klingkit serve`, the pytest fixtures and httpx mounts can"
 
@@ -54,6 +62,7 @@ class MockApp(flask.Flask):
     def __init__(self, responder: Responder, file_origin: str = "") -> None:
         super().__init__(__name__, static_folder=None)
         self._file_origin = file_origin
+        self._is_warned = False
         self.session_interface = self._no_sessions = _NoSessions()
         self.responder = responder
         self.config["MAX_CONTENT_LENGTH"] = responder.largest_body
@@ -98,7 +107,14 @@ class MockApp(flask.Flask):
             or self.session_interface is not self._no_sessions
         )
 
+    def _warn_of_processes(self) -> None:
+        self._is_warned = True
+        if isinstance(self.responder.accounts.store, MemoryStore):
+            _LOG.warning(_MANY_PROCESSES)
+
     def _answer(self, environ: Environ) -> Response:
+        if not self._is_warned and environ.get("wsgi.multiprocess"):
+            self._warn_of_processes()
         try:
             answer = self._respond(environ)
         except Exception as error:

@@ -33,6 +33,18 @@ class Ended(NamedTuple):
     """The end of what it printed."""
 
 
+def _without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which no proxy stands between a client and this machine, where the mock is."""
+    # Clients read one spelling, or the other first.
+    own = {name: environment.get(name, "") for name in ("no_proxy", "NO_PROXY")}
+    known = own["no_proxy"] or own["NO_PROXY"]
+    hosts = ",".join(filter(None, (known, *_THIS_MACHINE)))
+    return {**environment, **dict.fromkeys(own, hosts)}
+
+
+_THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
+
+
 class Commands:
     """Runs commands, from several threads if need be; leaving the block stops those that still run."""
 
@@ -59,7 +71,7 @@ class Commands:
 
         Raises `OSError` where it cannot be started.
         """
-        process = self._started(words, {**os.environ, **variables})
+        process = self._started(words, {**_without_proxy(os.environ), **variables})
         assert process.stdout is not None, "it is a pipe"
         tail = _Tail(process.stdout)
         status: int | None = None
