@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 INSTALL := -m pip install --quiet --constraint constraints.txt
 SOURCES := openapi contracts mock_server examples tests conftest.py hatch_build.py
 
-.PHONY: help serve test check bench wheel-test release-check matrix matrix-lowest matrix-highest constraints cases docs readings screenshots lint-openapi nightly hostile soak schemathesis format clean
+.PHONY: help serve test check bench bench-peers wheel-test release-check matrix matrix-lowest matrix-highest constraints cases docs readings screenshots lint-openapi nightly hostile soak schemathesis format clean
 
 help:
 	@echo "make serve       the mock on http://127.0.0.1:8080 (PORT=0 picks a free port)"
 	@echo "make test        the test suite"
 	@echo "make check       ruff and mypy --strict"
 	@echo "make bench       what it costs, as ratios; exits 1 past a target"
+	@echo "make bench-peers the same call against Steady, Prism and WireMock, from npm"
 	@echo "make wheel-test  what packing can lose, against the installed wheel"
 	@echo "make release-check  builds, checks, installs and follows the README, as before a release"
 	@echo "make matrix      a slice of the suite on every Python here, lowest and highest dependencies"
@@ -37,6 +38,10 @@ check: $(VENV)/test
 
 bench: $(VENV)/test
 	cd tests && ../$(BIN)/python -m bench
+
+# Other mock servers beside it, from npm into build/peers.
+bench-peers: $(VENV)/test
+	cd tests && ../$(BIN)/python -m bench.peers
 
 # What packing can lose: files, entry points, commands, and what only an installed package has. `make test` has the rest.
 WHEEL_TESTS := $(addprefix tests/test_,package.py document.py prose.py contract.py cases.py companions.py cli.py \

@@ -4,6 +4,7 @@ import base64
 import copy
 import io
 import json
+import tempfile
 import time
 import tracemalloc
 from dataclasses import replace
@@ -24,20 +25,23 @@ BODY = json.dumps(EXAMPLE, ensure_ascii=False).encode()
 
 
 def figures():
-    yield Figure("collect_violations(the example) / json.loads of it", _valid(), 3)
-    yield Figure("collect_violations(six errors) / of the example", _six_errors(), 10)
+    yield Figure("collect_violations(the example) / json.loads of it", _judged(EXAMPLE, WORLD), 1.5)
+    yield Figure("collect_violations(the example) without a world / json.loads of it", _judged(EXAMPLE, None), 2)
+    yield Figure("collect_violations(six errors) / json.loads of the example", _judged(six_errors(), WORLD), 6)
     yield Figure("collect_violations(a 5 MB upload) / json.loads + b64decode of it", _upload(), 1.5)
-    yield Figure("full pipeline / bare Flask echo, in process", _pipeline(), 1.05)
+    yield Figure("full pipeline / bare Flask echo, in process", _pipeline(), 0.8)
+    yield Figure("a request with six errors / bare Flask echo of the example, in process", _refused(), 1.3)
+    yield Figure("a create on SQLite / in memory", _stored(), 2.5)
     yield Figure("an API request once the page was looked at / before", _looked_at(), 1.03)
     yield Figure("memory of 10,000 tasks", _memory(), 10, "MB")
     yield Figure("slowest of the hostile 5 MB files", _hostile(), 0.25, "s")
 
 
-def _valid():
-    return ratio(lambda: CONTRACT.collect_violations(EXAMPLE, WORLD), lambda: json.loads(BODY), 4000)
+def _judged(payload, world):
+    return ratio(lambda: CONTRACT.collect_violations(payload, world), lambda: json.loads(BODY), 1000)
 
 
-def _six_errors():
+def six_errors():
     broken = copy.deepcopy(EXAMPLE)
     broken["session_id"] = 4
     broken["face_choose"][0] |= {
@@ -48,9 +52,7 @@ def _six_errors():
         "original_audio_volume": -1,
     }
     assert len(CONTRACT.collect_violations(broken, WORLD)) == 6
-    return ratio(
-        lambda: CONTRACT.collect_violations(broken, WORLD), lambda: CONTRACT.collect_violations(EXAMPLE, WORLD), 2000
-    )
+    return broken
 
 
 def _upload():
@@ -66,10 +68,28 @@ def _upload():
     return ratio(lambda: CONTRACT.collect_violations(json.loads(body), WORLD), base, 5, rounds=9)
 
 
-def _pipeline():
+def _bare():
     bare = flask.Flask("bare")
     bare.post(CONTRACT.operation.paths[0])(lambda: flask.jsonify(flask.request.get_json()))
-    return ratio(_caller(create_app()), _caller(bare), 1000)
+    return _caller(bare)
+
+
+def _pipeline():
+    return ratio(_caller(create_app()), _bare(), 1000)
+
+
+def _refused():
+    body = json.dumps(six_errors()).encode()
+    return ratio(_caller(create_app(), body, "400 BAD REQUEST"), _bare(), 1000)
+
+
+def _stored():
+    with tempfile.TemporaryDirectory() as folder:
+        stored = create_app(store=f"sqlite:///{folder}/bench.db")
+        try:
+            return ratio(_caller(stored), _caller(create_app()), 200, rounds=9)
+        finally:
+            stored.responder.close()
 
 
 def _looked_at():
@@ -84,14 +104,14 @@ def _looked_at():
     return ratio(_caller(looked_at), _caller(never), 1000)
 
 
-def _caller(app):
+def _caller(app, body=BODY, expected="200 OK"):
     """Call an application as a server does, without the test client's own cost."""
     environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": CONTRACT.operation.paths[0],
         "QUERY_STRING": "",
         "CONTENT_TYPE": "application/json",
-        "CONTENT_LENGTH": str(len(BODY)),
+        "CONTENT_LENGTH": str(len(body)),
         "HTTP_AUTHORIZATION": "Bearer bench",
         "HTTP_HOST": "127.0.0.1",
         "SERVER_NAME": "127.0.0.1",
@@ -105,9 +125,9 @@ def _caller(app):
     statuses = []
 
     def call():
-        answer = app({**environ, "wsgi.input": io.BytesIO(BODY)}, lambda status, headers: statuses.append(status))
+        answer = app({**environ, "wsgi.input": io.BytesIO(body)}, lambda status, headers: statuses.append(status))
         b"".join(answer)
-        assert statuses.pop() == "200 OK"
+        assert statuses.pop() == expected
 
     return call
 

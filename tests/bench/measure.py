@@ -1,7 +1,9 @@
 """Ratios of CPU time, taken in turn within one run: other people's load inflates both sides alike."""
 
 import gc
+import re
 import resource
+import shutil
 import statistics
 import subprocess
 import time
@@ -38,6 +40,15 @@ def cpu_of_run(command, **options) -> float:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def instructions_of(command, **options) -> float | None:
+    """Return the millions of instructions of one run of a command, which no load adds to; None without valgrind."""
+    if not shutil.which("valgrind"):
+        return None
+    counting = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    done = subprocess.run([*counting, *command], check=True, capture_output=True, text=True, **options)
+    return int(re.search(r"Collected : (\d+)", done.stderr)[1]) / 1e6
 
 
 def ratio(

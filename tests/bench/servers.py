@@ -14,12 +14,14 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bench.measure import Figure, cpu_of_run
+from bench.in_process import six_errors
+from bench.measure import Figure, cpu_of_run, instructions_of
 from kling_contracts import Contract
 
 OPERATION = Contract.load().operation
 PATH = OPERATION.paths[0]
 BODY = json.dumps(OPERATION.example).encode()
+SIX = json.dumps(six_errors()).encode()
 HEADERS = {"Authorization": "Bearer bench", "Content-Type": "application/json"}
 
 BARE = f"""
@@ -38,17 +40,32 @@ BARE_SERVE = [sys.executable, "-c", BARE]
 
 
 def figures():
-    yield Figure("full pipeline / bare Flask echo, behind waitress", _throughput(), 1.05)
+    yield Figure("full pipeline / bare Flask echo, behind waitress", _throughput(), 0.9)
+    yield Figure(
+        "a request with six errors / bare Flask echo of the example, behind waitress", _throughput(SIX, 400), 1.6
+    )
     yield Figure("cold `klingkit serve` to its first answer / bare Flask on waitress", _cold_start(), 1.15)
-    yield Figure("`klingkit --help` / cold bare Flask on waitress", _command(["--help"]), 0.5)
+    yield Figure("`klingkit --help` / cold bare Flask on waitress", _command(["--help"]), 0.32)
     payload = Path(__file__).with_name("payload.json")
     payload.write_bytes(BODY)
     try:
         yield Figure("`klingkit check FILE` / cold bare Flask on waitress", _command(["check", str(payload)]), 0.5)
+        yield from _by_instructions(payload)
     finally:
         payload.unlink()
     yield Figure("CPU that the recording proxy adds to a call", _proxy(), 1.0, "ms")
     yield Figure("delay of a healthy request beside 20 half-sent bodies", _slow_neighbours(), 50, "ms")
+
+
+def _by_instructions(payload):
+    """The two short commands against an import of what the bare server needs: Flask and waitress."""
+    base = instructions_of([sys.executable, "-c", "import flask, waitress.server"], env=ENVIRONMENT)
+    if base is None:
+        print("| instructions | valgrind is missing here: not counted | |")
+        return
+    for name, arguments in (("--help", ["--help"]), ("check FILE", ["check", str(payload)])):
+        counted = instructions_of([sys.executable, *COMMAND, *arguments], env=ENVIRONMENT)
+        yield Figure(f"`klingkit {name}` / import of Flask and waitress, instructions", counted / base, 1)
 
 
 @contextmanager
@@ -70,14 +87,14 @@ def cpu_of(process):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def post(connection):
-    connection.request("POST", PATH, BODY, HEADERS)
+def post(connection, body=BODY, status=200):
+    connection.request("POST", PATH, body, HEADERS)
     answer = connection.getresponse()
-    assert answer.status == 200, answer.status
+    assert answer.status == status, answer.status
     answer.read()
 
 
-def _throughput(times=4000, rounds=9):
+def _throughput(body=BODY, status=200, times=2000, rounds=7):
     with serving(SERVE) as (ours, our_port), serving(BARE_SERVE) as (bare, bare_port):
         servers = [(ours, http.client.HTTPConnection("127.0.0.1", our_port))]
         servers.append((bare, http.client.HTTPConnection("127.0.0.1", bare_port)))
@@ -86,8 +103,9 @@ def _throughput(times=4000, rounds=9):
             used = []
             for process, connection in servers:
                 start = cpu_of(process)
+                sent, expected = (body, status) if process is ours else (BODY, 200)
                 for _ in range(times):
-                    post(connection)
+                    post(connection, sent, expected)
                 used.append(cpu_of(process) - start)
             ratios.append(used[0] / used[1])
         return statistics.median(ratios)
