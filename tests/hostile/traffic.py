@@ -149,7 +149,7 @@ class Traffic:
                 lambda: b'{"face_choose":[' + b"{}," * (size // 3) + b"{}]}",
                 lambda: json.dumps(dict.fromkeys(map(str, range(size // 20)), 1)).encode(),
                 lambda: b'"' + b"\\ud800" * (size // 6) + b'"',
-                lambda: json.dumps(payload(audio_id="", sound_file=self._chance.choice(_sounds()))).encode(),
+                lambda: json.dumps(payload(audio_id="", sound_file=self._chance.choice(sounds()))).encode(),
             )
         )()
 
@@ -167,5 +167,6 @@ _ODD_HEADERS = (
 
 
 @cache
-def _sounds():
+def sounds():
+    """Return the hostile files in Base64."""
     return [base64.b64encode(content).decode() for content in hostile_files().values()]
