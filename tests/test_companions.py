@@ -154,7 +154,6 @@ IDENTIFICATIONS = [
     pytest.param(given(), {"video-source-missing"}, id="no source"),
     pytest.param(given(video_id="", video_url=""), {"video-source-missing"}, id="two empty sources"),
     pytest.param(given(video_id=VIDEO_ID, video_url=VIDEO_URL), {"video-source-conflict"}, id="two sources"),
-    pytest.param(given(video_url=None), {"video_url.type"}, id="a null"),
     pytest.param(given(video_url=["x"]), {"video_url.type"}, id="a URL in an array"),
     pytest.param(given(video_id=825465778199224381), {"video_id.type"}, id="an id that is a number"),
     pytest.param((request(IDENTIFY, []), {}), {"body.type"}, id="an array"),
@@ -222,6 +221,12 @@ IDENTIFICATIONS = [
 @pytest.mark.parametrize(("asked", "rules"), IDENTIFICATIONS)
 def test_a_video_is_judged_at_every_boundary(contract, asked, rules):
     assert broken(*asked, contract) == rules
+
+
+def test_a_null_is_no_text_where_documented_and_absent_upstream():
+    asked = given(video_url=None)
+    assert broken(*asked, CONTRACTS["documented"]) == {"video_url.type"}
+    assert broken(*asked, CONTRACTS["upstream"]) == {"video-source-missing"}
 
 
 def test_the_tables_of_rows_break_every_rule_of_identify():

@@ -63,7 +63,7 @@ def test_the_settings_mute_no_check(tmp_path):
 
     settings = tomllib.loads((tmp_path / "schemathesis.toml").read_text())
 
-    assert settings["checks"] == {"contract_rules": {"fail_under": 94}}
+    assert settings["checks"] == {"contract_rules": {"fail_under": 100}}
 
 
 def test_the_command_does_without_schemathesis():

@@ -21,7 +21,7 @@ _FACE: Final = Face(0, 10_000)
 _TASK: Final = Task(
     "",
     "",
-    NOW_MS - 2000,
+    NOW_MS - 3000,
     NOW_MS - 1000,
     NOW_MS,
     True,
@@ -114,7 +114,7 @@ NEIGHBOURS: Final[Mapping[str, Neighbours]] = {
     "external_task_ids": Neighbours({"taken": None}, {}),
     "tasks": Neighbours(
         {"700000000000000005": _TASK._replace(id="700000000000000005", external_task_id="another", ends_ms=None)},
-        {"1": _TASK._replace(id="1", created_ms=NOW_MS - 2001, video_ms=2000)},
+        {"1": _TASK._replace(id="1", created_ms=NOW_MS - 3001, video_ms=2500)},
     ),
 }
 """By table; an entry whose id a rule compares something with is left out."""

@@ -8,7 +8,7 @@ from kling_contracts.http import JSON_TYPE
 from kling_mock_server.testing.receivers.callbacks import STATUSES, CallbackMaker, SentCallback, encoded
 from kling_mock_server.testing.receivers.forging import FORGED, GOOD_SIGNATURES, body_signed_as
 
-_DAY_MS: Final = 86_400_000
+_DAY_MS: Final = 24 * 3_600_000
 
 
 def catalogue(make: CallbackMaker, *, is_signed: bool) -> Iterator[SentCallback]:
