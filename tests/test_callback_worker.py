@@ -19,7 +19,7 @@ from kling_mock_server.failures.scenarios import scenario_from_json
 from kling_mock_server.outgoing import callback_worker
 from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
-from kling_mock_server.outgoing.webhooks import Attempt, Targets
+from kling_mock_server.outgoing.webhooks import Attempt, Targets, post
 from kling_mock_server.state import outbox, tables
 from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.accounts import Accounts
@@ -782,13 +782,28 @@ def test_a_process_that_was_held_up_past_its_lease_sends_nothing_any_more(receiv
     assert receiver.statuses == EACH_CHANGE
 
 
+def test_a_process_that_is_held_up_while_it_connects_sends_nothing(later):
+    def held_up(url, *rest):
+        later.by_ms = outbox.LEASE_MS
+        return post(url, *rest)
+
+    store = MemoryStore()
+    with responder_on(store) as responder, receiving() as receiver:
+        state, due = killed_while_sending(responder, receiver.url)
+        account = responder.accounts.of_token("key")
+        assert CallbackSender(Targets(), post=held_up).attempt(account, due) is None
+        assert (receiver.received, list(account.journal.entries)[1:]) == ([], [])
+        # Another try may follow at once.
+        assert state.transaction(taking(receiver.url)).outbox == due.outbox
+
+
 @pytest.mark.parametrize(
     ("after_ms", "timeout_s"), [(0, 5.0), (outbox.LEASE_MS - 5000, 5.0), (outbox.LEASE_MS - 1, 0.001)]
 )
 def test_an_attempt_ends_with_its_lease(after_ms, timeout_s, monkeypatch):
     timeouts = []
 
-    def answer(url, body, headers, timeout_s):
+    def answer(url, body, headers, timeout_s, may_send):
         timeouts.append(timeout_s)
         return Attempt(200, "")
 

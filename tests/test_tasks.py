@@ -521,7 +521,7 @@ class Receiver:
         self.status = status
         self.bodies = []
 
-    def __call__(self, url, body, headers, timeout_s):
+    def __call__(self, url, body, *_):
         self.bodies.append(json.loads(body))
         return Attempt(self.status, "")
 

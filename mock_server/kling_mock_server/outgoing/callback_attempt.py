@@ -10,7 +10,7 @@ from kling_contracts import Report
 from kling_contracts.http import JSON_TYPE
 from kling_contracts.judging.report import printable
 from kling_contracts.rules.price import Price
-from kling_mock_server.outgoing.webhooks import TIMEOUT_S, Attempt, Targets, post, signature_headers
+from kling_mock_server.outgoing.webhooks import TIMEOUT_S, Attempt, LateError, Targets, post, signature_headers
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import CALLBACK
 from kling_mock_server.protocol.task_json import state_json
@@ -25,8 +25,8 @@ _LOG: Final = logging.getLogger("klingkit")
 _WRONG_SECRET: Final = "d3Jvbmc="
 _ALL: Final = 100
 
-Post = Callable[[str, bytes, dict[str, str], float], Attempt]
-"""Sends a body with headers to a URL, once, within so many seconds."""
+Post = Callable[[str, bytes, dict[str, str], float, Callable[[], bool]], Attempt]
+"""Sends a body with headers to a URL, once, within so many seconds; `post` says what it asks before."""
 
 
 class CallbackSender(NamedTuple):
@@ -49,13 +49,13 @@ class CallbackSender(NamedTuple):
         """
         body, url = _body(account, due, self.price), due.outbox.url
         refusal = self.targets.refusal(url)
-        timeout_s = min(self.timeout_s, due.left_s())
-        if timeout_s <= 0:
+        began = perf_counter()
+        try:
+            attempt = Attempt(0, refusal) if refusal else self._posted(url, body, due)
+        except LateError:
             # This process was held up: another one may have sent this callback, and the next of the task.
             account.state.transaction(lambda rows: outbox.release(rows, due))
             return None
-        began = perf_counter()
-        attempt = Attempt(0, refusal) if refusal else self._posted(url, body, due, timeout_s)
         entry = _entry(account, due, body, attempt, round((perf_counter() - began) * 1000, 3))
         # A target that may not be called stays one: another attempt would be refused as well.
         done = attempt.delivered or bool(refusal)
@@ -64,9 +64,14 @@ class CallbackSender(NamedTuple):
         account.journal.record(entry)
         return entry
 
-    def _posted(self, url: str, body: bytes, due: Due, timeout_s: float) -> Attempt:
+    def _posted(self, url: str, body: bytes, due: Due) -> Attempt:
+        timeout_s = min(self.timeout_s, due.left_s())
+        if timeout_s <= 0:
+            raise LateError
         try:
-            return self.post(url, body, self._headers(due, body), timeout_s)
+            return self.post(url, body, self._headers(due, body), timeout_s, lambda: due.left_s() > 0)
+        except LateError:
+            raise
         except Exception as error:
             # Not of the network: another library of this process forbids sockets, for one.
             _LOG.exception("the callback to %s was not sent", printable(without_passwords(url)))

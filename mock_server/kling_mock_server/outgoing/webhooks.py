@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Final, NamedTuple
@@ -125,11 +125,26 @@ class Attempt(NamedTuple):
         return 200 <= self.status < 300
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> Attempt:
+class LateError(Exception):
+    """Nothing was sent: by the time that the receiver could be reached, it was not to be sent any more."""
+
+
+def _always() -> bool:
+    return True
+
+
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    timeout_s: float = TIMEOUT_S,
+    may_send: Callable[[], bool] = _always,
+) -> Attempt:
     """Send a body to a URL, once; blocks for `timeout_s` seconds at most, as `outgoing.connected` counts them.
 
     `url`: one that `Targets` does not refuse. Asks no proxy and follows no redirect. The status decides: an answer
-    whose body breaks off or never ends has come all the same. Raises nothing: what goes wrong is in the `Attempt`.
+    whose body breaks off or never ends has come all the same. What goes wrong is in the `Attempt`; raises `LateError`
+    alone, where `may_send` says no right before the first byte.
     """
     # At first use, like http.client in `connected`.
     from http.client import HTTPException
@@ -138,6 +153,9 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = T
     try:
         parts = urlsplit(url)
         with connected(parts, timeout_s) as connection:
+            # Asked last of all: this process may have been held up anywhere before.
+            if not may_send():
+                raise LateError
             # A receiver may have answered before it had read everything, as to a body that is too large.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request("POST", target_of(parts), body, {"User-Agent": "klingkit", **headers})
