@@ -1,19 +1,15 @@
-"""Seeded generation: the same cases for the same seed, labelled rightly, and cheap."""
+"""Seeded generation: the same cases for the same seed, labelled rightly."""
 
 import json
 import re
-import statistics
-import time
 from itertools import islice
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 
 import kling_contracts
 from kling_contracts import Contract
 from kling_contracts.cases.generator import generate
 from kling_contracts.cases.requests import SERVER_RULES
-from kling_contracts.strategies import cases
 
 CONTRACT = Contract.load()
 
@@ -131,29 +127,3 @@ def clip_end(case):
 
 def test_it_is_exported():
     assert kling_contracts.generate is generate
-
-
-def test_it_is_dozens_of_times_as_fast_as_hypothesis():
-    # `make bench` holds the figure itself, 50: here the machine may be busy with other tests.
-    assert statistics.median(drawn() / generated() for _ in range(5)) > 30
-
-
-def generated():
-    return cpu_of(lambda: sum(1 for _ in generate(3, 2000)), 2000)
-
-
-def drawn():
-    @settings(
-        max_examples=200, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=HealthCheck
-    )
-    @given(cases())
-    def draw(case):
-        pass
-
-    return cpu_of(draw, 200)
-
-
-def cpu_of(call, times):
-    start = time.process_time()
-    call()
-    return (time.process_time() - start) / times

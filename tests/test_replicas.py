@@ -1056,7 +1056,7 @@ def test_what_the_journal_keeps_of_a_request_is_bounded(url, mock_on, key):
     mock = mock_on(url)
     mock.ask("POST", f"/{'x' * 200_000}", {}, key)
     mock.create(key, **{"note" * 1000: "x"})
-    mock.create(key, callback_url=f"http://127.0.0.1:9/{'x' * 50_000}")
+    mock.create(key, callback_url=f"http://127.0.0.1:9/{'x' * 16_000}")
     assert mock.responder.resources.callback_worker.wait_until_idle(account_key(key), PATIENCE_S)
     entries = mock.journal(key)["entries"]
     # The callback may be sent before its creation is journalled.

@@ -98,7 +98,7 @@ REQUESTS = {
     "a path that is not UTF-8": ("GET", "/%ff", {}),
     "a path in Chinese": ("GET", "/对口型", {}),
     "the root": ("GET", "/", {}),
-    "the control surface": ("GET", "/_mock/limits", {}),
+    "the control surface": ("GET", "/_mock/rules/clip-too-short", {}),
     "a page of tasks": ("GET", f"{PATH}?pageNum=1000&pageSize=1", {}),
     "a page that there is not": ("GET", f"{PATH}?pageNum=0", {}),
     **{f"the method {method}": (method, PATH, {}) for method in ("HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")},

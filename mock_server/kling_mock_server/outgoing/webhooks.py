@@ -143,7 +143,7 @@ def post(
     """Send a body to a URL, once; blocks for `timeout_s` seconds at most, as `outgoing.connected` counts them.
 
     `url`: one that `Targets` does not refuse. Asks no proxy and follows no redirect. The status decides: an answer
-    whose body breaks off or never ends has come all the same. What goes wrong is in the `Attempt`; raises `LateError`
+    whose body breaks off or never ends has come all the same. A failure is in the `Attempt`; raises `LateError`
     alone, where `may_send` says no right before the first byte.
     """
     # At first use, like http.client in `connected`.

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 from kling_contracts.http import JSON_TYPE
 from kling_mock_server.testing.receivers.callbacks import STATUSES, CallbackMaker, SentCallback, encoded
 from kling_mock_server.testing.receivers.forging import FORGED, GOOD_SIGNATURES, body_signed_as
 
-_DAY_MS: Final = 24 * 3_600_000
+_DAY_MS: Final = timedelta(days=1) // timedelta(milliseconds=1)
 
 
 def catalogue(make: CallbackMaker, *, is_signed: bool) -> Iterator[SentCallback]:
