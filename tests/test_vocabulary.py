@@ -67,6 +67,11 @@ def test_a_misspelt_word_is_an_error_that_names_file_line_and_the_nearest_word(f
             "rule 'clip-too-short': fieldPath names .sound_end_tiem, no such field; did you mean .sound_end_time?",
         ),
         (
+            "fieldPath: .sound_end_time\n          evidence",
+            "fieldPath: .sound_end_tiem\n          evidence",
+            "rule 'clip-ends-with-audio': fieldPath names .sound_end_tiem, no such field; did you mean",
+        ),
+        (
             "fieldPath: [.audio_id, .sound_file]",
             "fieldPath: [.audio_id, .sound]",
             "rule 'audio-source-missing': fieldPath names .sound, no such field; did you mean .sound_file?",

@@ -6,6 +6,7 @@ A misspelt extension would otherwise drop its rule in silence.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +16,8 @@ from kling_contracts.jsonio.keywords import BrokenKeyword, Checker, readable
 from kling_contracts.jsonio.keywords import Path as Steps
 
 SCHEMA_FILE: Final = Path(__file__).with_name("overlay-vocabulary.schema.json")
+CONDITIONS: Final[Mapping[str, str]] = {"x-validations": "rule", "x-notes": "when"}
+"""The extensions whose entries hold a condition in CEL, with the member that holds it."""
 MAX_SHOWN: Final = 10
 """Mistakes that one error lists."""
 
@@ -150,7 +153,7 @@ def _unknown_schemas(effective: Document) -> Iterator[str]:
 def _misplaced(node: Any, path: Steps) -> Iterator[tuple[str, Steps, str]]:
     """Yield rule id, place within the rule, and sentence for rules in the wrong place and fields that do not exist."""
     if isinstance(node, Mapping):
-        for rule in node.get("x-validations", ()):
+        for rule in chain.from_iterable(node.get(extension, ()) for extension in CONDITIONS):
             if not _is_of_payload(path):
                 yield rule["id"], (), "it stands outside of every payload's schema, where no rule is judged"
             yield from _unknown_in_rule(rule, list(node.get("properties", ())))
@@ -187,7 +190,7 @@ def _placed(rule_id: str, place: Steps, says: str, sources: list[SourceDocument]
 
 def _rules_with(rule_id: str, node: Any, path: Steps) -> Iterator[Steps]:
     if isinstance(node, Mapping):
-        if node.get("id") == rule_id and node.keys() & {"rule", "code"}:
+        if node.get("id") == rule_id and node.keys() & {"rule", "code", "when"}:
             yield path
         for key, child in node.items():
             yield from _rules_with(rule_id, child, (*path, key))

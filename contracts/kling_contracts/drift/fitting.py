@@ -7,7 +7,7 @@ from kling_contracts.contract import Contract
 from kling_contracts.documents import loading, overlay
 from kling_contracts.documents.patches import patched
 from kling_contracts.documents.prose_coverage import Described, coverage
-from kling_contracts.documents.vocabulary import SourceDocument
+from kling_contracts.documents.vocabulary import CONDITIONS, SourceDocument
 from kling_contracts.drift.baseline import OVERLAYS, Baseline
 from kling_contracts.drift.comparing import Drift
 from kling_contracts.drift.patch import MAIN, Edit, edits_for, patch_document
@@ -120,14 +120,17 @@ def _founded_facts(name: str, declared: Document, schema: Document) -> tuple[Doc
 
 def _in_node(schema: Document, node: str, compiler: Compiler) -> Iterator[tuple[Edit, str]]:
     yield from _in_timeline(schema, compiler.facts)
-    for rule in schema.get("x-validations", ()):
-        blamed = rule.get("fieldPath", [])
-        fields = [blamed] if isinstance(blamed, str) else blamed
-        known = all(name.lstrip(".") in schema.get("properties", {}) for name in fields)
-        if not known or not _compiles(compiler, {**schema, "x-validations": [rule]}, node):
-            target = f"$.actions[*].update['x-validations'][?@.id == {quoted(rule['id'])}]"
-            why = f"{rule['id']} reads what the newer document does not have"
-            yield Edit(MAIN, {"target": target, "description": why, "remove": True}), rule["id"]
+    for extension in CONDITIONS:
+        for entry in schema.get(extension, ()):
+            blamed = entry.get("fieldPath", [])
+            fields = [blamed] if isinstance(blamed, str) else blamed
+            known = all(name.lstrip(".") in schema.get("properties", {}) for name in fields)
+            if not known or not _compiles(
+                compiler, {**schema, **dict.fromkeys(CONDITIONS, ()), extension: [entry]}, node
+            ):
+                target = f"$.actions[*].update['{extension}'][?@.id == {quoted(entry['id'])}]"
+                why = f"{entry['id']} reads what the newer document does not have"
+                yield Edit(MAIN, {"target": target, "description": why, "remove": True}), entry["id"]
     for name, child in schema.get("properties", {}).items():
         yield from _in_node(child, f"{node}.{name}".lstrip("."), compiler)
     if "items" in schema:
@@ -152,6 +155,7 @@ def _in_timeline(schema: Document, facts: Mapping[str, Any]) -> Iterator[tuple[E
 def _compiles(compiler: Compiler, schema: Document, node: str) -> bool:
     try:
         list(compiler.cel_rules(schema, node))
+        list(compiler.advice(schema))
     except RuleError:
         return False
     return True

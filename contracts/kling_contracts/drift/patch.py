@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from kling_contracts.documents.loading import COMPANIONS, PROFILES
 from kling_contracts.documents.patches import DOCUMENT_MEMBER
 from kling_contracts.documents.quotes import folded
+from kling_contracts.documents.vocabulary import CONDITIONS
 from kling_contracts.drift.baseline import OVERLAYS, Baseline
 from kling_contracts.drift.change import Change, Limit
 from kling_contracts.drift.comparing import Drift
@@ -221,31 +222,32 @@ def _field_renamed(before: str, after: str, documents: Mapping[str, Document]) -
     why = f"{before} is now {after}"
     for name in OVERLAYS:
         actions = documents[name]["actions"]
-        for rule in _rules_in(actions):
-            yield from _field_in_rule(name, rule, before, after)
+        for extension, member in CONDITIONS.items():
+            for entry in _entries_in(actions, extension):
+                yield from _field_in_entry(name, extension, member, entry, before, after)
         yield from _field_in_facts(name, documents[name], before, after)
         yield from _field_in_timeline(name, actions, before, after)
         targets = [action["target"] for action in actions if word.search(action["target"])]
         yield from _targets_changed(name, targets, word, after, why)
 
 
-def _rules_in(actions: Sequence[Action]) -> Iterator[Document]:
+def _entries_in(actions: Sequence[Action], extension: str) -> Iterator[Document]:
     for action in actions:
         if isinstance(action.get("update"), Mapping):
-            yield from action["update"].get("x-validations", ())
+            yield from action["update"].get(extension, ())
 
 
-def _field_in_rule(name: str, rule: Document, before: str, after: str) -> Iterator[Edit]:
+def _field_in_entry(name: str, extension: str, member: str, entry: Document, before: str, after: str) -> Iterator[Edit]:
     why = f"{before} is now {after}"
-    path = f"$.actions[*].update['x-validations'][?@.id == {quoted(rule['id'])}]"
-    changed = re.sub(rf"\bself\.{re.escape(before)}\b", f"self.{after}", rule["rule"])
-    if changed != rule["rule"]:
-        yield Edit(name, {"target": path, "description": why, "update": {"rule": changed}})
-    if rule.get("fieldPath") == f".{before}":
+    path = f"$.actions[*].update['{extension}'][?@.id == {quoted(entry['id'])}]"
+    changed = re.sub(rf"\bself\.{re.escape(before)}\b", f"self.{after}", entry[member])
+    if changed != entry[member]:
+        yield Edit(name, {"target": path, "description": why, "update": {member: changed}})
+    if entry.get("fieldPath") == f".{before}":
         yield Edit(name, {"target": path, "description": why, "update": {"fieldPath": f".{after}"}})
-    elif f".{before}" in rule.get("fieldPath", ()):
+    elif f".{before}" in entry.get("fieldPath", ()):
         yield from _replaced_in_list(name, f"{path}.fieldPath", f".{before}", f".{after}", why)
-    if any(quote.get("at") == f".{before}" for quote in rule.get("prose", ())):
+    if any(quote.get("at") == f".{before}" for quote in entry.get("prose", ())):
         target = f"{path}.prose[?@.at == {quoted(f'.{before}')}]"
         yield Edit(name, {"target": target, "description": why, "update": {"at": f".{after}"}})
 

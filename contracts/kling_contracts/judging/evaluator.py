@@ -18,7 +18,7 @@ from kling_contracts.judging.remedy import Subject, remedy_of
 from kling_contracts.judging.report import Note, Report, Unverified, Violation
 from kling_contracts.judging.timeline import Timeline
 from kling_contracts.rules.cel_compiler import Condition, Expression, Judge, all_hold
-from kling_contracts.rules.rule import KEYWORDS, Compiler, Rule
+from kling_contracts.rules.rule import KEYWORDS, Advice, Compiler, Rule
 from kling_contracts.unknown import UnknownFactError
 
 MAX_NOTES: Final = 20
@@ -56,6 +56,7 @@ class Node(NamedTuple):
     """Those children that are objects or arrays themselves."""
     all_hold: Judge
     """Answers at once for the rules of an object and of its scalar fields."""
+    advice: tuple[Advice, ...] = ()
 
     def all_rules(self) -> Iterator[Rule]:
         """Yield the rules of this node and of every node below it."""
@@ -137,7 +138,8 @@ class _SchemaCompiler:
             items = self.node(schema["items"], f"{name}[]", (*place, "items"), (*order, 2, None))
         inner = tuple((n, child) for n, child in children.items() if child.rules or child.children or child.items)
         deeper = tuple((n, child) for n, child in inner if child.children or child.items)
-        return Node(rules, children, items, frozenset(schema.get("required", ())), inner, deeper, _fast(rules, inner))
+        required, advice = frozenset(schema.get("required", ())), tuple(self.compiler.advice(schema))
+        return Node(rules, children, items, required, inner, deeper, _fast(rules, inner), advice)
 
     def _with_own_id(self, rule: Rule, name: str) -> Rule:
         """Return a keyword's rule; where another field of the same name has its id, under the path of its field."""
@@ -201,6 +203,7 @@ class _Evaluation:
         fields = _with_integers(value) if float in map(type, value.values()) else value
         if self._all_hold(node, fields, facts):
             inner = node.deeper
+            self._advise(node.advice, fields, path, facts)
         else:
             inner = node.inner
             self._judge_all(node.rules, fields, path, facts, self._refused_below(path))
@@ -211,6 +214,13 @@ class _Evaluation:
                 self._give_up(child, f"{path}/{name}", "the field is missing")
         if not node.children.keys() >= value.keys():
             self.notes += _notes(value, node, path)
+
+    def _advise(self, advice: tuple[Advice, ...], fields: Any, path: str, facts: Any) -> None:
+        for one in advice:
+            # An unknown is no reason for advice.
+            with suppress(UnknownFactError):
+                if one.when.holds(fields, facts):
+                    self.notes.append(Note(f"{path}/{one.field}" if one.field else path, one.says))
 
     def _all_hold(self, node: Node, fields: Any, facts: Any) -> bool:
         if self.unsound:

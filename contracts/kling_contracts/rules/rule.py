@@ -123,6 +123,16 @@ def _either(choices: tuple[str, ...]) -> str:
     return " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]])) if choices else ""
 
 
+class Advice(NamedTuple):
+    """A note on a payload that no rule refuses, declared by `x-notes`."""
+
+    when: Expression
+    """The condition under which it is given."""
+    field: str
+    """Name of the field below the node that it is about; empty: the node itself."""
+    says: str
+
+
 class Compiler(NamedTuple):
     """Turns the extensions of one operation into rules."""
 
@@ -176,6 +186,15 @@ class Compiler(NamedTuple):
                 yield self._cel_rule(entry, schema, node)
             except (LookupError, TypeError, ValueError) as error:
                 raise RuleError(f"rule {entry.get('id')!r}: {error}", entry.get("id", "")) from None
+
+    def advice(self, schema: Schema) -> Iterator[Advice]:
+        """Yield the notes that one node declares. Raises `RuleError` where a condition cannot be compiled."""
+        for entry in schema.get("x-notes", ()):
+            try:
+                when = compile_rule(entry["when"], schema, self.facts)
+            except RuleError as error:
+                raise RuleError(f"note {entry['id']!r}: {error}", entry["id"]) from None
+            yield Advice(when, entry.get("fieldPath", "").lstrip("."), entry["message"])
 
     def _keyword_rule(self, rule_id: str, keyword: str, value: Any, says: str, schema: Schema, node: str) -> Rule:
         quotes = _quotes(schema.get("x-prose", {}).get(keyword, ()), schema, node)
