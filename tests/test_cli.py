@@ -397,7 +397,7 @@ def test_rules_shows_a_rule_of_several_operations_under_each():
 def test_a_rule_that_there_is_not_is_misuse_that_names_the_nearest(command, named, hint):
     result = klingkit(*command, named)
     assert result.exit_code == 2
-    assert f"there is no rule {named!r}; {hint}" in result.stderr
+    assert f"there is no rule {named!r}; {hint}" in result.output
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
