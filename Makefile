@@ -44,8 +44,8 @@ bench-peers: $(VENV)/test
 	cd tests && ../$(BIN)/python -m bench.peers
 
 # What packing can lose: files, entry points, commands, and what only an installed package has. `make test` has the rest.
-WHEEL_TESTS := $(addprefix tests/test_,package.py document.py prose.py contract.py cases.py companions.py cli.py \
-	serve.py app.py page.py scenarios.py pytest_plugin.py example_project.py example_clients.py)
+WHEEL_TESTS := $(addprefix tests/test_,package.py document.py prose.py contract.py cli.py serve.py page.py \
+	pytest_plugin.py example_project.py example_clients.py)
 
 wheel-test: $(VENV)/test
 	rm -rf build/wheel && mkdir -p build/wheel
