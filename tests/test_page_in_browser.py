@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 
@@ -845,14 +844,10 @@ def behind(prefix):
 
     app = serving.new_app()
     server = make_server("127.0.0.1", 0, DispatcherMiddleware(_nothing, {prefix: app}), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}{prefix}"
+        with serving.in_thread(server):
+            yield f"http://127.0.0.1:{server.server_port}{prefix}"
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
         app.responder.close()
 
 

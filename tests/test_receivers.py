@@ -25,6 +25,7 @@ from kling_mock_server.testing.receivers.callbacks import CallbackMaker
 from kling_mock_server.testing.receivers.catalogue import catalogue
 from kling_mock_server.testing.receivers.checks import CHECKS
 from kling_mock_server.testing.receivers.report import receiver_report
+from support.serving import in_thread
 from support.signed_receiver import SECRET, GoodReceiver, served
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -304,15 +305,8 @@ def hookdub(monkeypatch, secret):
     from hookdub.board import Board
     from hookdub.receiver import PATH, create_receiver
 
-    server = make_server("127.0.0.1", 0, create_receiver(Board(), secret), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with in_thread(make_server("127.0.0.1", 0, create_receiver(Board(), secret), threaded=True)) as server:
         yield f"http://127.0.0.1:{server.server_port}{PATH}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from kling_mock_server.outgoing.webhooks import MAX_ANSWER_BYTES, Attempt, Targets, key_of, post, signature_headers
-from support.serving import PATIENCE_S, loopback, response
+from support.serving import PATIENCE_S, in_thread, loopback, response
 
 SECRET = "whsec_dGVzdHNlY3JldHRlc3RzZWNyZXR0ZXN0c2VjcmV0MTI="
 OTHER_SECRET = "whsec_YW5vdGhlciBzZWNyZXQsIGZvciBhIGNoYW5nZQ=="
@@ -222,14 +222,8 @@ def receiver(answer=OK, host="127.0.0.1"):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         daemon_threads = True
 
-    with Server((host, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield f"http://{f'[{host}]' if ':' in host else host}:{server.server_address[1]}", inbox
-        finally:
-            server.shutdown()
-            thread.join()
+    with in_thread(Server((host, 0), Handler)) as server:
+        yield f"http://{f'[{host}]' if ':' in host else host}:{server.server_address[1]}", inbox
 
 
 def attempted(answer, timeout_s=PATIENCE_S):

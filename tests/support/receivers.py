@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from support.serving import PATIENCE_S
+from support.serving import PATIENCE_S, in_thread
 
 HANG_UP = "hang up"
 """As an answer: none."""
@@ -125,13 +125,9 @@ def receiving(*answers, host="127.0.0.1"):
         def log_message(self, *_):
             pass
 
-    with _Server((host, 0), Handler) as server:
+    with in_thread(_Server((host, 0), Handler)) as server:
         receiver = Receiver(answers, host, server.server_address[1])
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
         try:
             yield receiver
         finally:
             receiver.release()
-            server.shutdown()
-            thread.join()

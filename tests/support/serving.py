@@ -264,6 +264,19 @@ class _Loopback(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
+def in_thread(server):
+    """Let a server of the standard library, or of werkzeug, serve until the end of the block; yields it."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
 def loopback(behave, host="127.0.0.1", *, at_once=False):
     """Serve on a free port of this machine; yields the port.
 
@@ -284,14 +297,8 @@ def loopback(behave, host="127.0.0.1", *, at_once=False):
     class Server(_Loopback):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
-    with Server((host, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with in_thread(Server((host, 0), Handler)) as server:
+        yield server.server_address[1]
 
 
 def response(content=b"", status="200 OK", headers=(), length=None):

@@ -1,11 +1,12 @@
 """A receiver of callbacks that does everything right, written on the reference library, to plant defects in."""
 
 import json
-import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from support.serving import in_thread
 
 SECRET = "whsec_a25vd24gdG8gYm90aCBzaWRlcyBvbmx5"
 
@@ -74,11 +75,5 @@ def served(receiver):
         def log_message(self, *_):
             pass
 
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/hook"
-        finally:
-            server.shutdown()
-            thread.join()
+    with in_thread(_Server(("127.0.0.1", 0), Handler)) as server:
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook"
