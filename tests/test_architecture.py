@@ -273,6 +273,17 @@ def test_importing_the_contract_parses_no_document():
     assert not loaded_by("import kling_contracts") & {"yaml", "jsonpath"}
 
 
+def test_judging_and_serving_load_nothing_that_makes_cases():
+    loaded = modules_loaded_by(
+        "from kling_contracts import Contract; Contract.load().collect_violations({}, {})\n"
+        "from kling_mock_server import create_app; create_app().test_client().get('/_mock/rules')"
+    )
+
+    made = {f"kling_contracts.facts.{name}" for name in ("making", "ways", "made_worlds", "made_files")}
+    assert "kling_contracts.facts.compiling" in loaded
+    assert {name for name in loaded if name in made or name.startswith("kling_contracts.cases.")} == set()
+
+
 def test_importing_the_documents_loads_nothing_else_of_ours():
     assert loaded_by("import kling_openapi") & set(PACKAGES) == {"kling_openapi"}
 

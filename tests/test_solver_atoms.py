@@ -10,7 +10,9 @@ from cel_expr_python import cel
 from kling_contracts import Contract
 from kling_contracts.cases.formulas import FALSE, NOT_KNOWN, TRUE, verdict
 from kling_contracts.cases.linear import variable
-from kling_contracts.facts.making import ABSENT, UNKNOWN, Nothing
+from kling_contracts.facts.provider import NO_SUCH_ID as ABSENT
+from kling_contracts.facts.provider import UNKNOWN
+from kling_contracts.unknown import Unknown
 
 CONTRACT = Contract.load()
 ENGINE = cel.NewEnv(variables=dict.fromkeys(("self", "facts"), cel.Type.DYN))
@@ -36,7 +38,7 @@ class Values(NamedTuple):
         """Read as the solver does: every number is open."""
         name = ".".join((root, *members))
         value = self.of.get(name, UNKNOWN)
-        if isinstance(value, Nothing):
+        if isinstance(value, Unknown):
             return UNKNOWN
         return variable(name) if type(value) is int else value
 
@@ -48,7 +50,7 @@ class Values(NamedTuple):
         """Return `self` and `facts`, which lack what is absent or unknown."""
         data = {"self": {}, "facts": {}}
         for name, value in self.of.items():
-            if isinstance(value, Nothing):
+            if isinstance(value, Unknown):
                 continue
             *holders, last = name.split(".")
             place = data

@@ -21,7 +21,7 @@ from kling_contracts.cases.texts import NUMBERS
 from kling_contracts.cases.variants import VARIANTS, Variant
 from kling_contracts.contract import Contract
 from kling_contracts.errors import DocumentError
-from kling_contracts.facts.making import OwnText
+from kling_contracts.facts.ways import OwnText
 from kling_contracts.judging.operation import Operation
 from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_contracts.rules.rule import Rule

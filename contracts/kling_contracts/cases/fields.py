@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from kling_contracts.cases.keywords import Schema, bounds, broken_keywords, lattice, types_of
 from kling_contracts.cases.linear import Form, Inequality, at_least_zero, variable
 from kling_contracts.errors import RuleError
-from kling_contracts.facts.making import Amount, Bound, OwnText, Way
+from kling_contracts.facts.ways import Amount, Bound, OwnText, Way
 from kling_contracts.judging.reading import CUT_FRACTION
 
 Path = tuple[str | int, ...]

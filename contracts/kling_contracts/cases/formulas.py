@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from kling_contracts.cases.linear import Form, Inequality, at_least_zero, opposite
 from kling_contracts.errors import RuleError
-from kling_contracts.facts.making import UNKNOWN, Nothing
+from kling_contracts.facts.provider import UNKNOWN
+from kling_contracts.unknown import Unknown
 
 Branch = tuple[Inequality, ...]
 Formula = tuple[Branch, ...]
@@ -44,7 +45,7 @@ class Scope(Protocol):
     """Resolves what a rule reads, for one choice of everything finite."""
 
     def read(self, root: str, members: tuple[str, ...]) -> Any:
-        """Return a `Form`, a text, an `OwnText`, a bool, `UNKNOWN` or `ABSENT`."""
+        """Return a `Form`, a text, an `OwnText`, a bool, or `UNKNOWN`."""
 
     def has(self, root: str, members: tuple[str, ...]) -> Verdict:
         """Return whether it is there."""
@@ -92,7 +93,7 @@ def conjuncts(code: ast.expr) -> list[ast.expr]:
 def verdict(code: ast.expr, scope: Scope) -> Verdict:
     """Return when an expression of the profile is true and when it is false."""
     value = _value(code, scope)
-    return value if isinstance(value, Verdict) else NOT_KNOWN if isinstance(value, Nothing) else _constant(value)
+    return value if isinstance(value, Verdict) else NOT_KNOWN if isinstance(value, Unknown) else _constant(value)
 
 
 def all_of(verdicts: list[Verdict]) -> Verdict:
@@ -128,7 +129,7 @@ def _negation(code: ast.UnaryOp, scope: Scope) -> Verdict:
 
 def _sum(code: ast.BinOp, scope: Scope) -> Any:
     left, right = _value(code.left, scope), _value(code.right, scope)
-    if isinstance(left, Nothing) or isinstance(right, Nothing):
+    if isinstance(left, Unknown) or isinstance(right, Unknown):
         return UNKNOWN
     return left.plus(right, 1 if isinstance(code.op, ast.Add) else -1)
 
@@ -167,7 +168,7 @@ def _comparison(code: ast.Compare, scope: Scope) -> Verdict:
         root, members = _dotted(right)
         return scope.has(root, (*members, str(code.left.value)))
     one, other = _value(code.left, scope), _value(right, scope)
-    if isinstance(one, Nothing) or isinstance(other, Nothing):
+    if isinstance(one, Unknown) or isinstance(other, Unknown):
         return NOT_KNOWN
     if isinstance(one, Form):
         return _ORDER[type(operator)](one, other)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from kling_contracts.cases.fields import Choice, Field, Items, KeywordLimit, OpenNumber
 from kling_contracts.cases.model import Model, above
 from kling_contracts.cases.shapes import Conjunct
-from kling_contracts.facts.making import OwnText
+from kling_contracts.facts.ways import OwnText
 from kling_contracts.jsonio.keywords import readable
 
 

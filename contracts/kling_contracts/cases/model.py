@@ -19,11 +19,14 @@ from kling_contracts.cases.keywords import Schema
 from kling_contracts.contract import Contract
 from kling_contracts.errors import RuleError
 from kling_contracts.facts.declaration import Fact
-from kling_contracts.facts.making import ABSENT, UNKNOWN, Amount, FactMaker, Nothing, OwnText, Way
+from kling_contracts.facts.making import FactMaker
 from kling_contracts.facts.members import Difference
+from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN
+from kling_contracts.facts.ways import Amount, OwnText, Way
 from kling_contracts.judging.operation import Operation
 from kling_contracts.judging.reading import NULL_IS_ABSENT
 from kling_contracts.rules.rule import Rule
+from kling_contracts.unknown import Unknown
 
 Assignment = Mapping[str, Choice]
 """A choice for every node."""
@@ -143,9 +146,9 @@ class _Scope:
         if not self._reaches(members[0]):
             return NOT_KNOWN
         entry: Any = self._model.facts.entry(members[0], self._ways)
-        if len(members) > 1 and not isinstance(entry, Nothing):
+        if len(members) > 1 and not isinstance(entry, Unknown):
             entry = self._model.facts.member(members[0], members[1], self._ways)
-        return NOT_KNOWN if entry is UNKNOWN else FALSE if entry is ABSENT else TRUE
+        return NOT_KNOWN if entry is UNKNOWN else FALSE if entry is NO_SUCH_ID else TRUE
 
     def _choice(self, members: tuple[str, ...]) -> Choice | None:
         node = self._node

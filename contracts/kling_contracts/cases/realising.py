@@ -13,7 +13,7 @@ from kling_contracts.cases.requests import HEADERS, parameter_request
 from kling_contracts.cases.texts import OwnTexts, Write, key_of
 from kling_contracts.cases.variants import Variant
 from kling_contracts.cases.worlds import WorldMaker
-from kling_contracts.facts.making import OwnText
+from kling_contracts.facts.ways import OwnText
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from kling_contracts.cases.drawing import Values
 from kling_contracts.cases.model import Model
+from kling_contracts.facts.made_files import CUT_OFF_BYTES, OTHER_BYTES, OTHER_FORMATS
 from kling_contracts.facts.made_worlds import FLAGGED_WORD
-from kling_contracts.facts.making import CUT_OFF_BYTES, OTHER_BYTES, OTHER_FORMATS, OwnText
+from kling_contracts.facts.ways import OwnText
 from kling_contracts.media import silent_audio
 
 Write = Callable[[Values, int], str]

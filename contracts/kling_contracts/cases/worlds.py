@@ -12,8 +12,8 @@ from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.flagged import Flagged
 from kling_contracts.facts.lookup import Lookup
 from kling_contracts.facts.made_worlds import ALIASED, DEFAULTS, FLAGGED_WORD, NEIGHBOURS, NOW_MS, Neighbours, many
-from kling_contracts.facts.making import Amount, Entry, OwnText
 from kling_contracts.facts.media import Media
+from kling_contracts.facts.ways import Amount, Entry, OwnText
 from kling_contracts.facts.world import NESTED_TABLES, TABLES, Face, World
 
 Filled = dict[str, Any]

@@ -1,11 +1,14 @@
 """`either`: the one of several facts whose field is given."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kling_contracts.facts.members import Constant, Member, renamed
-from kling_contracts.facts.provider import Draft, FieldPath
+from kling_contracts.facts.provider import UNKNOWN, Draft, FieldPath
 from kling_contracts.unknown import Unknown
+
+if TYPE_CHECKING:
+    from kling_contracts.facts.ways import Entry, MadeFacts, Way
 
 
 class Source(NamedTuple):
@@ -59,3 +62,15 @@ class Either(NamedTuple):
         for number, source in enumerate(self.sources, 1):
             yield f"elif chosen == {number}:"
             yield f"    {draft.value} = {draft.record(source.members(draft.members), draft.entry)}"
+
+    def found(
+        self, made: "MadeFacts", members: tuple[Member, ...], ways: "Mapping[str, Way | None]"
+    ) -> "tuple[Entry | Unknown, tuple[Member, ...]]":
+        """Return the made entry of the one source given, and the members as they are read from it."""
+        sources = [(source, made.field_of(source.fact)) for source in self.sources]
+        if any(field in ways and ways[field] is None for _, field in sources):
+            return UNKNOWN, members
+        given = [source for source, field in sources if (way := ways.get(field)) and way.text != ""]
+        if len(given) != 1:
+            return UNKNOWN, members
+        return made.entry(given[0].fact, ways), given[0].members(members)

@@ -1,10 +1,13 @@
 """`flagged`: whether moderation refuses the text of a field: whether it holds one of the world's words."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kling_contracts.facts.members import record_type
 from kling_contracts.facts.provider import Draft, FieldPath
+
+if TYPE_CHECKING:
+    from kling_contracts.facts.ways import Entry, OwnText, Recipe, Way
 
 
 class Flagged(NamedTuple):
@@ -30,3 +33,13 @@ class Flagged(NamedTuple):
         yield "else:"
         yield f"    {draft.entry} = text"
         yield f"    {draft.value} = {record}(any([word in text for word in world.{self.words}]))"
+
+    def ways(self, recipe: "Recipe", text: "str | OwnText") -> "Iterator[Way]":
+        """Yield the texts that pass moderation and those that do not; one that a rule names passes."""
+        yield recipe.way("passes moderation", text, {"flagged": False})
+        if not isinstance(text, str):
+            yield recipe.way("holds a flagged word", recipe.own("flagged"), {"flagged": True})
+
+    def unnamed(self, text: str) -> "Entry":
+        """Return what a text is that was not made."""
+        return {"flagged": False}

@@ -1,11 +1,15 @@
 """`lookup`: the entry of a table of the world under the id in a field; `of`: the entry of another fact."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kling_contracts.facts.provider import NO_SUCH_ID, Draft, FieldPath, indented, is_optional
+from kling_contracts.facts.members import Member
+from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN, Draft, FieldPath, indented, is_optional
 from kling_contracts.facts.world import TABLES
 from kling_contracts.unknown import Unknown
+
+if TYPE_CHECKING:
+    from kling_contracts.facts.ways import Entry, MadeFacts, OwnText, Recipe, Way
 
 LISTED: Final = ("listed",)
 """The entry of an id in a table of ids alone."""
@@ -77,6 +81,25 @@ class Lookup(NamedTuple):
             return f"{draft.bind(found_by)}({table}, {self.also!r}, key)"
         return f"{table}.get(key, NO_SUCH_ID)"
 
+    def ways(self, recipe: "Recipe", text: "str | OwnText") -> "Iterator[Way]":
+        """Yield what the table may hold for a text: each entry that rules tell apart, and none."""
+        if text == "" and not self.empty_is_id:
+            yield recipe.way("is empty", text, UNKNOWN)
+            return
+        for entry, says, bounds in recipe.entries(self.table):
+            yield recipe.way(f"is known{says}", text, entry, bounds)
+        if self.also and not isinstance(text, str):
+            for entry, says, bounds in recipe.entries(self.table):
+                yield recipe.way(f"is the {self.also} of one{says}", text, {**entry, self.also: text}, bounds)
+        yield recipe.way("is not known", text, NO_SUCH_ID)
+        elsewhere = recipe.elsewhere(self.table)
+        if elsewhere and not isinstance(text, str):
+            yield recipe.way("is known elsewhere alone", elsewhere, NO_SUCH_ID)
+
+    def unnamed(self, text: str) -> Unknown:
+        """Return what a text names that was not made: nothing."""
+        return UNKNOWN if text == "" and not self.empty_is_id else NO_SUCH_ID
+
 
 def found_by(table: Mapping[str, Any], member: str, name: str) -> Any:
     """Return the entry of that id, else the one of which a member is that name, else that there is none."""
@@ -107,6 +130,13 @@ class SameEntry(NamedTuple):
         yield "else:"
         yield f"    {draft.entry} = {outer}"
         yield f"    {draft.value} = {draft.record(draft.members, outer)}"
+
+    def found(
+        self, made: "MadeFacts", members: tuple[Member, ...], ways: "Mapping[str, Way | None]"
+    ) -> "tuple[Entry | Unknown, tuple[Member, ...]]":
+        """Return the made entry, and the members as they are read from it."""
+        entry = made.entry(self.fact, ways)
+        return UNKNOWN if isinstance(entry, Unknown) else entry, members
 
 
 def hanging(draft: Draft, fact: str) -> str:

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kling_contracts.facts.file_content import MEASURED, URL, base64_bytes, base64_size, named_format
 from kling_contracts.facts.members import NOT_MEASURED, Member, Provided, Text
 from kling_contracts.facts.near_base64 import other_spelling, wrong_with
-from kling_contracts.facts.provider import NO_SUCH_ID, Draft, Entry, FieldPath
+from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN, Draft, Entry, FieldPath
 from kling_contracts.facts.sources import FactSources, unfetched
 from kling_contracts.facts.with_evidence import WithEvidence
 from kling_contracts.unknown import Absent, Unknown
+
+if TYPE_CHECKING:
+    from kling_contracts.facts.ways import Entry as MadeEntry
+    from kling_contracts.facts.ways import OwnText, Recipe, Way
 
 UNREACHABLE: Final = Unknown("the URL does not answer")
 TOO_LARGE: Final = Unknown("the file is too large to be looked into")
@@ -94,6 +98,44 @@ class Media(NamedTuple):
             return sources.fetch.get(self.holds, unfetched)(url)
         return files.get(url, NO_SUCH_ID)
 
+    def ways(self, recipe: "Recipe", text: "str | OwnText") -> "Iterator[Way]":
+        """Yield the files that a text of its own may lead to, and none for a text that a rule names."""
+        if isinstance(text, str):
+            yield recipe.way(f"is {text!r}", text, self.unnamed(text))
+            return
+        url = recipe.own("url")
+        for entry, says, bounds in recipe.entries(self.table):
+            found = {"kind": "url", "reachable": True, **entry}
+            if found.get("decodes") is False:
+                found.pop("duration_ms", None)
+            yield recipe.way(f"is a URL{says}", url, found, bounds)
+        yield recipe.way("is a URL that does not answer", url, {"kind": "url", "reachable": False})
+        if self.base64:
+            yield from _base64_ways(recipe)
+        yield recipe.way("is a data: URL", recipe.own("data_url"), {"kind": "data_url"})
+        yield recipe.way("is neither Base64 nor a URL", recipe.own("other"), {"kind": "other"})
+
+    def huge(self, recipe: "Recipe") -> "Iterator[Way]":
+        """Yield a file in Base64 that is larger than what is looked into: only its size is known."""
+        from kling_contracts.facts.made_files import MADE_FORMATS
+
+        if self.base64 and recipe.largest is not None:
+            made, size, duration = next(iter(MADE_FORMATS)), recipe.amount("size_bytes"), recipe.amount("duration_ms")
+            entry = {"kind": "base64", "reachable": True, "size_bytes": size}
+            bounds = ((size.name, recipe.largest + 1), (duration.name, 1, 10_000))
+            yield recipe.way(f"is a huge {made} in Base64", recipe.own("huge", made), entry, bounds)
+
+    def unnamed(self, text: str) -> "MadeEntry | Unknown":
+        """Return what a text leads to that was not made; no literal of a rule is a file that can be measured."""
+        if not text:
+            return UNKNOWN
+        kind = self.kind_of(text)
+        if kind == "url":
+            return {"kind": kind, "reachable": False}
+        if kind == "base64":
+            return {"kind": kind, "reachable": True, "size_bytes": base64_size(text)}
+        return {"kind": kind}
+
 
 def size_limit(fact: str, members: tuple[Member, ...], limit_on: Callable[[str], int | None]) -> int | None:
     """Return the size in bytes that the rules allow the file of a fact; None where no rule does."""
@@ -114,3 +156,20 @@ def _of_what_is_not_known(members: tuple[Member, ...]) -> tuple[Member, ...]:
     return tuple(
         member if isinstance(member.origin, Provided) else member._replace(origin=Text()) for member in members
     )
+
+
+def _base64_ways(recipe: "Recipe") -> "Iterator[Way]":
+    from kling_contracts.facts.made_files import CUT_OFF_BYTES, MADE_FORMATS, OTHER_BYTES, OTHER_FORMATS
+
+    duration, size = recipe.amount("duration_ms"), recipe.amount("size_bytes")
+    held = {"kind": "base64", "reachable": True, "flagged": False}
+    for made, (spare, longest) in MADE_FORMATS.items():
+        bounds = ((duration.name, 1, longest), (size.name, spare, None, duration.name), (size.name, 0, recipe.largest))
+        entry = {**held, "format": made, "decodes": True, "duration_ms": duration, "size_bytes": size}
+        yield recipe.way(f"is {made} in Base64", recipe.own("base64", made), entry, bounds)
+    for made, length in CUT_OFF_BYTES.items():
+        entry = {**held, "format": made, "decodes": False, "size_bytes": length}
+        yield recipe.way(f"is a broken {made} in Base64", recipe.own("cut_off", made), entry)
+    for other in OTHER_FORMATS:
+        entry = {**held, "format": other, "size_bytes": OTHER_BYTES}
+        yield recipe.way(f"is {other} in Base64", recipe.own("other_format", other), entry)

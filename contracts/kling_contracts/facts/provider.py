@@ -6,12 +6,14 @@ from typing import Any, Final, NamedTuple
 from kling_contracts.errors import DocumentError
 from kling_contracts.facts.members import Member, record_type
 from kling_contracts.facts.world import World
-from kling_contracts.unknown import Absent, NotGiven, Unusable
+from kling_contracts.unknown import Absent, NotGiven, Unknown, Unusable
 
 Entry = Any
 """A record of the world, a text, or an `Unknown`."""
 
 NO_SUCH_ID: Final = Absent("the world does not know the id")
+UNKNOWN: Final = Unknown("it is not known")
+"""What a made fact is that a rule reads and does not find."""
 
 
 class FieldPath(NamedTuple):

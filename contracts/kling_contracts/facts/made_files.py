@@ -1,0 +1,21 @@
+"""Files inside a made payload: formats, how small they can be, and how those begin that are not measured."""
+
+from collections.abc import Mapping
+from typing import Final
+
+MADE_FORMATS: Final[Mapping[str, tuple[int, int | None]]] = {"m4a": (720, None), "mp3": (420, 8000), "wav": (60, 8000)}
+"""Limits of `silent_audio`: bytes beyond one per ms that suffice, and the most ms for a small payload."""
+CUT_OFF_BYTES: Final[Mapping[str, int]] = {"m4a": 40, "mp3": 180, "wav": 20}
+"""How much of a file tells its format and does not decode."""
+OTHER_FORMATS: Final[Mapping[str, bytes]] = {
+    "ogg": b"OggS",
+    "flac": b"fLaC",
+    "amr": b"#!AMR\n",
+    "webm": b"\x1aE\xdf\xa3",
+    "wma": b"0&\xb2u\x8ef\xcf\x11",
+    "aiff": b"FORM\0\0\0\x38AIFF",
+    "aac": b"\xff\xf1\x50\x80\x01\xff\xfc",
+    "unknown": b"These bytes are no audio.",
+}
+"""How files of formats begin that are recognised and not measured."""
+OTHER_BYTES: Final = 64
