@@ -247,7 +247,7 @@ def test_a_renamed_field_takes_its_notes_along(tmp_path):
     patched_folder(SEED.replace("sound_end_time", "sound_stop_time"), tmp_path)
     (path_item,) = [one for one in Contract.load(folder=tmp_path).document["paths"].values() if "x-notes" in str(one)]
     content = path_item["post"]["requestBody"]["content"]["application/json"]
-    (note,) = content["schema"]["properties"]["face_choose"]["items"]["x-notes"]
+    note, *_ = content["schema"]["properties"]["face_choose"]["items"]["x-notes"]
     assert note["fieldPath"] == ".sound_stop_time"
     assert note["when"] == "self.sound_stop_time == facts.audio.duration_ms"
 

@@ -22,7 +22,7 @@ sessions = st.fixed_dictionaries(
 audios = st.fixed_dictionaries({"duration_ms": numbers}, optional=created | {"flagged": st.booleans()})
 files = st.fixed_dictionaries(
     {"format": st.text(), "size_bytes": numbers},
-    optional={"duration_ms": numbers, "decodes": st.booleans(), "flagged": st.booleans()},
+    optional={"duration_ms": numbers, "decodes": st.booleans(), "flagged": st.booleans(), "brand": st.text(max_size=4)},
 )
 worlds = st.fixed_dictionaries(
     {},

@@ -59,21 +59,21 @@ def base64_size(text: str) -> int:
 
 
 def measured_audio(data: bytes) -> File:
-    """Return format, size and duration of the bytes of an audio file, by content.
+    """Return format, size, duration and brand of the bytes of an audio file, by content.
 
     The format is `"unknown"` where nothing recognises it; `decodes` and `duration_ms` are None for a format that
     is recognised but not measured.
     """
     # At first use: payloads that name an audio by its id need none of the readers.
-    from kling_contracts.media import audio
+    from kling_contracts.media import audio, iso_media
 
-    name = audio.identify(data)
+    name, brand = audio.identify(data), iso_media.major_brand(data)
     if name not in audio.MEASURED_FORMATS:
-        return File(described_format(data, name), len(data), None, None)
+        return File(described_format(data, name), len(data), None, None, brand=brand)
     try:
-        return File(described_format(data, name), len(data), audio.measure(data, name), True)
+        return File(described_format(data, name), len(data), audio.measure(data, name), True, brand=brand)
     except audio.AudioError as error:
-        return File(described_format(data, name, error), len(data), None, False)
+        return File(described_format(data, name, error), len(data), None, False, brand=brand)
 
 
 def described_format(data: bytes, name: str | None, error: Exception | None = None) -> WithEvidence:

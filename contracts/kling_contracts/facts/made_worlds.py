@@ -36,7 +36,14 @@ DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "sessions": {"video_ms": 10_000, "faces": {}, "created_ms": None},
     "faces": {"start_ms": 0, "end_ms": 10_000},
     "audios": {"duration_ms": 8_000, "created_ms": None, "flagged": False},
-    "files": {"format": "mp3", "size_bytes": 16_000, "duration_ms": 8_000, "decodes": True, "flagged": False},
+    "files": {
+        "format": "mp3",
+        "size_bytes": 16_000,
+        "duration_ms": 8_000,
+        "decodes": True,
+        "flagged": False,
+        "brand": None,
+    },
     "videos": {
         "format": "mp4",
         "size_bytes": 1_000_000,

@@ -50,6 +50,8 @@ class File(NamedTuple):
     duration_ms: int | None
     decodes: bool | None = True
     flagged: bool = False
+    brand: str | None = None
+    """The major brand of an ISO media file, four characters (ISO 14496-12, section 4.3); empty for any other file."""
 
 
 class VideoFile(NamedTuple):
@@ -226,6 +228,7 @@ def _file(value: Mapping[str, Any]) -> File:
         duration_ms=whole(value.get("duration_ms")),
         decodes=value.get("decodes", True),
         flagged=value.get("flagged", False),
+        brand=value.get("brand"),
     )
 
 

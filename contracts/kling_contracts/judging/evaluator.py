@@ -201,9 +201,9 @@ class _Evaluation:
             self._give_up(node, path, "it is not an object")
             return
         fields = _with_integers(value) if float in map(type, value.values()) else value
+        before = len(self.violations)
         if self._all_hold(node, fields, facts):
             inner = node.deeper
-            self._advise(node.advice, fields, path, facts)
         else:
             inner = node.inner
             self._judge_all(node.rules, fields, path, facts, self._refused_below(path))
@@ -212,6 +212,8 @@ class _Evaluation:
                 self.visit(child, fields[name], f"{path}/{name}", facts)
             elif name in node.required:
                 self._give_up(child, f"{path}/{name}", "the field is missing")
+        if node.advice and not self.unsound and len(self.violations) == before:
+            self._advise(node.advice, fields, path, facts)
         if not node.children.keys() >= value.keys():
             self.notes += _notes(value, node, path)
 

@@ -53,6 +53,11 @@ def is_iso_media(data: bytes) -> bool:
     return data[4:8] == b"ftyp"
 
 
+def major_brand(data: bytes) -> str:
+    """Return the four characters that name what a file conforms to; empty for anything but ISO media."""
+    return data[8:12].decode("latin-1") if is_iso_media(data) else ""
+
+
 def handlers(data: bytes) -> set[bytes]:
     """Return the handlers of all tracks, as far as the boxes can be followed."""
     found = set()

@@ -56,9 +56,10 @@ def audio_file(data: bytes | Unknown, largest: int | None) -> File | Unknown:
     if isinstance(data, Unknown):
         return data
     if largest is not None and len(data) > largest:
-        from kling_contracts.media import audio
+        from kling_contracts.media import audio, iso_media
 
-        return File(described_format(data, audio.identify(data)), len(data), None, None)
+        brand = iso_media.major_brand(data)
+        return File(described_format(data, audio.identify(data)), len(data), None, None, brand=brand)
     return measured_audio(data)
 
 

@@ -93,6 +93,7 @@ def audio_of(value: Any) -> tuple[str, File | None]:
         int(value.get("size_bytes", 0)),
         value.get("duration_ms"),
         value.get("decodes"),
+        brand=value.get("brand"),
     )
     return kind, file
 
