@@ -6,6 +6,7 @@ import time
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from waitress.channel import HTTPChannel
 
 from kling_mock_server.adapters import connections, waitress_server
 from kling_mock_server.adapters.live_server import live
@@ -50,6 +51,20 @@ def test_hundreds_of_neighbours_that_say_nothing_more_delay_nobody(sent, server)
         began = time.monotonic()
         assert is_answered(server.port)
         assert time.monotonic() - began < 5
+
+
+def test_a_request_costs_the_same_however_many_neighbours_are_silent(monkeypatch):
+    asked = []
+    readable = HTTPChannel.readable
+    monkeypatch.setattr(HTTPChannel, "readable", lambda channel: asked.append(channel) or readable(channel))
+    with live() as mock:
+        port = int(mock.url.rpartition(":")[2])
+        with neighbours(port, 200, b"POST "), connect(port) as connection:
+            for _ in range(50):
+                connection.sendall(KEPT_ALIVE)
+                kept_alive_answer(connection)
+    # Each is asked when it begins, when it ends and once a second, and not for every request.
+    assert len(asked) < 200 * 50
 
 
 def test_where_there_are_too_many_the_one_longest_silent_makes_room(monkeypatch):

@@ -8,6 +8,7 @@ from typing import Any, Final
 from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask
 
+from kling_mock_server.adapters.event_loop import EventLoop
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
 from kling_mock_server.failures.wire.detach_connection import DetachableChannel
 
@@ -53,20 +54,22 @@ def connections_at_once() -> int:
     return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, (soft - _OTHER_FILES) // _FILES_EACH))
 
 
-def install(servers: Iterable[Any], sender: BackgroundSender, error_task: Callable[..., ErrorTask]) -> None:
+def install(
+    servers: Iterable[Any], loop: EventLoop, sender: BackgroundSender, error_task: Callable[..., ErrorTask]
+) -> None:
     """Give the servers among these dispatchers of waitress our connections; none may be running yet.
 
-    `error_task` makes the task (of channel and request) that answers what never becomes a request; `sender` plays the
-    answers for which a connection is detached.
+    `loop` is the one that they will run; `error_task` makes the task (of channel and request) that answers what never
+    becomes a request; `sender` plays the answers for which a connection is detached.
     """
     for server in servers:
         if isinstance(server, BaseWSGIServer):
-            server.channel_class = partial(_Channel, sender, error_task)
+            server.channel_class = partial(_Channel, loop, sender, error_task)
             server.handle_accept = partial(_accept_waiting, server)
 
 
 def _accept_waiting(server: BaseWSGIServer) -> None:
-    # One look at thousands of connections takes milliseconds: waitress' one new connection for each is too few.
+    # Waitress takes one for each turn of its loop.
     for _ in range(_ACCEPTED_AT_ONCE):
         held = len(server.active_channels)
         BaseWSGIServer.handle_accept(server)
@@ -77,16 +80,33 @@ def _accept_waiting(server: BaseWSGIServer) -> None:
 class _Channel(DetachableChannel):
     """A connection that makes room for a new one where there are too many."""
 
+    def __init__(self, loop: EventLoop, *args: Any, **options: Any) -> None:
+        self._loop = loop
+        super().__init__(*args, **options)
+
+    def end(self) -> None:
+        """Close the connection once everything is sent; called in the loop's thread."""
+        self.close_when_flushed = True
+        self._loop.change(self)
+
     def add_channel(self, map: Any = None) -> None:
         """Join the server's connections; where they are too many, the one longest silent is closed."""
         super().add_channel(map)
+        self._loop.change(self)
         channels = self.server.active_channels
         # Below the limit at which waitress takes no connection any more: its own sockets count there, too.
         if len(channels) > self.adj.connection_limit - _SPARE:
             others = [channel for channel in list(channels.values()) if channel is not self]
             silent = [channel for channel in others if not channel.requests and not channel.will_close]
             if silent:
-                min(silent, key=lambda channel: channel.last_activity).will_close = True
+                longest_silent = min(silent, key=lambda channel: channel.last_activity)
+                longest_silent.will_close = True
+                self._loop.change(longest_silent)
+
+    def del_channel(self, map: Any = None) -> None:
+        """Leave the server's connections."""
+        self._loop.forget(self._fileno)
+        super().del_channel(map)
 
     def send_continue(self) -> None:
         """Ask for the body; a request that announces none is complete (RFC 9110, section 10.1.1)."""

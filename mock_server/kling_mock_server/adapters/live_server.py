@@ -80,5 +80,5 @@ class _Listener:
     def _hang_up(self) -> None:
         channels: list[Any] = list(self._server.active_channels.values())
         for channel in channels:
-            channel.close_when_flushed = True
+            channel.end()
         self._server.close()

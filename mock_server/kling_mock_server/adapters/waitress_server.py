@@ -3,7 +3,6 @@
 import gc
 import json
 import logging
-import select
 import shlex
 import signal
 import sys
@@ -16,6 +15,7 @@ from waitress.task import ErrorTask
 
 from kling_contracts import Contract, Request, __version__
 from kling_mock_server.adapters.connections import connections_at_once, install
+from kling_mock_server.adapters.event_loop import EventLoop
 from kling_mock_server.adapters.exchange_log import JsonLog, TextLog
 from kling_mock_server.adapters.flask_app import MockApp
 from kling_mock_server.core.responder import Responder
@@ -80,11 +80,10 @@ def listen(app: MockApp, host: str, port: int, sender: BackgroundSender | None =
         threads=THREADS,
         max_request_body_size=BODY_BACKSTOP,
         connection_limit=connections_at_once(),
-        # `select` knows no descriptor beyond 1023; Windows has no `poll`.
-        asyncore_use_poll=hasattr(select, "poll"),
         ident=f"klingkit/{__version__}",
     )
-    install(listening.values(), sender or BackgroundSender(), partial(_EnvelopeTask, app.responder))
+    server.asyncore = loop = EventLoop()
+    install(listening.values(), loop, sender or BackgroundSender(), partial(_EnvelopeTask, app.responder))
     return server
 
 
