@@ -13,7 +13,7 @@ Entry = Any
 
 NO_SUCH_ID: Final = Absent("the world does not know the id")
 UNKNOWN: Final = Unknown("it is not known")
-"""What a made fact is that a rule reads and does not find."""
+"""The value of a made fact that a rule reads and does not find."""
 
 
 class FieldPath(NamedTuple):
