@@ -9,6 +9,7 @@ _NO_ROTATION: Final = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4
 _NO_LANGUAGE: Final = 0x55C4
 _TRACK_ENABLED: Final = 3
 _FULL_VOLUME: Final = 0x100
+_NEXT_TRACK: Final = 3
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
@@ -21,16 +22,16 @@ _THIS_FILE: Final = struct.pack(">II", 0, 1) + box(b"url ", struct.pack(">I", 1)
 """The one entry of a data reference: the media lie in the same file (8.7.2)."""
 
 
-def movie_box(duration_ms: int, track: bytes) -> bytes:
-    """Return the `moov` box of a movie with one track (8.2.1, 8.2.2)."""
+def movie_box(duration_ms: int, *parts: bytes) -> bytes:
+    """Return the `moov` box of a movie of one or two tracks and what else describes it (8.2.1, 8.2.2)."""
     times = (0, 0, 0, MOVIE_TIMESCALE, duration_ms)
-    header = struct.pack(">5IIH10x36s24xI", *times, 0x10000, _FULL_VOLUME, _NO_ROTATION, 2)
-    return box(b"moov", box(b"mvhd", header), track)
+    header = struct.pack(">5IIH10x36s24xI", *times, 0x10000, _FULL_VOLUME, _NO_ROTATION, _NEXT_TRACK)
+    return box(b"moov", box(b"mvhd", header), *parts)
 
 
-def track_header_box(duration_ms: int, *, volume: int = 0, width: int = 0, height: int = 0) -> bytes:
-    """Return the `tkhd` box of the first track (8.3.2); `width` and `height` in pixels, `volume` 0x100 for sound."""
-    times = struct.pack(">6I", _TRACK_ENABLED, 0, 0, 1, 0, duration_ms)
+def track_header_box(duration_ms: int, *, number: int = 1, volume: int = 0, width: int = 0, height: int = 0) -> bytes:
+    """Return the `tkhd` box of a track (8.3.2); `width` and `height` in pixels, `volume` 0x100 for sound."""
+    times = struct.pack(">6I", _TRACK_ENABLED, 0, 0, number, 0, duration_ms)
     shown = struct.pack(">12xH2x36sII", volume, _NO_ROTATION, width << 16, height << 16)
     return box(b"tkhd", times, shown)
 

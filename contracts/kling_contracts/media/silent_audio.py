@@ -5,6 +5,7 @@ Decoders play them to the sample and `kling_contracts.media.audio` measures them
 
 import struct
 from collections.abc import Callable
+from typing import NamedTuple
 
 from kling_contracts.media.iso_writer import box, media_box, movie_box, sample_table_box, track_header_box
 from kling_contracts.media.wav_writer import chunk, wav_file
@@ -21,25 +22,75 @@ _M4A_RATE = 8_000
 _WAV_SILENCE = b"\x80"
 
 _MP3_FRAME_SAMPLES = 576
-# MPEG 2 layer III, 16 kHz, mono: a frame of 8 kbit/s without any audio in it, and one of 40 kbit/s.
-_MP3_FRAME = b"\xff\xf3\x18\xc0".ljust(36, b"\0")
-_MP3_INFO_HEADER = b"\xff\xf3\x58\xc0".ljust(13, b"\0")
+# MPEG 2 layer III, 16 kHz: a frame of 8 kbit/s without any audio in it, and one of 40 kbit/s.
+_MP3_FRAME_BYTES = 36
+_MP3_FRAME = b"\xff\xf3\x18"
+_MP3_INFO_FRAME = b"\xff\xf3\x58"
 _MP3_INFO_BYTES = 180
+# By the number of channels: the last byte of the header, and how long header and side information are.
+_MP3_CHANNELS = {1: (b"\xc0", 13), 2: (b"\x00", 21)}
 # Together with the frame in front of the audio, decoders need seven to be sure that they see an mp3 file.
 _MP3_MIN_FRAMES = 6
 # Decoders run late by so many samples; with this delay of the encoder, they drop exactly one frame.
 _MP3_DECODER_DELAY = 529
 _MP3_DELAY = _MP3_FRAME_SAMPLES - _MP3_DECODER_DELAY
 
-_AAC_FRAME_SAMPLES = 1_024
-# One channel without any spectrum, and the end of the frame.
-_AAC_FRAME = b"\x00\x00\x00\x07"
+AAC_FRAME_SAMPLES = 1_024
+"""Samples of each frame of AAC and of each channel."""
+# One channel, or a pair of them, without any spectrum, and the end of the frame.
+AAC_FRAMES = {1: bytes.fromhex("00000007"), 2: bytes.fromhex("21000000001c")}
+"""A silent frame of AAC, by the number of channels."""
 
-
-# AAC-LC (0x40 with 0x15 0x88: 8 kHz, one channel) in the nested descriptors of MPEG-4.
-_AAC_DESCRIPTORS = bytes.fromhex("00000000 0319000100 0411 4015000000 00000000 00000000 05021588 060102")
-_AAC_ENTRY = box(b"mp4a", struct.pack(">6xH8xHH4xHxx", 1, 1, 16, _M4A_RATE), box(b"esds", _AAC_DESCRIPTORS))
+# AAC-LC (0x40) in the nested descriptors of MPEG-4; its last bytes say 8 kHz and the number of channels.
+_AAC_DESCRIPTORS = "00000000 0319000100 0411 4015000000 00000000 00000000 0502{} 060102"
+_AAC_CONFIGS = {1: "1588", 2: "1590"}
 _FULL_VOLUME = 0x100
+
+
+class AacTrack(NamedTuple):
+    """A silent track of AAC-LC at 8 kHz, which plays `duration_ms`."""
+
+    duration_ms: int
+    channels: int = 1
+
+    @property
+    def samples(self) -> int:
+        """How many samples of each channel are played."""
+        return _samples(self.duration_ms, _M4A_RATE)
+
+    @property
+    def frames(self) -> int:
+        """The frames that hold them."""
+        # FFmpeg drops a last frame of which less than half is to be played, so one more follows the end.
+        return -(-self.samples // AAC_FRAME_SAMPLES) + 1
+
+    @property
+    def media(self) -> bytes:
+        """The frames as bytes."""
+        return AAC_FRAMES[self.channels] * self.frames
+
+    def box(self, media_at: int, number: int = 1) -> bytes:
+        """Return the `trak` box of media that begin at a byte of the file."""
+        # Decoders cut the first frame to the sample, but not the last one, so what is too much goes to the start.
+        edits = struct.pack(">5I", 0, 1, self.duration_ms, -self.samples % AAC_FRAME_SAMPLES, 0x10000)
+        table = self._sample_table(media_at)
+        return box(
+            b"trak",
+            track_header_box(self.duration_ms, number=number, volume=_FULL_VOLUME),
+            box(b"edts", box(b"elst", edits)),
+            media_box(_M4A_RATE, self.frames * AAC_FRAME_SAMPLES, b"soun", box(b"smhd", bytes(8)), table),
+        )
+
+    def _sample_table(self, media_at: int) -> bytes:
+        descriptors = bytes.fromhex(_AAC_DESCRIPTORS.format(_AAC_CONFIGS[self.channels]))
+        sound = struct.pack(">6xH8xHH4xHxx", 1, self.channels, 16, _M4A_RATE)
+        return sample_table_box(
+            box(b"mp4a", sound, box(b"esds", descriptors)),
+            box(b"stts", struct.pack(">4I", 0, 1, self.frames, AAC_FRAME_SAMPLES)),
+            sizes=struct.pack(">3I", 0, len(AAC_FRAMES[self.channels]), self.frames),
+            chunk_samples=self.frames,
+            media_at=media_at,
+        )
 
 
 def wav(duration_ms: int) -> bytes:
@@ -51,8 +102,8 @@ def wav(duration_ms: int) -> bytes:
     return wav_file(_WAV_SILENCE * _samples(duration_ms, _WAV_RATE), _WAV_RATE)
 
 
-def mp3(duration_ms: int) -> bytes:
-    """Return a silent mp3 file: MPEG 2 layer III, 8 kbit/s, 16 kHz, mono, gapless.
+def mp3(duration_ms: int, *, channels: int = 1) -> bytes:
+    """Return a silent mp3 file: MPEG 2 layer III, 8 kbit/s, 16 kHz, gapless.
 
     Raises:
         ValueError: the duration is below 1 ms or above a day.
@@ -60,20 +111,31 @@ def mp3(duration_ms: int) -> bytes:
     samples = _samples(duration_ms, _MP3_RATE)
     frames = max(1 + -(-samples // _MP3_FRAME_SAMPLES), _MP3_MIN_FRAMES)
     padding = frames * _MP3_FRAME_SAMPLES - samples - _MP3_DELAY
-    return _mp3_info(frames, padding) + _MP3_FRAME * frames
+    return _mp3_info(frames, padding, channels) + _mp3_frames(frames, channels)
 
 
-def m4a(duration_ms: int) -> bytes:
-    """Return a silent m4a file: AAC-LC, 8 kHz, mono, with an edit list.
+def bare_mp3(frames: int) -> bytes:
+    """Return so many silent frames of mp3, each of 36 ms, without the one in front that tells how long they last."""
+    return _mp3_frames(frames, 1)
+
+
+def m4a(
+    duration_ms: int, *, brand: bytes = b"M4A ", channels: int = 1, described: bytes = b"", index_first: bool = False
+) -> bytes:
+    """Return a silent m4a file: AAC-LC, 8 kHz, with an edit list.
+
+    `described` are boxes beside the track that tell more; `index_first`: what describes the media comes before them.
 
     Raises:
         ValueError: the duration is below 1 ms or above a day.
     """
-    samples = _samples(duration_ms, _M4A_RATE)
-    # FFmpeg drops a last frame of which less than half is to be played, so one more follows the end.
-    frames = -(-samples // _AAC_FRAME_SAMPLES) + 1
-    brand = box(b"ftyp", b"M4A \0\0\0\0M4A isom")
-    return brand + box(b"mdat", _AAC_FRAME * frames) + _moov(duration_ms, samples, frames, len(brand) + 8)
+    track = AacTrack(duration_ms, channels)
+    start = box(b"ftyp", brand + bytes(4) + brand + b"isom")
+    # The size of the index does not depend on where the media start.
+    index_bytes = len(movie_box(duration_ms, track.box(0), described)) if index_first else 0
+    index = movie_box(duration_ms, track.box(len(start) + index_bytes + 8), described)
+    media = box(b"mdat", track.media)
+    return start + (index + media if index_first else media + index)
 
 
 def make(audio_format: str, duration_ms: int, size_bytes: int | None = None) -> bytes:
@@ -87,17 +149,33 @@ def make(audio_format: str, duration_ms: int, size_bytes: int | None = None) -> 
     """
     if audio_format not in _FORMATS:
         raise ValueError(f"audio_format must be one of {', '.join(_FORMATS)}")
-    silent, pad, overhead = _FORMATS[audio_format]
-    smallest = silent(duration_ms)
-    if size_bytes is None or size_bytes == len(smallest):
-        return smallest
-    spare = size_bytes - len(smallest) - overhead
+    smallest = _FORMATS[audio_format][0](duration_ms)
+    return smallest if size_bytes is None else padded(audio_format, smallest, size_bytes)
+
+
+def padded(audio_format: str, audio: bytes, size_bytes: int) -> bytes:
+    """Return a wav, mp3 or m4a file, padded to exactly so many bytes, as `make` does.
+
+    Raises:
+        ValueError: the size does not hold the file, or is 256 MiB or more.
+    """
+    if size_bytes == len(audio):
+        return audio
+    _, pad, overhead = _FORMATS[audio_format]
+    spare = size_bytes - len(audio) - overhead
     if spare < 0 or size_bytes >= _MAX_BYTES:
         raise ValueError(
-            f"{duration_ms} ms of {audio_format} take {len(smallest)} bytes, or {len(smallest) + overhead} "
+            f"the {audio_format} takes {len(audio)} bytes, or {len(audio) + overhead} "
             f"and more with padding, below {_MAX_BYTES}; not {size_bytes}"
         )
-    return pad(smallest, spare)
+    return pad(audio, spare)
+
+
+def id3_tag(body: bytes) -> bytes:
+    """Return an ID3v2.3 tag, which stands in front of an mp3, of less than 256 MiB."""
+    # The four bytes of its size carry seven bits each.
+    size = bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\3\0\0" + size + body
 
 
 def _samples(duration_ms: int, rate: int) -> int:
@@ -106,39 +184,21 @@ def _samples(duration_ms: int, rate: int) -> int:
     return duration_ms * rate // 1000
 
 
-def _mp3_info(frames: int, padding: int) -> bytes:
+def _mp3_frames(frames: int, channels: int) -> bytes:
+    return (_MP3_FRAME + _MP3_CHANNELS[channels][0]).ljust(_MP3_FRAME_BYTES, b"\0") * frames
+
+
+def _mp3_info(frames: int, padding: int, channels: int) -> bytes:
     """Return the frame in front of the audio that tells how many samples the encoder added around it."""
-    size = _MP3_INFO_BYTES + frames * len(_MP3_FRAME)
+    mode, header_bytes = _MP3_CHANNELS[channels]
+    header = (_MP3_INFO_FRAME + mode).ljust(header_bytes, b"\0")
+    size = _MP3_INFO_BYTES + frames * _MP3_FRAME_BYTES
     seek_table = bytes(256 * percent // 100 for percent in range(100))
     info = struct.pack(">4sIII100sI", b"Info", 0xF, frames, size, seek_table, 0)
     # Decoders believe the delay only of encoders that they know. The 1 says that the bit rate is constant.
     encoder = struct.pack(">9sB11s", b"LAME3.100", 1, b"")
     trims = struct.pack(">I", _MP3_DELAY << 12 | padding)[1:]
-    return (_MP3_INFO_HEADER + info + encoder + trims).ljust(_MP3_INFO_BYTES, b"\0")
-
-
-def _moov(duration_ms: int, samples: int, frames: int, media_at: int) -> bytes:
-    # Decoders cut the first frame to the sample, but not the last one, so what is too much goes to the start.
-    edits = struct.pack(">5I", 0, 1, duration_ms, -samples % _AAC_FRAME_SAMPLES, 0x10000)
-    track = box(
-        b"trak",
-        track_header_box(duration_ms, volume=_FULL_VOLUME),
-        box(b"edts", box(b"elst", edits)),
-        media_box(
-            _M4A_RATE, frames * _AAC_FRAME_SAMPLES, b"soun", box(b"smhd", bytes(8)), _sample_table(frames, media_at)
-        ),
-    )
-    return movie_box(duration_ms, track)
-
-
-def _sample_table(frames: int, media_at: int) -> bytes:
-    return sample_table_box(
-        _AAC_ENTRY,
-        box(b"stts", struct.pack(">4I", 0, 1, frames, _AAC_FRAME_SAMPLES)),
-        sizes=struct.pack(">3I", 0, len(_AAC_FRAME), frames),
-        chunk_samples=frames,
-        media_at=media_at,
-    )
+    return (header + info + encoder + trims).ljust(_MP3_INFO_BYTES, b"\0")
 
 
 def _pad_wav(silent: bytes, spare: int) -> bytes:
@@ -147,9 +207,7 @@ def _pad_wav(silent: bytes, spare: int) -> bytes:
 
 
 def _pad_mp3(silent: bytes, spare: int) -> bytes:
-    # The four bytes of an ID3 size carry seven bits each.
-    size = bytes(spare >> shift & 0x7F for shift in (21, 14, 7, 0))
-    return b"ID3\3\0\0" + size + bytes(spare) + silent
+    return id3_tag(bytes(spare)) + silent
 
 
 def _pad_m4a(silent: bytes, spare: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The smallest playable mp4 of an exact duration: a still picture of flat grey, without sound.
+"""The smallest playable mp4 of an exact duration: a still picture of flat grey.
 
 Players seek in it, and `kling_contracts.media.video` measures it to the millisecond and the pixel.
 """
@@ -15,6 +15,7 @@ from kling_contracts.media.iso_writer import (
     sample_table_box,
     track_header_box,
 )
+from kling_contracts.media.silent_audio import AacTrack
 
 _MAX_MS: Final = 60 * 60 * 1000
 _MIN_SIDE: Final = 2
@@ -62,8 +63,8 @@ class _Film(NamedTuple):
     sizes: list[int]
 
 
-def mp4(duration_ms: int, width: int = 1280, height: int = 720) -> bytes:
-    """Return a video of a grey picture, one a second: H.264 constrained baseline, without sound.
+def mp4(duration_ms: int, width: int = 1280, height: int = 720, sound: AacTrack | None = None) -> bytes:
+    """Return a video of a grey picture, one a second: H.264 constrained baseline, without sound unless one is given.
 
     Raises:
         ValueError: the duration is below 1 ms or above an hour, or a side is odd, below 2 or above 4096 pixels.
@@ -73,8 +74,8 @@ def mp4(duration_ms: int, width: int = 1280, height: int = 720) -> bytes:
     film = _Film(duration_ms, width, height, [len(picture) for picture in pictures])
     brand = box(b"ftyp", b"isom\0\0\2\0isomiso2avc1mp42")
     # The size of the tables does not depend on where the pictures start.
-    start = len(brand) + len(_moov(film, 0)) + 8
-    return brand + _moov(film, start) + box(b"mdat", *pictures)
+    start = len(brand) + len(_moov(film, 0, sound)) + 8
+    return brand + _moov(film, start, sound) + box(b"mdat", *pictures, sound.media if sound else b"")
 
 
 def _check(duration_ms: int, width: int, height: int) -> None:
@@ -142,11 +143,12 @@ def _picture(unit: int, kind: int, number: int, references: str, content: str) -
     return struct.pack(">I", len(picture)) + picture
 
 
-def _moov(film: _Film, media_at: int) -> bytes:
+def _moov(film: _Film, media_at: int, sound: AacTrack | None) -> bytes:
     header = box(b"vmhd", struct.pack(">I8x", 1))
     media = media_box(MOVIE_TIMESCALE, film.duration_ms, b"vide", header, _sample_table(film, media_at))
     shown = track_header_box(film.duration_ms, width=film.width, height=film.height)
-    return movie_box(film.duration_ms, box(b"trak", shown, media))
+    heard = sound.box(media_at + sum(film.sizes), number=2) if sound else b""
+    return movie_box(film.duration_ms, box(b"trak", shown, media), heard)
 
 
 def _sample_table(film: _Film, media_at: int) -> bytes:
