@@ -75,7 +75,6 @@ KNOWING = {
         "kling_contracts/cases/goals.py",
         "kling_contracts/cases/model.py",
         "kling_contracts/rules/cel_compiler.py",
-        "kling_contracts/rules/cel_parser.py",
     },
     "redis": {"kling_mock_server/state/stores/redis_link.py"},
     "schemathesis": {
@@ -232,6 +231,7 @@ def test_only_schemas_rules_facts_and_cases_are_compiled_to_code():
         "kling_contracts/cases/worlds.py",
         "kling_contracts/facts/compiling.py",
         "kling_contracts/jsonio/plain_validity.py",
+        "kling_contracts/judging/object_rules.py",
         "kling_contracts/rules/cel_compiler.py",
     }
 

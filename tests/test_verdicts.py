@@ -6,6 +6,7 @@ either, so that reading it and asking whether it is there both are errors.
 
 import copy
 import re
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, World
+from kling_contracts.judging.object_rules import ObjectRules, Seat
 from kling_contracts.judging.partly_unknown import with_unknowns
 from kling_contracts.rules.cel_compiler import compile_rule
 from kling_contracts.unknown import Absent, Unknown, UnknownFactError
@@ -43,6 +45,12 @@ def ours(expression, value, facts):
         return expression.holds(value, facts)
     except UnknownFactError:
         return None
+
+
+def settled(rule, value, facts, refused):
+    """The verdict of the one function for all rules of an object, which evaluates nothing that is unknown."""
+    failing = ObjectRules((Seat((rule,)),)).failing(value, facts, frozenset(refused))
+    return {"broken": False, "unknown": None}[failing[0].outcome] if failing else True
 
 
 def as_unknown(text, names):
@@ -118,12 +126,10 @@ def test_every_rule_has_the_official_engines_verdict_whatever_is_unknown(operati
         missing = {
             name: Unknown("unknown") if f"facts.{name}" in unknown else Absent("absent") for name in fact_schemas
         }
-        judged = ours(
-            rule.expression,
-            with_unknowns(value, pointers, "") if pointers else value,
-            SimpleNamespace(**{**missing, **known}),
-        )
+        all_facts = SimpleNamespace(**{**missing, **known})
+        judged = ours(rule.expression, with_unknowns(value, pointers, "") if pointers else value, all_facts)
         assert judged is official(as_unknown(rule.statement, unknown), schema["type"], value, facts)
+        assert judged is settled(rule, value, all_facts, pointers)
 
     compare()
 
@@ -165,12 +171,10 @@ def test_any_expression_has_the_official_engines_verdict_whatever_is_unknown(sou
     expression = compile_rule(source, SELF, FACTS)
     pointers = tuple(name.removeprefix("self").replace(".", "/") for name in unknown if name.startswith("self"))
     known = {name: SimpleNamespace(**facts[name]) for name in facts if f"facts.{name}" not in unknown}
-    judged = ours(
-        expression,
-        with_unknowns(value, pointers, "") if pointers else value,
-        SimpleNamespace(**{**dict.fromkeys(facts, Unknown("unknown")), **known}),
-    )
+    all_facts = SimpleNamespace(**{**dict.fromkeys(facts, Unknown("unknown")), **known})
+    judged = ours(expression, with_unknowns(value, pointers, "") if pointers else value, all_facts)
     assert judged is official(as_unknown(source, unknown), "object", value, facts)
+    assert judged is settled(replace(RULES[0][1], expression=expression), value, all_facts, pointers)
 
 
 # The same in reports.
@@ -180,6 +184,24 @@ def payload(**item):
     changed = copy.deepcopy(EXAMPLE)
     changed["face_choose"][0].update(item)
     return changed
+
+
+@pytest.mark.parametrize("world", [WORLD, World(), None], ids=["the world", "an empty one", "none"])
+@pytest.mark.parametrize(
+    "judged",
+    [
+        EXAMPLE,
+        payload(sound_end_time=1999),
+        payload(face_id=9, sound_end_time=1999),
+        payload(audio_id="", sound_file="https://x/a.mp3"),
+        payload(audio_id="", sound_file="//"),
+        {"face_choose": [{}, 1]},
+        [],
+    ],
+    ids=["the example", "a broken rule", "a refused field", "a URL", "no Base64", "fields missing", "no object"],
+)
+def test_violations_alone_are_those_of_the_report(judged, world):
+    assert CONTRACT.collect_violations(judged, world) == CONTRACT.report(judged, world).violations
 
 
 def unverified(report):

@@ -183,31 +183,40 @@ class Contract:
         Without a world every rule that needs one is unverified. `fetch` resolves URLs that the world does not
         list. Raises `TypeError` for a payload that is not a JSON value, `ValueError` for a mapping that is no world.
         """
-        sources = FactSources(World.of(world), fetch={"audio": fetch})
-        if not isinstance(request, Request):
-            return self.operations[0].report(request, sources)
-        routed = self.request_rules.route(request)
-        if isinstance(routed, Violation):
-            return Report((routed,))
-        token = self.request_rules.token(request) if routed.operation.secured else ""
-        if isinstance(token, Violation):
-            return Report((token,))
-        payload = self.request_rules.payload(request, routed)
-        if isinstance(payload, Violation):
-            return Report((payload,))
-        return routed.operation.report(payload, sources)
+        sources = _sources(world, fetch)
+        asked = self._asked(request)
+        return Report((asked,)) if isinstance(asked, Violation) else asked[0].report(asked[1], sources)
 
     def collect_violations(
         self, request: Request | Any, world: WorldLike = None, *, fetch: Fetch = unfetched
     ) -> tuple[Violation, ...]:
         """Return the violations of `report`; empty means valid."""
-        return self.report(request, world, fetch=fetch).violations
+        sources = _sources(world, fetch)
+        asked = self._asked(request)
+        return (asked,) if isinstance(asked, Violation) else asked[0].violations(asked[1], sources)
+
+    def _asked(self, request: Request | Any) -> tuple[Operation, Any] | Violation:
+        """Return the operation that a request is for and its payload, or the broken request rule."""
+        if not isinstance(request, Request):
+            return self.operations[0], request
+        routed = self.request_rules.route(request)
+        if isinstance(routed, Violation):
+            return routed
+        token = self.request_rules.token(request) if routed.operation.secured else ""
+        if isinstance(token, Violation):
+            return token
+        payload = self.request_rules.payload(request, routed)
+        return payload if isinstance(payload, Violation) else (routed.operation, payload)
 
     def check(self, request: Request | Any, world: WorldLike = None, *, fetch: Fetch = unfetched) -> None:
         """Raise `ContractViolation` where `collect_violations` returns anything."""
         violations = self.collect_violations(request, world, fetch=fetch)
         if violations:
             raise ContractViolation(violations)
+
+
+def _sources(world: WorldLike, fetch: Fetch) -> FactSources:
+    return FactSources(World.of(world), fetch={"audio": fetch})
 
 
 def _refuse_missing(rules: Mapping[str, Rule]) -> None:

@@ -8,9 +8,9 @@ from kling_contracts.facts.declaration import Fact, declared_facts
 from kling_contracts.facts.measuring import CompiledFacts
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import World
-from kling_contracts.judging.evaluator import CompiledSchema
+from kling_contracts.judging.compiled_schema import CompiledSchema
 from kling_contracts.judging.reading import NULL_IS_ABSENT, PayloadReader, ReadPayload
-from kling_contracts.judging.report import Report
+from kling_contracts.judging.report import Report, Violation
 from kling_contracts.rules.rule import Compiler, Rule
 from kling_contracts.rules.service_codes import Statuses
 
@@ -68,6 +68,11 @@ class Operation(NamedTuple):
         """Judge one payload by the facts that are measured from the sources."""
         read = self.read(payload)
         return read.noted(self.tree.report(read.payload, self.facts.measure(read.payload, sources)))
+
+    def violations(self, payload: Any, sources: FactSources) -> tuple[Violation, ...]:
+        """Return the violations of `report` alone."""
+        read = self.read(payload)
+        return self.tree.violations(read.payload, self.facts.measure(read.payload, sources))
 
     def read(self, payload: Any) -> ReadPayload:
         """Return what is judged of a payload: the documents may let null count as absent, and cut fractions."""

@@ -6,11 +6,11 @@ the schema of `self` and of `facts`.
 """
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from kling_contracts.rules.cel_parser import COMPARISONS, Roots, Term, access, parse
+from kling_contracts.rules.cel_code import python
+from kling_contracts.rules.cel_parser import COMPARISONS, Roots, Term, parse
 from kling_contracts.unknown import UnknownFactError, present
 
 Judge = Callable[[Any, Any], bool]
@@ -57,12 +57,16 @@ class Expression(NamedTuple):
     fields: tuple[str, ...]
     """The fields that it reads, as JSON Pointers from `self`; an empty one is `self`."""
     roots: Roots
-    absorbs: bool = False
-    """Whether it can be settled though a part of it is unknown."""
+    term: Term
 
-    def code(self, *field: str) -> ast.expr:
-        """Return the expression as Python; with `field`, for a `self` that is this field of an object."""
-        return parse(self.source, self.roots, field).code
+    def code(self) -> ast.expr:
+        """Return the expression as Python."""
+        return ast.parse(python(self.term), mode="eval").body
+
+    @property
+    def absorbs(self) -> bool:
+        """Whether it can be settled though a part of it is unknown."""
+        return self.term.absorbs
 
     @property
     def reads(self) -> frozenset[str]:
@@ -80,7 +84,7 @@ def compile_rule(source: str, self_schema: Mapping[str, Any], facts_schema: Mapp
     parts = list(_conjuncts(term))
     fields = tuple(sorted(_pointer(name) for name in term.reads if name.partition(".")[0] == "self"))
     conditions = tuple(_condition(part) for part in parts)
-    return Expression(source, _Verdict(term), conditions, fields, roots, term.absorbs)
+    return Expression(source, _Verdict(term), conditions, fields, roots, term)
 
 
 def compile_number(source: str, self_schema: Mapping[str, Any], facts_schema: Mapping[str, Any]) -> "Number":
@@ -89,28 +93,7 @@ def compile_number(source: str, self_schema: Mapping[str, Any], facts_schema: Ma
     Raises `RuleError` as `parse` does.
     """
     term = parse(source, {"self": self_schema, "facts": facts_schema}, wanted="int")
-    return Number(_Late(term.code), term.reads)
-
-
-def all_hold(own: Iterable[Expression], of_fields: Mapping[str, Iterable[Expression]]) -> Judge:
-    """Return one closure for the rules of an object and those of its fields, where they are given.
-
-    A valid payload is then judged by one call per object instead of one call per rule.
-    """
-    return _Late(partial(_all_code, tuple(own), {name: tuple(below) for name, below in of_fields.items()}))
-
-
-def _all_code(own: Iterable[Expression], of_fields: Mapping[str, Iterable[Expression]]) -> ast.expr:
-    codes = [expression.code() for expression in own]
-    for name, expressions in of_fields.items():
-        missing = ast.Compare(ast.Constant(name), [ast.NotIn()], [access("self", [])])
-        held = [expression.code(name) for expression in expressions]
-        codes.append(ast.BoolOp(ast.Or(), [missing, ast.BoolOp(ast.And(), [_TRUE, *held])]))
-    return ast.BoolOp(ast.And(), [_TRUE, _TRUE, *codes])
-
-
-_PARAMETERS: Final = ast.arguments([], [ast.arg("self"), ast.arg("facts")], None, [], [], None, [])
-_TRUE: Final = ast.Constant(True)
+    return Number(_Late(term), term.reads)
 
 
 def _pointer(name: str) -> str:
@@ -134,25 +117,25 @@ def _condition(term: Term) -> Condition:
 def _comparison(term: Term) -> Comparison | None:
     if term.operator not in COMPARISONS or term.parts[0].type != "int":
         return None
-    left, right = term.parts
-    return Comparison(term.operator, _Late(ast.BinOp(left.code, ast.Sub(), right.code)))
+    gap = Term("-", "int", parts=term.parts)
+    return Comparison(term.operator, _Late(gap))
+
+
+_NAMES: Final = {"present": present, "__builtins__": {}}
 
 
 class _Late:
-    """A closure that is compiled when it is first called: a rule's own is needed only once it is broken.
+    """A closure that is compiled when it is first called: a rule's own is needed only once it is broken."""
 
-    `code` is an expression, or returns one.
-    """
+    __slots__ = ("_closure", "_term")
 
-    __slots__ = ("_closure", "_code")
-
-    def __init__(self, code: ast.expr | Callable[[], ast.expr]) -> None:
-        self._code = code
+    def __init__(self, term: Term) -> None:
+        self._term = term
         self._closure: Any = None
 
     def __call__(self, value: Any, facts: Any) -> Any:
         if self._closure is None:
-            self._closure = _closure(self._code() if callable(self._code) else self._code)
+            self._closure = eval(f"lambda self, facts: {python(self._term)}", _NAMES)
         return self._closure(value, facts)
 
 
@@ -163,7 +146,7 @@ class _Verdict:
 
     def __init__(self, term: Term) -> None:
         self._term = term
-        self._fast = _Late(term.code)
+        self._fast = _Late(term)
         self._slow: Judge | None = None
 
     def __call__(self, value: Any, facts: Any) -> bool:
@@ -187,7 +170,7 @@ def _by_parts(term: Term) -> Judge:
         left, right = map(_by_parts, term.parts)
         alike = term.operator == "=="
         return lambda value, facts: (left(value, facts) == right(value, facts)) == alike
-    leaf = _Late(term.code)
+    leaf = _Late(term)
     return lambda value, facts: bool(leaf(value, facts))
 
 
@@ -205,8 +188,3 @@ def _absorbing(parts: list[Judge], absorber: bool) -> Judge:
         return not absorber
 
     return verdict
-
-
-def _closure(code: ast.expr) -> Any:
-    tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(_PARAMETERS, code)))
-    return eval(compile(tree, "<rule>", "eval"), {"present": present, "__builtins__": {}})

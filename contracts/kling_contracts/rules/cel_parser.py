@@ -1,6 +1,5 @@
-"""The core profile of CEL, parsed: recursive descent from text to typed Python syntax."""
+"""The core profile of CEL, parsed: recursive descent from text to typed terms."""
 
-import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -17,29 +16,30 @@ MAX_RULE_LENGTH: Final = 4000
 """Characters of a rule: Python's own compiler has no more patience for nesting than that allows."""
 
 
-def parse(source: str, roots: Roots, field: tuple[str, ...] = (), wanted: str = "bool") -> "Term":
-    """Return `source` as a typed term; with `field`, for a `self` that is this field of an object.
+def parse(source: str, roots: Roots, wanted: str = "bool") -> "Term":
+    """Return `source` as a typed term; `wanted` is its type.
 
-    `wanted` is its type. Raises `RuleError` for anything outside the profile, an undeclared name, types that do not
+    Raises `RuleError` for anything outside the profile, an undeclared name, types that do not
     fit, or an optional field that a rule reads where no `has` proves that it is there.
     """
     if len(source) > MAX_RULE_LENGTH:
         raise RuleError(f"longer than {MAX_RULE_LENGTH} characters: {source[:40]}…")
     try:
-        return Parser(source, roots, field).parse(wanted)
+        return Parser(source, roots).parse(wanted)
     except RecursionError:
         raise RuleError(f"nested too deeply in: {source}") from None
 
 
 class Term(NamedTuple):
-    """A parsed part of an expression: Python syntax, and what is known of it."""
+    """A parsed part of an expression, and what is known of it."""
 
-    code: ast.expr
+    operator: str
+    """A sign of the language, or `literal`, `read` or `has`, which have no parts."""
     type: str
     reads: frozenset[str] = frozenset()
+    """Dotted names, as in `self.sound_end_time`; a `read` and a `has` have one."""
     literals: tuple[int | str, ...] = ()
     parts: tuple["Term", ...] = ()
-    operator: str = ""
     unguarded: frozenset[str] = frozenset()
     """Optional fields that are read though nothing says that they are there."""
 
@@ -55,24 +55,16 @@ _TOKEN = re.compile(
     r"""[ \t\n\f\r]*(?:(?P<int>[0-9]+)|(?P<string>'[^'\\\n\r]*'|"[^"\\\n\r]*")|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"""
     r"""|(?P<sign>&&|\|\||[=!<>]=|[<>!()+.-])|(?P<end>\Z))"""
 )
-COMPARISONS: Final[dict[str, type[ast.cmpop]]] = {
-    "==": ast.Eq,
-    "!=": ast.NotEq,
-    "<": ast.Lt,
-    "<=": ast.LtE,
-    ">": ast.Gt,
-    ">=": ast.GtE,
-}
+COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
+SUMS: Final = ("+", "-")
 _RESERVED: Final = frozenset(["in", "true", "false", "null"])
-_ADD: Final[dict[str, type[ast.operator]]] = {"+": ast.Add, "-": ast.Sub}
 
 
 class Parser:
     """Recursive descent, one method a level of binding, loosest first."""
 
-    def __init__(self, source: str, roots: Roots, field: tuple[str, ...] = ()) -> None:
+    def __init__(self, source: str, roots: Roots) -> None:
         self._source = source
-        self._field = field
         self._roots = roots
         self._tokens = list(_tokens(source))
         self._next = 0
@@ -89,12 +81,12 @@ class Parser:
         return term
 
     def _or(self) -> Term:
-        return self._logic("||", ast.Or(), self._and)
+        return self._logic("||", self._and)
 
     def _and(self) -> Term:
-        return self._logic("&&", ast.And(), self._comparison)
+        return self._logic("&&", self._comparison)
 
-    def _logic(self, sign: str, operator: ast.boolop, operand: Callable[[], Term]) -> Term:
+    def _logic(self, sign: str, operand: Callable[[], Term]) -> Term:
         terms = [operand()]
         while self._take(sign):
             terms.append(operand())
@@ -102,8 +94,7 @@ class Parser:
             return terms[0]
         for term in terms:
             self._expect_type(term, "bool", sign)
-        joined = _join(ast.BoolOp(operator, [term.code for term in terms]), "bool", terms, sign)
-        return _guards(joined, terms, sign)
+        return _guards(_join(sign, "bool", terms), terms, sign)
 
     def _comparison(self) -> Term:
         left = self._sum()
@@ -118,18 +109,17 @@ class Parser:
             raise self._error(f"{left.type} {sign} {right.type} cannot be compared")
         if sign not in ("==", "!="):
             self._expect_type(left, "int", sign)
-        code = ast.Compare(left.code, [COMPARISONS[sign]()], [right.code])
-        return _join(code, "bool", [left, right], sign)
+        return _join(sign, "bool", [left, right])
 
     def _sum(self) -> Term:
         term = self._not()
-        while self._kind == "sign" and self._text in _ADD:
+        while self._kind == "sign" and self._text in SUMS:
             sign = self._text
             self._next += 1
             right = self._not()
             for side in (term, right):
                 self._expect_type(side, "int", sign)
-            term = _join(ast.BinOp(term.code, _ADD[sign](), right.code), "int", [term, right])
+            term = _join(sign, "int", [term, right])
         return term
 
     def _not(self) -> Term:
@@ -137,7 +127,7 @@ class Parser:
             return self._primary()
         term = self._not()
         self._expect_type(term, "bool", "!")
-        negated = _join(ast.UnaryOp(ast.Not(), term.code), "bool", [term], "!")
+        negated = _join("!", "bool", [term])
         return negated._replace(if_true=term.if_false, if_false=term.if_true)
 
     def _primary(self) -> Term:
@@ -146,9 +136,9 @@ class Parser:
         if kind == "int":
             if len(text.lstrip("0")) > 19 or int(text) > MAX_INT:
                 raise self._error(f"{text} does not fit into 64 bits")
-            return Term(ast.Constant(int(text)), "int", literals=(int(text),))
+            return Term("literal", "int", literals=(int(text),))
         if kind == "string":
-            return Term(ast.Constant(text[1:-1]), "string", literals=(text[1:-1],))
+            return Term("literal", "string", literals=(text[1:-1],))
         if kind == "name" and text == "has":
             return self._has()
         if kind == "name":
@@ -165,21 +155,14 @@ class Parser:
         self._expect(")")
         if not members:
             raise self._error(f"has({root}) needs a field")
-        name = ".".join([root, *members])
-        if root == "self":
-            code: ast.expr = ast.Compare(ast.Constant(members[-1]), [ast.In()], [self._access(root, members[:-1])])
-        else:
-            code = ast.Call(ast.Name("present", ast.Load()), [self._access(root, members)], [])
-        there = frozenset([name])
-        return Term(code, "bool", there, unguarded=frozenset(optional) - there, if_true=there)
+        there = frozenset([".".join([root, *members])])
+        return Term("has", "bool", there, unguarded=frozenset(optional) - there, if_true=there)
 
     def _read(self, root: str) -> Term:
         root, members, schema, optional = self._path(root)
-        name = ".".join([root, *members])
         kind = str(schema.get("type"))
-        return Term(
-            self._access(root, members), SCALARS.get(kind, kind), frozenset([name]), unguarded=frozenset(optional)
-        )
+        reads = frozenset([".".join([root, *members])])
+        return Term("read", SCALARS.get(kind, kind), reads, unguarded=frozenset(optional))
 
     def _path(self, root: str) -> tuple[str, list[str], Mapping[str, Any], list[str]]:
         if root not in self._roots:
@@ -196,9 +179,6 @@ class Parser:
                 optional.append(".".join([root, *members]))
             schema = schema["properties"][member]
         return root, members, schema, optional
-
-    def _access(self, root: str, members: list[str]) -> ast.expr:
-        return access(root, [*self._field, *members] if root == "self" else members)
 
     @property
     def _kind(self) -> str:
@@ -244,12 +224,12 @@ def _tokens(source: str) -> Iterator[tuple[str, str]]:
         position = match.end()
 
 
-def _join(code: ast.expr, kind: str, parts: list[Term], operator: str = "") -> Term:
+def _join(operator: str, kind: str, parts: list[Term]) -> Term:
     reads = frozenset[str]().union(*(part.reads for part in parts))
     literals = tuple(literal for part in parts for literal in part.literals)
     unguarded = frozenset[str]().union(*(part.unguarded for part in parts))
     absorbs = operator in ("&&", "||") or any(part.absorbs for part in parts)
-    return Term(code, kind, reads, literals, tuple(parts), operator, unguarded, absorbs=absorbs)
+    return Term(operator, kind, reads, literals, tuple(parts), unguarded, absorbs=absorbs)
 
 
 def _guards(joined: Term, terms: list[Term], sign: str) -> Term:
@@ -263,14 +243,3 @@ def _guards(joined: Term, terms: list[Term], sign: str) -> Term:
     either = frozenset.intersection(*other)
     if_true, if_false = (there, either) if conjunction else (either, there)
     return joined._replace(unguarded=unguarded, if_true=if_true, if_false=if_false)
-
-
-def access(root: str, members: list[str]) -> ast.expr:
-    """Return the reading of a dotted name: `self` is a decoded JSON value, `facts` an object with attributes."""
-    code: ast.expr = ast.Name(root, ast.Load())
-    for member in members:
-        if root == "self":
-            code = ast.Subscript(code, ast.Constant(member), ast.Load())
-        else:
-            code = ast.Attribute(code, member, ast.Load())
-    return code

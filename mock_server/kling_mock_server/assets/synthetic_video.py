@@ -14,7 +14,7 @@ from kling_contracts import Note
 from kling_contracts.facts.file_content import VIDEOS, measured_video, named_format
 from kling_contracts.facts.with_evidence import WithEvidence
 from kling_contracts.facts.world import Face, VideoFile
-from kling_contracts.judging.evaluator import shown_value
+from kling_contracts.judging.explaining import shown_value
 from kling_contracts.unknown import Absent, Unknown
 
 _CHOICE: Final = re.compile(

@@ -1,0 +1,138 @@
+"""The compiled schema of one operation's payload: its keywords and its rules, in document order."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from kling_contracts.errors import RuleError
+from kling_contracts.facts.measuring import Measurement
+from kling_contracts.jsonio.keywords import BrokenKeyword, Checker, Place
+from kling_contracts.judging.evaluator import Evaluation, Node
+from kling_contracts.judging.explaining import shown_at
+from kling_contracts.judging.object_rules import ObjectRules, Seat
+from kling_contracts.judging.report import Report, Violation
+from kling_contracts.judging.timeline import Timeline
+from kling_contracts.rules.rule import KEYWORDS, Compiler, Rule
+
+_ANNOTATIONS: Final = {
+    "$defs",
+    "properties",
+    "items",
+    "description",
+    "title",
+    "default",
+    "example",
+    "examples",
+    "deprecated",
+}
+
+Schema = Mapping[str, Any]
+Order = tuple[int | None, ...]
+"""Place of a rule in document order; None stands for the index of an array's item."""
+
+
+class CompiledSchema(NamedTuple):
+    """The rules of one operation's payload, compiled."""
+
+    root: Node
+    checker: Checker
+    keywords: Mapping[Place, Rule]
+    orders: Mapping[str, Order]
+    rules: tuple[Rule, ...]
+    """Every rule in document order."""
+    timeline: Timeline
+
+    @classmethod
+    def compile(cls, schema: Schema, compiler: Compiler) -> "CompiledSchema":
+        """Compile the payload's schema. Raises `RuleError` where a rule is wrong or an id stands twice."""
+        grower = _SchemaCompiler(compiler)
+        root = grower.node(schema, "", (), ())
+        timeline = Timeline.compile(schema, compiler.facts)
+        return cls(root, Checker(schema), grower.keywords, grower.orders, tuple(grower.rules), timeline)
+
+    def report(self, payload: Any, measured: Measurement) -> Report:
+        """Judge one payload by its measured facts."""
+        walk = self._walk(payload, measured, only_violations=False)
+        facts = walk.facts if measured.arrays else [measured.facts]
+        return Report(tuple(walk.violations), tuple(walk.unverified), tuple(walk.notes), tuple(facts), self.timeline)
+
+    def violations(self, payload: Any, measured: Measurement) -> tuple[Violation, ...]:
+        """Return the violations of `report` alone."""
+        return tuple(self._walk(payload, measured, only_violations=True).violations)
+
+    def _walk(self, payload: Any, measured: Measurement, only_violations: bool) -> Evaluation:
+        faults = self.checker.broken(payload)
+        walk = Evaluation(measured, frozenset([fault.pointer for fault in faults]), only_violations)
+        walk.visit(self.root, payload, "", measured.facts)
+        if faults:
+            walk.violations += [self._violation(fault, payload) for fault in faults]
+            walk.violations.sort(key=self._order)
+        return walk
+
+    def _violation(self, fault: BrokenKeyword, payload: Any) -> Violation:
+        return Violation(self.keywords[fault.place], fault.pointer, fault.message, shown_at(payload, fault.path))
+
+    def _order(self, violation: Violation) -> Order:
+        return _filled(self.orders[violation.rule.id], violation.pointer)
+
+
+@lru_cache(maxsize=1024)
+def _filled(order: Order, pointer: str) -> Order:
+    """Put the indexes of a pointer where the order leaves them open."""
+    indexes = iter([int(token) for token in pointer.split("/") if token.isdecimal()])
+    return tuple([next(indexes, 0) if step is None else step for step in order])
+
+
+class _SchemaCompiler:
+    def __init__(self, compiler: Compiler) -> None:
+        self.compiler = compiler
+        self.rules: list[Rule] = []
+        self.keywords: dict[Place, Rule] = {}
+        self.orders: dict[str, Order] = {}
+
+    def node(self, schema: Schema, name: str, place: Place, order: Order) -> Node:
+        """Document order: a node's keywords, then its rules, then its children in property order."""
+        _refuse_unknown_keywords(schema, name)
+        for keyword, missing, named in self.compiler.keyword_rules(schema, name):
+            rule = self._with_own_id(named, name)
+            self._add(rule, (*order, 0, len(self.rules)))
+            self.keywords[(*place, keyword, missing) if missing else (*place, keyword)] = rule
+        rules = tuple(self.compiler.cel_rules(schema, name))
+        for rule in rules:
+            self._add(rule, (*order, 1, len(self.rules)))
+        children = {
+            child: self.node(body, f"{name}.{child}".lstrip("."), (*place, "properties", child), (*order, 2, index))
+            for index, (child, body) in enumerate(schema.get("properties", {}).items())
+        }
+        items = None
+        if "items" in schema:
+            items = self.node(schema["items"], f"{name}[]", (*place, "items"), (*order, 2, None))
+        required, advice = frozenset(schema.get("required", ())), tuple(self.compiler.advice(schema))
+        seats, deeper = [Seat(rules)], []
+        for number, (child, below) in enumerate(children.items(), 1):
+            if below.children or below.items:
+                deeper.append((number, child, below))
+            else:
+                seats.append(Seat(below.rules, child, number, child in required))
+        return Node(rules, children, items, required, ObjectRules(tuple(seats)), tuple(deeper), advice)
+
+    def _with_own_id(self, rule: Rule, name: str) -> Rule:
+        """Return a keyword's rule; where another field of the same name has its id, under the path of its field."""
+        return replace(rule, id=f"{name.rpartition('.')[0]}.{rule.id}") if rule.id in self.orders else rule
+
+    def _add(self, rule: Rule, order: Order) -> None:
+        if rule.id in self.orders:
+            raise RuleError(f"two rules have the id {rule.id!r}", rule.id)
+        self.orders[rule.id] = order
+        self.rules.append(rule)
+
+
+def _refuse_unknown_keywords(schema: Schema, name: str) -> None:
+    for keyword in schema:
+        if keyword not in KEYWORDS and keyword not in _ANNOTATIONS and not keyword.startswith("x-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(keyword, (*KEYWORDS, *_ANNOTATIONS), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise RuleError(f"the schema keyword {keyword!r} at {name or 'the body'} cannot be made a rule{hint}")
