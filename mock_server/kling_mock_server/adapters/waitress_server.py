@@ -6,9 +6,10 @@ import logging
 import shlex
 import signal
 import sys
+import threading
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from waitress.server import create_server
 from waitress.task import ErrorTask
@@ -18,6 +19,7 @@ from kling_mock_server.adapters.connections import connections_at_once, install
 from kling_mock_server.adapters.event_loop import EventLoop
 from kling_mock_server.adapters.exchange_log import JsonLog, TextLog
 from kling_mock_server.adapters.flask_app import MockApp
+from kling_mock_server.adapters.free_memory import return_large_blocks
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
 from kling_mock_server.protocol.names import CREATE
@@ -25,6 +27,8 @@ from kling_mock_server.protocol.names import CREATE
 BODY_BACKSTOP = 1024 * 1024 * 1024
 """Bytes beyond which the server hangs up with its answer; below it, a client has sent all before it is refused."""
 THREADS = 8
+_SETTLED_S: Final = 1.0
+"""After so many seconds the server has started."""
 
 
 class CurlKey(NamedTuple):
@@ -99,6 +103,10 @@ def run(server: Any, app: MockApp, host: str, profile: str, curl_key: CurlKey, l
     # Objects made up to here are never garbage; collecting among them again and again would cost every request.
     gc.freeze()
     url = f"http://{_host(host)}:{_port(server)}"
+    # A moment later: nobody waits for it.
+    later = threading.Timer(_SETTLED_S, return_large_blocks)
+    later.daemon = True
+    later.start()
     log.begin(_welcome(app.responder, url, profile, curl_key), url=url, version=__version__, profile=profile)
     try:
         server.run()
