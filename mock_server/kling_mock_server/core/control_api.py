@@ -18,6 +18,7 @@ from kling_mock_server.core.own_answers import CONTROL_CALL, CONTROL_METHOD, CON
 from kling_mock_server.core.payload_check import check_json
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.core.task_list import tasks_json
+from kling_mock_server.core.value_limit import MAX_CONTROL_VALUES, most_values
 from kling_mock_server.failures.playback import begin_scenario
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id, plain
 from kling_mock_server.protocol.names import CONTROL_PREFIX, CREATE
@@ -26,6 +27,10 @@ from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.world_size import refuse_large
 
 T = TypeVar("T")
+
+
+MAX_YAML_BYTES: Final = 256 * 1024
+"""Bytes of a body that may be YAML, a scenario: a megabyte of YAML takes seconds to read."""
 
 
 class MisuseError(Exception):
@@ -52,9 +57,13 @@ class Call(NamedTuple):
             raise MisuseError(400, f"the body is not JSON: {error}") from None
 
     def json_or_yaml(self) -> Any:
-        """Decode a body that is JSON, or a YAML object. Raises `MisuseError` where it is neither."""
+        """Decode a body that is JSON, or a YAML object. Raises `MisuseError` where it is neither, or very long."""
         from kling_contracts.documents.loading import parse
 
+        if len(self.request.body) > MAX_YAML_BYTES:
+            raise MisuseError(
+                400, f"the body has {len(self.request.body)} bytes; at most {MAX_YAML_BYTES} are read here"
+            )
         try:
             return self.json()
         except MisuseError as misuse:
@@ -142,6 +151,8 @@ class Control:
         if (method, template) not in self._calls:
             self._refuse_unknown(template)
         account = self._account(request, template)
+        if most_values(request.body) > MAX_CONTROL_VALUES:
+            raise MisuseError(400, f"the body has more than {MAX_CONTROL_VALUES} values, commas in texts counted")
         if isinstance(account, Violation):
             hint = "; the control surface acts on an account: send the key that your client sends"
             return answer(account.rule.status, account.rule.code, account.message + hint, request_id)

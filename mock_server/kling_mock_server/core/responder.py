@@ -18,6 +18,7 @@ from kling_mock_server.core.operations.work import judge
 from kling_mock_server.core.own_answers import CONTROL_CALL, INTERNAL_ERROR, STORE_DOWN, check_mock_rules, refusal
 from kling_mock_server.core.resources import Resources, resources_of
 from kling_mock_server.core.text_limits import TextLimits
+from kling_mock_server.core.value_limit import ValueLimit
 from kling_mock_server.failures.playback import PlayedStep, ScenarioPlayer, UnknownStepError
 from kling_mock_server.failures.wire import wire_details
 from kling_mock_server.protocol.answer_summary import answer_details, task_details
@@ -76,6 +77,7 @@ class Responder:
         self.largest_body = (contract.largest_file or 0) * 4 // 3 + SPARE_BYTES
         """Bytes of a body beyond which an adapter need not read it: `refuse` answers for it."""
         self._text_limits = TextLimits(contract)
+        self._value_limit = ValueLimit(contract)
         self._scenarios = ScenarioPlayer(contract)
         self._control = control_api.Control(contract, accounts, self.resources)
         self.watch: Callable[[Entry], None] | None = None
@@ -162,7 +164,8 @@ class Responder:
         if caller.refusal:
             exchange = Exchange.begin(request, caller, operation=name, began_s=began_s)
             return self._refused(exchange, Report((caller.refusal,)))
-        payload = self.contract.request_rules.payload(request, routed)
+        crowded = self._value_limit.broken(request.body)
+        payload = crowded or self.contract.request_rules.payload(request, routed)
         exchange = self._begin(request, caller, name, None if isinstance(payload, Violation) else payload, began_s)
         if exchange.played and not exchange.played.carries_out:
             return self._played(exchange, exchange.played, None, Report())
