@@ -115,13 +115,14 @@ nightly: $(VENV)/test
 	KLINGKIT_NIGHTLY=1 $(BIN)/python -m pytest -n auto tests/test_drift.py tests/test_twins.py \
 		tests/test_document_edits.py tests/test_solver.py
 
-# Some minutes of callbacks on every store, on this machine alone.
-# Four minutes of hostile requests; `SECONDS=3600 SEED=7` for more, or others.
+# Four minutes of hostile requests; `SECONDS=3600 SEED=7` for more, or others; `COUNT=1000000` ends after so many.
 hostile: $(VENV)/test
-	cd tests && ../$(BIN)/python -m hostile.requests $(or $(SECONDS),240) $(or $(SEED),0)
+	cd tests && ../$(BIN)/python -m hostile.requests $(or $(SECONDS),240) $(or $(SEED),0) $(COUNT)
 
+# Minutes of connections, tasks, kills and callbacks, on every store of this machine.
 soak: $(VENV)/test
 	cd tests && ../$(BIN)/python -m hostile.soak
+	cd tests && ../$(BIN)/python -m hostile.kills
 	cd tests && ../$(BIN)/python -m hostile.callbacks
 
 SCHEMATHESIS := build/schemathesis

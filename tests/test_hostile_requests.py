@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from hostile.traffic import CONTROL, METHODS, NAMES
 from kling_contracts import Request
 from kling_contracts.judging.request_rules import MAX_PARAMETERS
 from kling_mock_server.adapters.live_server import LiveServer
@@ -28,18 +29,6 @@ numbers = st.integers() | huge | st.floats(allow_nan=False, allow_infinity=False
 scalars = st.none() | st.booleans() | numbers | texts
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
 
-NAMES = (
-    "video_id",
-    "video_url",
-    "text",
-    "voice_id",
-    "voice_language",
-    "voice_speed",
-    "session_id",
-    "face_choose",
-    "external_task_id",
-    "callback_url",
-)
 urls = st.builds(
     lambda start, path, fragment: f"{start}{path}#{fragment}",
     st.sampled_from(
@@ -134,7 +123,7 @@ file_paths = st.builds(
     ids | st.sampled_from(["825465778199224380", "825465778199224380--1", "825451760499568680"]),
     st.sampled_from(["mp4", "wav", "png", ""]),
 )
-methods = st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "get", "", "X"])
+methods = st.sampled_from([*METHODS, "TRACE", ""])
 
 
 @slow
@@ -149,13 +138,10 @@ def test_any_range_is_answered(path, header):
     answered("GET", path, range=header)
 
 
-CONTROL = ("world", "clock", "limits", "scenario", "sessions/a", "audios/a", "inbox/a", "reset", "journal")
-
-
 @slow
 @given(
     method=st.sampled_from(["GET", "PUT", "POST", "DELETE"]),
-    path=st.sampled_from(CONTROL),
+    path=st.sampled_from([*CONTROL, "scenario"]),
     body=bodies
     | st.builds(
         lambda name, value: json.dumps({name: value}).encode(),

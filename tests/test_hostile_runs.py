@@ -2,7 +2,7 @@
 
 import pytest
 
-from hostile import requests, soak
+from hostile import kills, requests, soak
 
 
 def test_nothing_hostile_is_answered_5xx_in_process():
@@ -33,3 +33,10 @@ def test_a_short_soak_is_good(run):
 def test_nothing_acknowledged_is_lost_to_a_kill(tmp_path):
     line = soak.killed(f"sqlite:///{tmp_path}/soak.db", rounds=1, seconds=0.3, clients=2)
     assert line.is_good, line.found
+
+
+def test_callbacks_stay_in_order_where_processes_are_killed_and_stopped(tmp_path):
+    size = kills.Size(seconds=1, processes=2, killed=0.5)
+    outcome = kills.run(f"sqlite:///{tmp_path}/soak.db", size, seed=3)
+    assert outcome.kills + outcome.stops > 0
+    assert outcome.is_good, outcome.line()

@@ -8,20 +8,36 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from hostile.media import hostile_files
+from kling_mock_server.state.accounts import MAX_ACCOUNTS
 from support.serving import payload
 from support.workflow import CREATE, IDENTIFY, LIST, TTS, VIDEO_URL, said
 
 PLAYER = "player"
 """The one token that plays scenarios: a failure that it gets was asked for."""
 _TOKENS = ("key", "other", "third", "", "\xff", "a b", "x" * 4000, "e30.e30.x", "..", "é")
-_CONTROL = ("world", "clock", "limits", "sessions/a", "audios/a", "inbox/a", "reset", "journal", "tasks", "check", "")
-_METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "get", "X")
+CONTROL = ("world", "clock", "limits", "sessions/a", "audios/a", "inbox/a", "reset", "journal", "tasks", "check", "")
+"""Calls of the control surface, below its prefix."""
+METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "get", "X")
 _TYPES = ("application/json", "application/json; charset=gbk", "text/plain", "", "multipart/form-data", "\xff")
 _SCALARS = (None, True, False, 0, -1, 1.5, 2**63, 10**40, 1e308, "", "0", "-1", "9" * 18, "\0", "٣", "x" * 300, [], {})
-_NAMES = ("session_id", "face_choose", "external_task_id", "callback_url", "video_id", "video_url", "text", "voice_id")
+NAMES = (
+    "session_id",
+    "face_choose",
+    "external_task_id",
+    "callback_url",
+    "video_id",
+    "video_url",
+    "text",
+    "voice_id",
+    "voice_language",
+    "voice_speed",
+)
+"""Fields of every operation."""
 _WORLD = ("now_ms", "sessions", "audios", "files", "videos", "voices", "flagged_words", "external_task_ids", "tasks")
 _URLS = ("http://127.0.0.1:1/", "http://[", f"{VIDEO_URL}#faces=0", "http://127.0.0.1:1/#duration=99999999999", "x:")
 _LARGE_EVERY = 2000
+_STRANGERS = 0.05
+"""The share of requests whose token is one of more than the mock keeps accounts."""
 
 
 class Asked(NamedTuple):
@@ -57,7 +73,7 @@ class Traffic:
         self._count += 1
         chance = self._chance
         method, path = self._target()
-        token = PLAYER if path == "/_mock/scenario" else chance.choice(_TOKENS)
+        token = PLAYER if path == "/_mock/scenario" else self._token()
         headers = {"content-type": chance.choice(_TYPES) if chance.random() < 0.2 else _TYPES[0]}
         if token:
             headers["authorization"] = f"Bearer {token}"
@@ -72,12 +88,17 @@ class Traffic:
         if draw < 0.6:
             return "GET", chance.choice((LIST, f"{LIST}/{self._text()}"))
         if draw < 0.8:
-            return chance.choice(_METHODS[:4]), f"/_mock/{chance.choice((*_CONTROL, 'scenario'))}"
+            return chance.choice(METHODS[:4]), f"/_mock/{chance.choice((*CONTROL, 'scenario'))}"
         if draw < 0.9:
             kind = chance.choice(("results", "audios", "videos", "faces", ""))
             return chance.choice(("GET", "HEAD", "POST")), f"/_mock/files/{'0' * chance.randint(0, 50)}/{kind}/1.mp4"
         path = "/".join(chance.choice(("", "kling", "v1", "videos", "..", "%", self._text())) for _ in range(5))
-        return chance.choice(_METHODS), f"/{path}"
+        return chance.choice(METHODS), f"/{path}"
+
+    def _token(self):
+        if self._chance.random() < _STRANGERS:
+            return f"stranger-{self._chance.randrange(2 * MAX_ACCOUNTS)}"
+        return self._chance.choice(_TOKENS)
 
     def _query(self):
         names = ("pageNum", "pageSize", "limit", "after", "operation", "status", "rule", "")
@@ -114,7 +135,7 @@ class Traffic:
     def _changed(self, value):
         """Change some members, at any depth, into what they must not be."""
         while isinstance(value, dict) and self._chance.random() < 0.6:
-            name = self._chance.choice((*value, self._chance.choice(_NAMES)))
+            name = self._chance.choice((*value, self._chance.choice(NAMES)))
             inner = value.get(name)
             if isinstance(inner, list) and inner and isinstance(inner[0], dict) and self._chance.random() < 0.8:
                 value = {**value, name: [self._changed(inner[0]) for _ in range(self._chance.choice((1, 1, 1, 2)))]}
@@ -144,7 +165,7 @@ class Traffic:
         size = self._chance.choice((100_000, 1_000_000, 7_000_000))
         return self._chance.choice(
             (
-                lambda: json.dumps({**payload(), self._chance.choice(_NAMES): "x" * size}).encode(),
+                lambda: json.dumps({**payload(), self._chance.choice(NAMES): "x" * size}).encode(),
                 lambda: b"[" * size,
                 lambda: b'{"face_choose":[' + b"{}," * (size // 3) + b"{}]}",
                 lambda: json.dumps(dict.fromkeys(map(str, range(size // 20)), 1)).encode(),

@@ -146,9 +146,9 @@ COMMAND = [sys.executable, "-m", "kling_mock_server"]
 
 
 @contextmanager
-def started(*arguments, **options):
-    """Start `klingkit` with these arguments; whatever happens, it is gone afterwards."""
-    process = subprocess.Popen([*COMMAND, *arguments], **{"env": environment(), **options})
+def started(*arguments, command=COMMAND, **options):
+    """Start `klingkit`, or another command, with these arguments; whatever happens, it is gone afterwards."""
+    process = subprocess.Popen([*command, *arguments], **{"env": environment(), **options})
     try:
         yield process
     finally:
@@ -196,12 +196,14 @@ class Served:
 
 
 @contextmanager
-def running(*options):
-    """Run `klingkit serve` on a free port until the end of the block."""
+def running(*options, command=COMMAND):
+    """Run `klingkit serve` on a free port until the end of the block; `command` stands for `klingkit`."""
     arguments = ("serve", "--port", "0", *options)
     with (
         _heeding_interrupts(),
-        started(*arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8") as process,
+        started(
+            *arguments, command=command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+        ) as process,
     ):
         yield Served(process)
 
