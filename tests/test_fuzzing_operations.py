@@ -187,6 +187,20 @@ WRONG_ANSWERS = {
         member("task_result", "audios", 0, "duration", value=2300),
         "/data/task_result/audios/-/duration",
     ),
+    "a voice that is said to last longer": (
+        "tts",
+        TTS,
+        "POST",
+        member("task_result", "audios", 0, "duration", value=lambda text: f"{float(text) + 0.1:.3f}"),
+        "/data/task_result/audios/-/duration",
+    ),
+    "a length in whole seconds": (
+        "tts",
+        TTS,
+        "POST",
+        member("task_result", "audios", 0, "duration", value=lambda text: text.partition(".")[0]),
+        "/data/task_result/audios/-/duration",
+    ),
     "no audio": ("tts", TTS, "POST", without("task_result"), "/data/task_result"),
     "the time of the machine": ("tts", TTS, "POST", member("created_at", value=NOW_MS + 1), "/data/created_at"),
     "another external id": (

@@ -37,12 +37,16 @@ class Expected(NamedTuple):
     """JSON Pointers of members that are not there."""
     any_order: tuple[str, ...] = ()
     """JSON Pointers of arrays whose items may come in any order."""
+    lengths: Mapping[str, str] = {}
+    """By the JSON Pointer of a length in seconds, that of the URL of the audio or video that lasts so long; `-` stands
+    for every item of an array."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the member `expects` of a row; `case.schema.json` describes it."""
         lists = {"absent": list(self.absent), "any_order": list(self.any_order)}
+        more = {**lists, "lengths": dict(self.lengths)}
         data = {} if self.data is NOTHING else {"data": self.data}
-        return {"status": self.status, "code": self.code, **data, **{name: one for name, one in lists.items() if one}}
+        return {"status": self.status, "code": self.code, **data, **{name: one for name, one in more.items() if one}}
 
     def differences(self, answer: Any) -> Iterator[tuple[str, str]]:
         """Yield JSON Pointer and text of each difference between `data` of an answer and what is expected of it."""
@@ -108,7 +112,7 @@ class ExpectedAnswers:
         reader = _Reader(self._contract, called, payload, case.world, measured)
         schema = _schema_of(self._contract, called, 200)
         data = reader.shown(schema.get("properties", {}).get("data", {}), None, ("data",)) if schema else NOTHING
-        return Expected(200, 0, data, tuple(reader.absent), tuple(reader.any_order))
+        return Expected(200, 0, data, tuple(reader.absent), tuple(reader.any_order), reader.lengths)
 
     def broken_schema(self, case: Case, status: int, answer: Any) -> Iterator[tuple[str, str]]:
         """Yield JSON Pointer and text of each keyword that an answer breaks of the response with its status."""
@@ -196,6 +200,7 @@ class _Reader:
         self._measured = measured
         self.absent: list[str] = []
         self.any_order: list[str] = []
+        self.lengths: dict[str, str] = {}
 
     def shown(self, schema: Schema, entry: Any, path: Path) -> Any:
         """Return what stands at a node, as far as the documents say it."""
@@ -205,7 +210,11 @@ class _Reader:
         if about:
             entry = self._measured.entry(about["fact"])
         if "x-shows" in schema:
-            return self._value(schema["x-shows"], entry)
+            return self._value(schema["x-shows"], entry, path)
+        if "items" in schema:
+            # Nothing says how many there are; what holds of each is noted.
+            self.shown(schema["items"], entry, (*path, "-"))
+            return NOTHING
         members = {}
         for name, child in schema.get("properties", {}).items():
             there = resolved(self._contract, child).get("x-there")
@@ -238,10 +247,13 @@ class _Reader:
         table = self._read(self._measured.entry(about["fact"]), about["each"])
         return None if table is NOTHING else [{"id": name, **one._asdict()} for name, one in table.items()]
 
-    def _value(self, shows: Any, entry: Any) -> Any:
+    def _value(self, shows: Any, entry: Any, path: Path) -> Any:
         if isinstance(shows, str):
             return self._read(entry, shows)
         ((kind, name),) = shows.items()
+        if kind == "length":
+            self.lengths[pointer(path)] = pointer((*path[:-1], name))
+            return NOTHING
         if kind == "payload":
             return self._payload.get(name, NOTHING) if isinstance(self._payload, dict) else NOTHING
         if kind == "world":

@@ -10,6 +10,7 @@ from kling_contracts.audits.audit import Audit, Kind
 from kling_contracts.audits.findings import CallVerdict, FindingCounter
 from kling_contracts.cases.answers import ExpectedAnswers
 from kling_contracts.cases.case import Case
+from kling_mock_server.testing.fuzzing.answered_files import AnsweredFiles
 from kling_mock_server.testing.fuzzing.sequences import Wrong
 from kling_mock_server.testing.fuzzing.target import Answer
 from kling_mock_server.testing.fuzzing.trials import AdaptedCase
@@ -34,6 +35,7 @@ class Judging:
         """Answers that say nothing about the request, by text."""
         self._tally = FindingCounter(contract, operations)
         self._expected = ExpectedAnswers(contract)
+        self._files = AnsweredFiles()
         self._names_rules = False
 
     def judge(self, trial: AdaptedCase, answer: Answer) -> None:
@@ -59,7 +61,8 @@ class Judging:
         """Hold what an answer says against the schema of its response, and in a world of ours against what is right."""
         wrong = dict(self._expected.broken_schema(case, answer.status, answer.body))
         if self.known_sender and not case.breaks and not wrong:
-            wrong = dict(self._expected.of(case).differences(answer.body))
+            expected = self._expected.of(case)
+            wrong = dict(expected.differences(answer.body)) | self._files.wrong_lengths(expected.lengths, answer.body)
         operation = "" if not wrong else self._operation(case)
         for where, text in wrong.items():
             place = re.sub("/[0-9]+", "/-", where)
