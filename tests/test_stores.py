@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import signal
 import sqlite3
@@ -51,8 +52,8 @@ def row_from_json(value):
 
 MANY = Table("many", 1000, row_json, row_from_json)
 OTHERS = Table("others", 1000, row_json, row_from_json)
-FEW = Table("few", 3, row_json, row_from_json)
-QUEUED = Table("queued", 4, row_json, row_from_json, lambda row: QueuePlace(row.text, row.number))
+FEW = Table("few", 3, row_json, row_from_json, hands_back=True)
+QUEUED = Table("queued", 4, row_json, row_from_json, lambda row: QueuePlace(row.text, row.number), hands_back=True)
 NUMBERS = store_child.NUMBERS
 DUE = "account", "queue"
 
@@ -162,6 +163,35 @@ def test_a_row_comes_back_as_it_was_put(store):
     found = store.transaction("account", lambda rows: rows.get(MANY, "key"))
     assert found == row
     assert type(found) is Row
+
+
+def test_rows_that_are_read_together_are_those_that_each_would_be(store):
+    put(store, MANY, "a", "b")
+    put(store, OTHERS, "b")
+
+    asked = [(MANY, "b"), (OTHERS, "b"), (OTHERS, "a"), (MANY, "ümlaut"), (MANY, "a"), (NUMBERS, "b")]
+    assert store.read("account", asked) == [Row(1), Row(0), None, None, Row(0), None]
+    assert store.read("another", asked) == [None] * len(asked)
+
+
+def test_a_change_that_says_which_rows_it_needs_does_what_it_does_without(store):
+    put(store, FEW, "old", "a", "b")
+
+    def work(rows):
+        found = rows.get(FEW, "a"), rows.get(FEW, "new")
+        return *found, rows.put(FEW, "new", Row(7)), rows.put(FEW, "a", Row(8)), rows.get(FEW, "new")
+
+    done = store.transaction("account", work, [(FEW, "a"), (FEW, "new")])
+
+    assert done == (Row(1), None, [Row(0)], [], Row(7))
+    assert items(store, FEW) == [("a", Row(8)), ("b", Row(2)), ("new", Row(7))]
+
+
+def test_rows_that_nobody_wants_make_room_unread(store):
+    unwanted = dataclasses.replace(FEW, hands_back=False)
+
+    assert put(store, unwanted, "a", "b", "c", "d") == []
+    assert (keys(store, FEW), store.dropped("account", FEW)) == (["b", "c", "d"], 1)
 
 
 def test_a_change_returns_what_its_work_returns(store):
@@ -434,7 +464,7 @@ def test_a_change_that_clears_counts_anew(store):
 
 def test_a_table_that_may_hold_fewer_rows_than_before_is_cut(store):
     put(store, MANY, "a", "b", "c", "d", "e")
-    smaller = Table("many", 2, row_json, row_from_json)
+    smaller = Table("many", 2, row_json, row_from_json, hands_back=True)
 
     assert put(store, smaller, "f") == [Row(0), Row(1), Row(2), Row(3)]
     assert keys(store, smaller) == ["e", "f"]
@@ -776,7 +806,7 @@ def test_an_account_that_nobody_used_for_35_days_is_forgotten(path):
         assert keys(store, MANY, "busy") == ["a", "b"]
 
 
-NUMBERS_AS_ROWS = Table("rows", 100_000, row_json, row_from_json)
+NUMBERS_AS_ROWS = Table("rows", 100_000, row_json, row_from_json, hands_back=True)
 
 
 def test_a_store_that_stays_open_forgets_too(path):

@@ -123,14 +123,14 @@ def _outbox(row: list[Any]) -> Outbox:
     return outbox._replace(messages=tuple(Message(*message) for message in outbox.messages))
 
 
-STATE: Final = Table("state", 1, list, _state)
-SESSIONS: Final[Table] = Table("sessions", MAX_ISSUED, session_json, session_from_json)
-AUDIOS: Final[Table] = Table("audios", MAX_ISSUED, plain_json, audio_from_json)
+STATE: Final = Table("state", 1, list, _state, is_reread=True)
+SESSIONS: Final[Table] = Table("sessions", MAX_ISSUED, session_json, session_from_json, is_reread=True)
+AUDIOS: Final[Table] = Table("audios", MAX_ISSUED, plain_json, audio_from_json, is_reread=True)
 FILES: Final = Table("files", MAX_ISSUED, plain_json, file_from_json)
 VIDEOS: Final = Table("videos", MAX_ISSUED, video_json, video_from_json)
 EXTERNAL_IDS: Final = Table("external_ids", MAX_ISSUED, _same, _same)
 """External ids that are taken, and the id of the task that has it; empty where a world said so."""
-TASKS: Final = Table("tasks", MAX_TASKS, list, lambda row: Task(*row))
+TASKS: Final = Table("tasks", MAX_TASKS, list, lambda row: Task(*row), hands_back=True)
 RUNNING: Final = Table("running", MAX_TASKS, _same, _same)
 """Tasks that may still run, and when each ends; kept where the account has a limit on them."""
 LARGE_TASKS: Final = Table("large_tasks", MAX_TASKS, _same, _same)

@@ -2,11 +2,14 @@
 
 import logging
 import os
+import time
 from typing import Final, NoReturn
 
 from kling_mock_server.state.stores.store import StoreDownError
 
 _LOG: Final = logging.getLogger("klingkit")
+_FRESH_S: Final = 0.001
+"""How long a look serves those who only read: a call reads several times."""
 
 
 class FileWatch:
@@ -15,6 +18,7 @@ class FileWatch:
     def __init__(self, path: str) -> None:
         self._path = path
         self._seen = os.stat(path)
+        self._looked_s = -_FRESH_S
         self._told: set[str] = set()
 
     def written(self) -> os.stat_result | None:
@@ -34,7 +38,14 @@ class FileWatch:
         if found.st_size < seen.st_size:
             # SQLite makes a file larger, never smaller.
             self.fail("overwritten")
-        return None if found.st_mtime_ns == seen.st_mtime_ns else found
+        if found.st_mtime_ns != seen.st_mtime_ns:
+            return found
+        self._looked_s = time.monotonic()
+        return None
+
+    def written_of_late(self) -> os.stat_result | None:
+        """Return the same, without a look where the last one found nothing and is less than a ms ago."""
+        return None if time.monotonic() - self._looked_s < _FRESH_S else self.written()
 
     def accept(self, found: os.stat_result) -> None:
         """Take what was written for what this process and others like it write."""
@@ -42,6 +53,7 @@ class FileWatch:
 
     def fail(self, happened: str, why: str = "") -> NoReturn:
         """Log what happened to the file, once for each thing that may, and raise `StoreDownError`."""
+        self._looked_s = -_FRESH_S
         name = os.path.basename(self._path)
         message = f"the store's file {name} was {happened} while the mock ran{why}: put it back, or start the mock anew"
         if happened not in self._told:

@@ -1,19 +1,35 @@
 """A store in Redis or Valkey: for several machines that are to behave as one."""
 
+import os
 import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import count
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
+from kling_mock_server.state.stores.redis_ahead import commands_for, rows_ahead
 from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, SECRET_KEY, Keys, keys_of
 from kling_mock_server.state.stores.redis_link import ConnectionLostError, Link
 from kling_mock_server.state.stores.redis_places import account_and_queue
-from kling_mock_server.state.stores.redis_rows import LostKeyError, RedisTransaction, WriteConflictError, pairs
-from kling_mock_server.state.stores.store import SECRET_BYTES, StoreBusyError, StoreDownError, Table, Transaction
+from kling_mock_server.state.stores.redis_rows import (
+    LostKeyError,
+    RedisTransaction,
+    WriteConflictError,
+    numbers_of,
+    pairs,
+)
+from kling_mock_server.state.stores.store import (
+    SECRET_BYTES,
+    RowAt,
+    StoreBusyError,
+    StoreDownError,
+    Table,
+    Transaction,
+)
 from kling_mock_server.state.stores.text import FAR, View, bytes_of, name_of, row_of
 
 T = TypeVar("T")
@@ -37,24 +53,41 @@ class RedisStore:
         # Threads of one process wait for each other here: between processes, waiting is asking again and again.
         self._queues: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._joining = threading.Lock()
+        self._pid, self._process, self._changes = 0, "", count()
         self._secret = b""
         self._ask_at = 0.0
 
-    def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
+    def transaction(self, account: str, work: Callable[[Transaction], T], rows: Sequence[RowAt] = ()) -> T:
         """Do `work` while nobody else changes the account, and write all at once.
 
         Raises `StoreBusyError` where others do not stop, `StoreDownError` where the server does not answer: it is
         unknown then whether anything was written.
         """
         try:
-            return self._alone(account, work)
+            return self._alone(account, work, rows)
         except LostKeyError:
             if self.on_lost:
                 self.on_lost(account)
         try:
-            return self._alone(account, work)
+            return self._alone(account, work, rows)
         except LostKeyError:
             raise StoreDownError("Redis: the server loses keys as fast as they are written") from None
+
+    def read(self, account: str, rows: Sequence[RowAt]) -> list[Any]:
+        """Return the rows, asked for in one exchange."""
+        keys = keys_of(account)
+        *replies, meta = self._link.ask(*commands_for(keys, rows), ("HGETALL", keys.meta))
+        ahead, held = rows_ahead(rows, replies), numbers_of(meta)
+        found = []
+        for table, key in rows:
+            text = ahead.texts[table.name, bytes_of(key)]
+            is_missing = text is None and ahead.lengths[table.name] == held.get(f"held:{table.name}", 0)
+            if text is not None:
+                found.append(row_of(table, text))
+            else:
+                # It changed meanwhile, or was lost: a change finds out.
+                found.append(None if is_missing else self.view(account, table).get(key))
+        return found
 
     def view(self, account: str, table: Table) -> Mapping[str, Any]:
         """Return the table; what a change is still writing shows once it is done."""
@@ -112,22 +145,22 @@ class RedisStore:
         """Close the connections."""
         self._link.close()
 
-    def _alone(self, account: str, work: Callable[[Transaction], T]) -> T:
+    def _alone(self, account: str, work: Callable[[Transaction], T], rows: Sequence[RowAt]) -> T:
         deadline = time.monotonic() + BUSY_S
         with self._joining:
             queue = self._queues.setdefault(account, threading.Lock())
         if not queue.acquire(timeout=BUSY_S):
             raise _busy()
         try:
-            return self._insist(keys_of(account), work, deadline)
+            return self._insist(keys_of(account), work, rows, deadline)
         finally:
             queue.release()
 
-    def _insist(self, keys: Keys, work: Callable[[Transaction], T], deadline: float) -> T:
-        token, pause_s, lost = secrets.token_hex(8), _MIN_PAUSE_S, False
+    def _insist(self, keys: Keys, work: Callable[[Transaction], T], rows: Sequence[RowAt], deadline: float) -> T:
+        token, pause_s, lost = self._new_token(), _MIN_PAUSE_S, False
         while True:
             try:
-                return self._tried(keys, token, work)
+                return self._tried(keys, token, work, rows)
             except WriteConflictError:
                 if time.monotonic() > deadline:
                     raise _busy() from None
@@ -139,23 +172,29 @@ class RedisStore:
             time.sleep(pause_s * random.uniform(0.5, 1))
             pause_s = min(pause_s * 1.5, _MAX_PAUSE_S)
 
-    def _tried(self, keys: Keys, token: str, work: Callable[[Transaction], T]) -> T:
+    def _new_token(self) -> str:
+        """Return what no other change has: a random number of this process, and a counter."""
+        if self._pid != os.getpid():
+            self._pid, self._process = os.getpid(), secrets.token_hex(8)
+        return f"{self._process}:{next(self._changes)}"
+
+    def _tried(self, keys: Keys, token: str, work: Callable[[Transaction], T], rows: Sequence[RowAt]) -> T:
         with self._link.lent() as talk:
-            rows = RedisTransaction(talk, keys, token)
+            tables = RedisTransaction(talk, keys, token, rows)
             try:
-                result = work(rows)
+                result = work(tables)
             except StoreDownError:
                 # There is nobody to talk to any more.
                 raise
             except LostKeyError:
                 # Some of an account is none: what is left would contradict itself.
-                rows.drop()
+                tables.drop()
                 raise
             except Exception:
                 # If its time was up, what it stumbled over may never have been there.
-                rows.give_up()
+                tables.give_up()
                 raise
-            rows.commit()
+            tables.commit()
             return result
 
     def _row(self, account: str, table: Table, key: str) -> Any:

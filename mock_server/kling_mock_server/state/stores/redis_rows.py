@@ -1,14 +1,15 @@
 """One change of an account in Redis: read as it goes, written all at once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
 
+from kling_mock_server.state.stores.redis_ahead import commands_for, rows_ahead
 from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, Keys
 from kling_mock_server.state.stores.redis_link import Command, ConnectionLostError, Talk
 from kling_mock_server.state.stores.redis_places import beginning_of, behind, key_of, member_of, queue_of, scheduled
-from kling_mock_server.state.stores.store import StoreDownError, Table, real_ms
+from kling_mock_server.state.stores.store import RowAt, StoreDownError, Table, real_ms
 from kling_mock_server.state.stores.text import DAY_MS, FAR, KEPT_MS, bytes_of, name_of, row_of, text_of
 
 LOCK_MS: Final = 5000
@@ -21,6 +22,11 @@ class WriteConflictError(Exception):
 
 class LostKeyError(Exception):
     """The server has lost a key of the account, as one does that evicts keys when its memory is full."""
+
+
+def numbers_of(meta: list[bytes]) -> dict[str, int]:
+    """Return the numbers of an account, of which the server sends names and values in turn."""
+    return {name.decode(): int(number) for name, number in pairs(meta).items()}
 
 
 def pairs(flat: list[bytes]) -> dict[bytes, bytes]:
@@ -55,18 +61,23 @@ class RedisTransaction:
     Raises `WriteConflictError` where another one may, and `LostKeyError` where the server has not what it was given.
     """
 
-    def __init__(self, talk: Talk, keys: Keys, token: str) -> None:
+    def __init__(self, talk: Talk, keys: Keys, token: str, rows: Sequence[RowAt]) -> None:
         self._talk = talk
         self._keys = keys
         # The watch outlives the lock: a change that took too long finds out when it commits.
         lock = keys.lock
-        _, _, holder, meta = talk(
-            ("SET", lock, token, "NX", "PX", LOCK_MS), ("WATCH", lock), ("GET", lock), ("HGETALL", keys.meta)
+        _, _, holder, meta, *replies = talk(
+            ("SET", lock, token, "NX", "PX", LOCK_MS),
+            ("WATCH", lock),
+            ("GET", lock),
+            ("HGETALL", keys.meta),
+            *commands_for(keys, rows),
         )
         if holder != token.encode():
             talk(("UNWATCH",))
             raise WriteConflictError
-        self._meta = {name.decode(): int(number) for name, number in pairs(meta).items()}
+        self._ahead = rows_ahead(rows, replies)
+        self._meta = numbers_of(meta)
         self._seq = self._meta.get("seq", 0)
         self._scheduled: dict[str, int | None] = {}
         self._drafts: dict[str, _Draft] = {}
@@ -90,7 +101,8 @@ class RedisTransaction:
         self._seq += 1
         draft.added[name] = self._seq
         draft.held += 1
-        return [self._drop_oldest(table) for _ in range(draft.held - table.max_rows)]
+        gone = [self._drop_oldest(table) for _ in range(draft.held - table.max_rows)]
+        return gone if table.hands_back else []
 
     def delete(self, table: Table, key: str) -> None:
         """Remove a row, if it is there."""
@@ -177,9 +189,12 @@ class RedisTransaction:
         return draft.texts[key]
 
     def _stored_text(self, table: Table, draft: _Draft, key: bytes) -> bytes | None:
-        rows = self._keys.rows(table.name)
+        rows, ahead = self._keys.rows(table.name), self._ahead
         text: bytes | None
-        text, held = self._talk(("HGET", rows, key), ("HLEN", rows))
+        if (table.name, key) in ahead.texts:
+            text, held = ahead.texts[table.name, key], ahead.lengths[table.name]
+        else:
+            text, held = self._talk(("HGET", rows, key), ("HLEN", rows))
         if held != draft.stored:
             raise LostKeyError
         return text
@@ -227,15 +242,18 @@ class RedisTransaction:
     def _drop_oldest(self, table: Table) -> Any:
         draft = self._draft(table)
         key = self._oldest(table, draft)
-        text = self._text(table, key)
-        assert text is not None
+        # Nobody wants it, and it stands in no queue: it need not be read.
+        text = self._text(table, key) if table.hands_back or table.place_of else None
         self._remove(table, key)
         draft.dropped += 1
-        return row_of(table, text)
+        return None if text is None else row_of(table, text)
 
     def _oldest(self, table: Table, draft: _Draft) -> bytes:
         moved = {key for key in draft.written if key in draft.added or draft.texts[key] is None}
         order: list[bytes] = []
+        oldest = None if draft.is_new else self._ahead.oldest.get(table.name)
+        if oldest is not None and oldest not in moved:
+            return oldest
         if not draft.is_new:
             order, held = self._talk(
                 ("ZRANGE", self._keys.order(table.name), 0, len(moved)), ("ZCARD", self._keys.order(table.name))
@@ -246,7 +264,7 @@ class RedisTransaction:
 
     def _remove(self, table: Table, key: bytes) -> None:
         draft = self._draft(table)
-        self._leave(table, key, draft.texts[key])
+        self._leave(table, key, draft.texts.get(key))
         draft.texts[key] = None
         draft.written.add(key)
         draft.added.pop(key, None)

@@ -1,15 +1,15 @@
 """A store in one SQLite file: for several processes on one machine, and for state that outlives them."""
 
+import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from kling_mock_server.state.stores.sqlite_file import BUSY_S, SqliteFile
-from kling_mock_server.state.stores.store import StoreBusyError, Table, Transaction, real_ms
+from kling_mock_server.state.stores.store import RowAt, StoreBusyError, Table, Transaction, real_ms
 from kling_mock_server.state.stores.text import DAY_MS, FAR, KEPT_MS, View, bytes_of, name_of, row_of, text_of
 
 T = TypeVar("T")
@@ -39,15 +39,25 @@ class SqliteStore:
         with self._file.lent() as connection:
             self._sweep(connection)
 
-    def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
+    def transaction(self, account: str, work: Callable[[Transaction], T], rows: Sequence[RowAt] = ()) -> T:
         """Do `work` in one transaction. Raises `StoreDownError` where nothing was kept."""
-        with self._alone(), self._file.lent() as connection:
+        with self._alone(), self._file.lent(to_write=True) as connection:
             with _transaction(connection):
-                rows = _SqliteTransaction(connection, account, self._now_ms())
-                result = work(rows)
-                rows.write_counts()
+                tables = _SqliteTransaction(connection, account, self._now_ms())
+                result = work(tables)
+                tables.write_counts()
             self._sweep(connection)
             return result
+
+    def read(self, account: str, rows: Sequence[RowAt]) -> list[Any]:
+        """Return the rows, looked up in one statement."""
+        places = [part for table, key in rows for part in (table.name, bytes_of(key))]
+        found = self._read(_ASKED % ", ".join(["(?, ?)"] * len(rows)), (*places, bytes_of(account)))
+        texts = {(kind, key): text for kind, key, text in found}
+        return [
+            None if (text := texts.get((table.name, bytes_of(key)))) is None else row_of(table, text)
+            for table, key in rows
+        ]
 
     def view(self, account: str, table: Table) -> Mapping[str, Any]:
         """Return the table; what a change is still writing shows once it is done."""
@@ -55,7 +65,7 @@ class SqliteStore:
         return View(
             partial(self._row, of, table),
             partial(self._all, of, table),
-            lambda: self._counted("held", of),
+            lambda: self._counted(account, table).held,
         )
 
     def newest(self, account: str, table: Table, skip: int, count: int) -> list[Any]:
@@ -66,7 +76,7 @@ class SqliteStore:
 
     def dropped(self, account: str, table: Table) -> int:
         """Return how many rows have made room."""
-        return self._counted("dropped", (bytes_of(account), table.name))
+        return self._counted(account, table).dropped
 
     def due(self, now_ms: int) -> list[tuple[str, str]]:
         """Return the accounts and queues whose time has come, the longest overdue first."""
@@ -105,9 +115,9 @@ class SqliteStore:
     def _all(self, of: tuple[bytes, str], table: Table) -> list[tuple[str, Any]]:
         return [(name_of(key), row_of(table, text)) for key, text in self._read(_OF_TABLE + "ORDER BY seq", of)]
 
-    def _counted(self, what: str, of: tuple[bytes, str]) -> int:
-        found = self._read(f"SELECT {what} FROM kinds WHERE account = {_ACCOUNT} AND kind = ?", of)
-        return int(found[0][0]) if found else 0
+    def _counted(self, account: str, table: Table) -> "_Count":
+        found = self._read("SELECT counts FROM accounts WHERE name = ?", (bytes_of(account),))
+        return _counts_of(found[0][0]).get(table.name, _NONE) if found else _NONE
 
     def _read(self, query: str, parameters: tuple[Any, ...]) -> list[Any]:
         with self._file.lent() as connection:
@@ -124,6 +134,9 @@ class SqliteStore:
 
 
 _ACCOUNT: Final = "(SELECT id FROM accounts WHERE name = ?)"
+# A cross join is done in the order in which it is written: from what is asked for to the rows, by their index.
+_ASKED: Final = f"""WITH asked (kind, key) AS (VALUES %s)
+    SELECT kind, key, value FROM asked CROSS JOIN rows USING (kind, key) WHERE account = {_ACCOUNT}"""
 _OF_TABLE: Final = f"SELECT key, value FROM rows WHERE account = {_ACCOUNT} AND kind = ? "
 _DUE: Final = (
     "SELECT accounts.name, queue FROM schedule JOIN accounts ON accounts.id = schedule.account "
@@ -141,6 +154,9 @@ _NAMELESS: Final = "(SELECT id FROM accounts WHERE name IS NULL)"
 
 _SCHEDULE: Final = """INSERT INTO schedule (account, queue, at_ms) VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms WHERE at_ms <> excluded.at_ms"""
+_INSERT: Final = (
+    "INSERT INTO rows (value, queue, place, account, kind, key) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
 _UPDATE: Final = "UPDATE rows SET value = ?, queue = ?, place = ? WHERE account = ? AND kind = ? AND key = ?"
 
 
@@ -150,8 +166,8 @@ class _SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection, account: str, now_ms: int) -> None:
         self._connection = connection
         self._execute = connection.execute
-        self._counts: dict[str, _Count] = {}
-        self._account = _used(connection, bytes_of(account), now_ms)
+        self._account, self._stored = _used(connection, bytes_of(account), now_ms)
+        self._counts = _counts_of(self._stored)
 
     def get(self, table: Table, key: str) -> Any:
         found = self._execute(
@@ -162,22 +178,25 @@ class _SqliteTransaction:
 
     def put(self, table: Table, key: str, row: Any) -> list[Any]:
         at = text_of(table, row), *_place(table, row), self._account, table.name, bytes_of(key)
-        if self._execute(_UPDATE, at).rowcount:
+        # Most rows are new.
+        if not self._execute(_INSERT, at).rowcount:
+            self._execute(_UPDATE, at)
             return []
-        self._execute("INSERT INTO rows (value, queue, place, account, kind, key) VALUES (?, ?, ?, ?, ?, ?)", at)
-        count = self._count(table)
-        count.held += 1
-        return self._make_room(table, count) if count.held > table.max_rows else []
+        held, dropped = self._counts.get(table.name, _NONE)
+        excess = max(0, held + 1 - table.max_rows)
+        self._counts[table.name] = _Count(held + 1 - excess, dropped + excess)
+        return self._make_room(table, excess) if excess else []
 
     def delete(self, table: Table, key: str) -> None:
         at = self._account, table.name, bytes_of(key)
         deleted = self._execute("DELETE FROM rows WHERE account = ? AND kind = ? AND key = ?", at).rowcount
         if deleted:
-            self._count(table).held -= 1
+            held, dropped = self._counts[table.name]
+            self._counts[table.name] = _Count(held - 1, dropped)
 
     def clear(self, table: Table) -> None:
         self._execute("DELETE FROM rows WHERE account = ? AND kind = ?", (self._account, table.name))
-        self._counts[table.name] = _Count(0, 0)
+        self._counts[table.name] = _NONE
 
     def items(self, table: Table) -> list[tuple[str, Any]]:
         found = self._execute(
@@ -201,50 +220,49 @@ class _SqliteTransaction:
 
     def write_counts(self) -> None:
         """Write how many rows there are by now."""
-        counted = [(self._account, kind, count.held, count.dropped) for kind, count in self._counts.items()]
-        self._connection.executemany("REPLACE INTO kinds (account, kind, held, dropped) VALUES (?, ?, ?, ?)", counted)
+        counts = _encode(self._counts)
+        if counts != self._stored:
+            self._execute("UPDATE accounts SET counts = ? WHERE id = ?", (counts, self._account))
 
-    def _make_room(self, table: Table, count: "_Count") -> list[Any]:
-        at, excess = (self._account, table.name), count.held - table.max_rows
-        found = self._execute(
-            "SELECT seq, value FROM rows WHERE account = ? AND kind = ? ORDER BY seq LIMIT ?", (*at, excess)
-        ).fetchall()
-        self._execute("DELETE FROM rows WHERE account = ? AND kind = ? AND seq <= ?", (*at, found[-1][0]))
-        count.held -= excess
-        count.dropped += excess
-        return [row_of(table, text) for _, text in found]
-
-    def _count(self, table: Table) -> "_Count":
-        count = self._counts.get(table.name)
-        if count is None:
-            at = self._account, table.name
-            found = self._execute("SELECT held, dropped FROM kinds WHERE account = ? AND kind = ?", at).fetchone()
-            count = self._counts[table.name] = _Count(*found or (0, 0))
-        return count
+    def _make_room(self, table: Table, excess: int) -> list[Any]:
+        oldest = self._account, table.name, excess
+        gone = self._execute(f"SELECT value {_OLDEST}", oldest).fetchall() if table.hands_back else []
+        self._execute(f"DELETE FROM rows WHERE seq IN (SELECT seq {_OLDEST})", oldest)
+        return [row_of(table, text) for (text,) in gone]
 
 
-@dataclass(slots=True)
-class _Count:
+_OLDEST: Final = "FROM rows WHERE account = ? AND kind = ? ORDER BY seq LIMIT ?"
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class _Count(NamedTuple):
     """How many rows a table holds, and how many have made room."""
 
     held: int
     dropped: int
 
 
+_NONE: Final = _Count(0, 0)
+
+
+def _counts_of(text: str) -> dict[str, _Count]:
+    return {kind: _Count(*count) for kind, count in json.loads(text).items()}
+
+
 def _place(table: Table, row: Any) -> tuple[str | None, int | None]:
     return table.place_of(row) if table.place_of else (None, None)
 
 
-def _used(connection: sqlite3.Connection, name: bytes, now_ms: int) -> int:
-    """Return the id of an account, made now if need be."""
-    found = connection.execute("SELECT id, used_ms FROM accounts WHERE name = ?", (name,)).fetchone()
+def _used(connection: sqlite3.Connection, name: bytes, now_ms: int) -> tuple[int, str]:
+    """Return the id of an account, made now if need be, and its counts as JSON."""
+    found = connection.execute("SELECT id, used_ms, counts FROM accounts WHERE name = ?", (name,)).fetchone()
     if found is None:
-        added = connection.execute("INSERT INTO accounts (name, used_ms) VALUES (?, ?)", (name, now_ms))
-        return int(added.lastrowid or 0)
-    account, used_ms = found
+        added = connection.execute("INSERT INTO accounts (name, used_ms, counts) VALUES (?, ?, '{}')", (name, now_ms))
+        return int(added.lastrowid or 0), "{}"
+    account, used_ms, counts = found
     if now_ms - used_ms > DAY_MS:
         connection.execute("UPDATE accounts SET used_ms = ? WHERE id = ?", (now_ms, account))
-    return int(account)
+    return int(account), str(counts)
 
 
 def _forget_unused(connection: sqlite3.Connection, before_ms: int) -> None:
@@ -253,7 +271,6 @@ def _forget_unused(connection: sqlite3.Connection, before_ms: int) -> None:
     connection.execute(f"DELETE FROM schedule WHERE account IN {_NAMELESS}")
     some = f"SELECT seq FROM rows WHERE account IN {_NAMELESS} LIMIT {_SWEPT_ROWS}"
     connection.execute(f"DELETE FROM rows WHERE seq IN ({some})")
-    connection.execute(f"DELETE FROM kinds WHERE account IN {_NAMELESS}")
     connection.execute(
         "DELETE FROM accounts WHERE name IS NULL AND NOT EXISTS (SELECT 1 FROM rows WHERE account = accounts.id)"
     )

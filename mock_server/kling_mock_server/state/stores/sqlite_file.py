@@ -17,17 +17,16 @@ BUSY_S: Final = 10.0
 _APPLICATION: Final = 0x6B6C696E
 """The mark of a file that is ours."""
 
-# Rows are kept in the order of `seq`, and replaced where they are; some stand in a queue, at a place. `kinds` counts,
-# so that nothing has to be walked through to know whether a table is full. An account without a name is waiting for its
-# rows to be deleted.
+# Rows are kept in the order of `seq`, and replaced where they are; some stand in a queue, at a place. `counts` says in
+# JSON how many rows of each kind are held and were dropped, so that nothing has to be walked through to know whether a
+# table is full: with the account itself, as every change reads and writes it. An account without a name is waiting for
+# its rows to be deleted.
 _SCHEMA: Final = (
-    "CREATE TABLE accounts (id INTEGER PRIMARY KEY, name BLOB UNIQUE, used_ms INTEGER NOT NULL)",
+    """CREATE TABLE accounts (
+        id INTEGER PRIMARY KEY, name BLOB UNIQUE, used_ms INTEGER NOT NULL, counts TEXT NOT NULL)""",
     """CREATE TABLE schedule (
         account INTEGER, queue TEXT, at_ms INTEGER NOT NULL, PRIMARY KEY (account, queue)) WITHOUT ROWID""",
     "CREATE INDEX schedule_by_time ON schedule (at_ms)",
-    """CREATE TABLE kinds (
-        account INTEGER, kind TEXT, held INTEGER NOT NULL, dropped INTEGER NOT NULL,
-        PRIMARY KEY (account, kind)) WITHOUT ROWID""",
     """CREATE TABLE rows (
         seq INTEGER PRIMARY KEY, account INTEGER NOT NULL, kind TEXT NOT NULL, key BLOB NOT NULL, value TEXT NOT NULL,
         queue TEXT, place INTEGER, UNIQUE (account, kind, key))""",
@@ -58,10 +57,15 @@ class SqliteFile:
             raise ValueError(f"the store {path} cannot be used: {error}; {_remedy(error)}") from error
 
     @contextmanager
-    def lent(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection. Raises `StoreDownError` for whatever SQLite cannot do."""
+    def lent(self, *, to_write: bool = False) -> Iterator[sqlite3.Connection]:
+        """Lend a connection; one `to_write` after a look at the file, others where the last look is a while ago.
+
+        Raises `StoreDownError` for whatever SQLite cannot do.
+        """
+        if self._closed:
+            raise StoreDownError("the store was closed")
         try:
-            connection = self._taken()
+            connection = self._taken(self._watch.written() if to_write else self._watch.written_of_late())
         except sqlite3.Error as error:
             self._fail(error)
         try:
@@ -86,14 +90,11 @@ class SqliteFile:
         kind = StoreBusyError if _is_busy(error) else StoreDownError
         raise kind(f"the store's file cannot be used: {error}") from error
 
-    def _taken(self) -> sqlite3.Connection:
-        if self._closed:
-            raise StoreDownError("the store was closed")
+    def _taken(self, written: os.stat_result | None) -> sqlite3.Connection:
         if self._process != os.getpid():
             # A connection that crosses a fork must be neither used nor closed: its locks are those of the parent.
             self._inherited.append(self._idle)
             self._idle, self._process = [], os.getpid()
-        written = self._watch.written()
         if written:
             # Others have pages in their cache that may not be in the file any more. The last to be closed would write.
             connection = self._opened()

@@ -4,7 +4,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -29,7 +29,7 @@ class QueuePlace(NamedTuple):
 class Table:
     """One kind of row. `max_rows`: so many are kept, the oldest makes room.
 
-    `to_json` and `from_json` carry a row into a store that holds text, and back.
+    `to_json` and `from_json` carry a row into a store that holds text, and back. Rows are never changed in place.
     """
 
     name: str
@@ -38,6 +38,14 @@ class Table:
     from_json: Callable[[Any], Any]
     place_of: Callable[[Any], QueuePlace] | None = None
     """The place of a row, where rows of this kind stand in queues; None: they do not."""
+    hands_back: bool = False
+    """Whether `Transaction.put` returns the rows that make room; where nobody wants them, they need not be read."""
+    is_reread: bool = False
+    """Whether the same few rows are read again and again: a store that holds text keeps those it has read last."""
+
+
+RowAt = tuple[Table, str]
+"""A table and the key of a row in it."""
 
 
 class Transaction(Protocol):
@@ -47,7 +55,10 @@ class Transaction(Protocol):
         """Return a row, None where there is none."""
 
     def put(self, table: Table, key: str, row: Any) -> list[Any]:
-        """Add a row as the newest, or replace one in its place; return the rows that made room."""
+        """Add a row as the newest, or replace one in its place.
+
+        Returns the rows that made room where the table `hands_back`, else none.
+        """
 
     def delete(self, table: Table, key: str) -> None:
         """Remove a row, if it is there."""
@@ -85,12 +96,16 @@ class Store(Protocol):
     """Called with an account that the store has dropped, as a part of its rows was lost; the change that found out is
     then done on the account as it is."""
 
-    def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
+    def transaction(self, account: str, work: Callable[[Transaction], T], rows: Sequence[RowAt] = ()) -> T:
         """Do `work` on the tables of an account as one step that no other change interrupts.
 
         Its writes are kept together once it returns. It may be called again from the start (a store of several
-        machines), so it must do nothing but read and write rows, and raise nothing after its first write.
+        machines), so it must do nothing but read and write rows, and raise nothing after its first write. `rows` are
+        those that it is going to get and put: a store of several machines asks for all of them at once.
         """
+
+    def read(self, account: str, rows: Sequence[RowAt]) -> list[Any]:
+        """Return rows that are asked for together, None for one that is not there."""
 
     def view(self, account: str, table: Table) -> Mapping[str, Any]:
         """Return a table to look rows up in, always as it is at that moment."""
@@ -129,11 +144,19 @@ class MemoryStore:
         self._secret = secrets.token_bytes(SECRET_BYTES)
         self._schedule = _Schedule()
 
-    def transaction(self, account: str, work: Callable[[Transaction], T]) -> T:
+    def transaction(self, account: str, work: Callable[[Transaction], T], rows: Sequence[RowAt] = ()) -> T:
         """Do `work` under the account's lock."""
         shelf = self._shelves.get(account) or self._shelf(account)
         with shelf.lock:
             return work(shelf)
+
+    def read(self, account: str, rows: Sequence[RowAt]) -> list[Any]:
+        """Return the rows; an account is not made by looking."""
+        shelf = self._shelves.get(account)
+        if shelf is None:
+            return [None] * len(rows)
+        with shelf.lock:
+            return [shelf.get(table, key) for table, key in rows]
 
     def view(self, account: str, table: Table) -> Mapping[str, Any]:
         """Return the table; an account is not made by looking."""
@@ -292,7 +315,7 @@ class _Shelf:
         gone = [rows.popitem(last=False) for _ in range(excess)]
         for gone_key, gone_row in gone:
             self._leave(table, gone_key, gone_row)
-        return [row for _, row in gone]
+        return [row for _, row in gone] if table.hands_back else []
 
     def delete(self, table: Table, key: str) -> None:
         self._leave(table, key, self.rows(table).pop(key, None))

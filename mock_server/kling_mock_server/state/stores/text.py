@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from kling_mock_server.state.stores.store import Table
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 """The version in which rows are written; a store of another one is refused. A test pins the fields of rows to it."""
 
 DAY_MS: Final = 24 * 3_600_000
@@ -28,7 +29,16 @@ def text_of(table: "Table", row: Any) -> str:
 
 def row_of(table: "Table", text: str | bytes) -> Any:
     """Return the row that `text_of` made the text of."""
+    return _row_reread(table, text) if table.is_reread and len(text) <= _MAX_REREAD else _row(table, text)
+
+
+def _row(table: "Table", text: str | bytes) -> Any:
     return table.from_json(json.loads(text))
+
+
+_row_reread = lru_cache(maxsize=256)(_row)
+_MAX_REREAD: Final = 2048
+"""Characters of a row that is kept after it was read."""
 
 
 def bytes_of(name: str) -> bytes:
