@@ -328,6 +328,33 @@ def test_a_task_is_created_when_it_is_stored_whatever_its_sound_has_waited_for(m
     assert receiver.statuses == EACH_CHANGE[:2]
 
 
+def test_a_session_that_is_taken_away_while_a_sound_is_waited_for_does_not_exist(mock, key):
+    mock.put_world(key)
+
+    def serve_late(connection, _):
+        mock.put_world(key, sessions={})
+        connection.sendall(response(speech.wav(8000, "1")))
+
+    with loopback(serve_late) as port:
+        answer = mock.create(key, audio_id="", sound_file=f"http://127.0.0.1:{port}/voice.wav")
+    assert answer.broken[0] == "session-unknown"
+
+
+def test_a_task_and_the_entry_of_its_creation_are_kept_together_or_not_at_all(lasting, mock_on, key, monkeypatch):
+    mock = mock_on(lasting)
+    mock.create(key, external_task_id="kept")
+
+    def fail(self, rows, entry):
+        raise StoreDownError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal.Journal, "put", fail)
+        assert mock.create(key, external_task_id="lost").status == 503
+
+    assert mock.query("lost", key).broken == ["task-unknown"]
+    assert [entry["response"]["code"] for entry in mock.control("GET", "/journal", token=key)["entries"]][:1] == [0]
+
+
 def test_a_scenario_goes_on_from_step_to_step(mock, key):
     steps = [{"call": "create", "skip": 1, "refuse": 1302}, {"call": "create", "times": 2, "refuse": 1303}]
     mock.control("PUT", "/scenario", {"name": "mine", "steps": steps}, key)
@@ -877,7 +904,7 @@ def test_where_nothing_can_be_written_callbacks_are_not_tried_on_and_on(key, mon
     assert deliver.wait_until_idle(account_key(key), PATIENCE_S)
     mock.advance(HOUR_MS, key)
 
-    def refuse(account, work):
+    def refuse(account, work, rows=()):
         calls.append(account)
         tried.set()
         raise StoreDownError("it is read-only")
@@ -901,10 +928,10 @@ def test_an_account_that_is_forgotten_in_the_middle_of_a_call_is_no_error(call, 
     store = mock.responder.accounts.store
     change = store.transaction
 
-    def change_and_forget(account, work):
+    def change_and_forget(account, work, rows=()):
         if when == "before":
             store.forget(account)
-        result = change(account, work)
+        result = change(account, work, rows)
         if when == "after":
             store.forget(account)
         return result

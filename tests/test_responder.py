@@ -363,7 +363,7 @@ def test_a_task_is_created_when_its_sound_was_downloaded_not_when_it_was_asked_f
 
 @pytest.mark.parametrize(("method", "path"), [("POST", PATH), ("GET", PATH), ("GET", "/_mock/world")])
 def test_a_store_that_is_down_is_a_503_that_says_so(mock, monkeypatch, method, path):
-    def down(account, work):
+    def down(account, work, rows=()):
         raise StoreDownError("the disk is full")
 
     monkeypatch.setattr(mock.responder.accounts.store, "transaction", down)
@@ -374,12 +374,12 @@ def test_a_store_that_is_down_is_a_503_that_says_so(mock, monkeypatch, method, p
 
 
 def test_a_task_is_found_while_a_full_store_takes_no_entry_of_the_journal(monkeypatch):
-    def full(self, entry):
+    def full(self, rows, entry):
         raise StoreDownError("the disk is full")
 
     mock = Mock()
     task_id = mock.post(payload()).data["task_id"]
-    monkeypatch.setattr(Journal, "record", full)
+    monkeypatch.setattr(Journal, "put", full)
     assert mock.ask("GET", f"{PATH}/{task_id}").data["task_id"] == task_id
     assert mock.ask("GET", PATH).status == 200
     assert mock.post(payload()).status == 503

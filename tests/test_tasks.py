@@ -468,7 +468,7 @@ def test_a_world_that_changes_under_a_request_is_no_error_of_the_server(mock):
 
 
 def test_an_external_id_that_is_taken_and_given_back_all_the_time_is_refused(mock, monkeypatch):
-    def never(self, task, outbox=None, *, unique=True):
+    def never(self, task, outbox=None, **conditions):
         return RefusedTask("facts.task")
 
     monkeypatch.setattr(Tasks, "create", never)

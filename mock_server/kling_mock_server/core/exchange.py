@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Note, Report, Request, Violation
 from kling_mock_server.failures.playback import PlayedStep
@@ -11,7 +11,10 @@ from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.journal import Entry, kept
 from kling_mock_server.state.request_redaction import kept_headers, kept_query
+from kling_mock_server.state.stores.store import RowAt
 from kling_mock_server.state.tables import State
+
+NO_ROWS: Final[Mapping[RowAt, Any]] = {}
 
 
 class Caller(NamedTuple):
@@ -47,6 +50,8 @@ class Exchange(NamedTuple):
     """The decoded body, or the parameters; None where it was not understood."""
     notes: tuple[Note, ...]
     """Notes on the request beside those on its payload."""
+    rows: Mapping[RowAt, Any] = NO_ROWS
+    """Rows of the account that were read together with its state."""
 
     @classmethod
     def begin(
@@ -56,6 +61,7 @@ class Exchange(NamedTuple):
         *,
         operation: str = "",
         state: State | None = None,
+        rows: Mapping[RowAt, Any] = NO_ROWS,
         played: PlayedStep | None = None,
         payload: Any = None,
         began_s: float | None = None,
@@ -74,6 +80,7 @@ class Exchange(NamedTuple):
             began_s=perf_counter() if began_s is None else began_s,
             payload=payload,
             notes=caller.notes,
+            rows=rows,
         )
 
     def entry(

@@ -12,8 +12,9 @@ from kling_contracts.judging.report import printable
 from kling_contracts.judging.request_rules import notes_on_token
 from kling_contracts.rules.rule import SOME_ID, Rule
 from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoint
-from kling_mock_server.core.exchange import Caller, Exchange
-from kling_mock_server.core.operations import check_operations, work_on
+from kling_mock_server.core.answer_record import AnswerRecord
+from kling_mock_server.core.exchange import NO_ROWS, Caller, Exchange
+from kling_mock_server.core.operations import check_operations, rows_ahead, work_on
 from kling_mock_server.core.operations.work import judge
 from kling_mock_server.core.own_answers import CONTROL_CALL, INTERNAL_ERROR, STORE_DOWN, check_mock_rules, refusal
 from kling_mock_server.core.resources import Resources, resources_of
@@ -21,7 +22,7 @@ from kling_mock_server.core.text_limits import TextLimits
 from kling_mock_server.core.value_limit import ValueLimit
 from kling_mock_server.failures.playback import PlayedStep, ScenarioPlayer, UnknownStepError
 from kling_mock_server.failures.wire import wire_details
-from kling_mock_server.protocol.answer_summary import answer_details, task_details
+from kling_mock_server.protocol.answer_summary import answer_details
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id
 from kling_mock_server.protocol.file_urls import address_of
 from kling_mock_server.protocol.names import (
@@ -37,7 +38,7 @@ from kling_mock_server.protocol.names import (
 )
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.journal import Entry, digest_of
-from kling_mock_server.state.stores.store import StoreDownError
+from kling_mock_server.state.stores.store import RowAt, StoreDownError
 from kling_mock_server.state.tasks import RefusedTask
 
 _LOG: Final = logging.getLogger("klingkit")
@@ -56,6 +57,8 @@ class _Outcome(NamedTuple):
     """`data` of the answer; None where the report has violations."""
     headers: Mapping[str, str] = {}
     """Headers of a good answer."""
+    record: AnswerRecord | None = None
+    """The journal's entry of a good answer, which may be written."""
     is_stale: bool = False
     """Whether the account has changed between judging and storing, so that judging again may say more."""
 
@@ -175,7 +178,7 @@ class Responder:
         outcome = self._attempt(exchange, routed.operation, payload)
         if outcome.is_stale:
             # Once more: a concurrent request may have used the external id, or replaced the world, since judging.
-            outcome = self._attempt(exchange, routed.operation, payload)
+            outcome = self._attempt(exchange._replace(rows=NO_ROWS), routed.operation, payload)
         if outcome.report.violations:
             return self._refused(exchange, outcome.report)
         return self._accepted(exchange, outcome)
@@ -193,7 +196,11 @@ class Responder:
     def _begin(self, request: Request, caller: Caller, operation: str, payload: Any, began_s: float) -> Exchange:
         """Begin the exchange; where the account plays a scenario, or the request names one, a step of it takes it."""
         account = caller.account.state
-        state = account.read()
+        rows: Mapping[RowAt, Any] = NO_ROWS
+        if account.store.shared and (ahead := rows_ahead(operation, payload)):
+            state, rows = account.read_ahead(ahead)
+        else:
+            state = account.read()
         asked = request.headers.get(_ASKED_SCENARIO)
         played: PlayedStep | None = None
         if asked is not None:
@@ -201,7 +208,14 @@ class Responder:
         elif state.scenario is not None:
             played = self._scenarios.take_step(account, operation)
         return Exchange.begin(
-            request, caller, operation=operation, state=state, played=played, payload=payload, began_s=began_s
+            request,
+            caller,
+            operation=operation,
+            state=state,
+            rows=rows,
+            played=played,
+            payload=payload,
+            began_s=began_s,
         )
 
     def _attempt(self, exchange: Exchange, operation: Operation, payload: Any) -> _Outcome:
@@ -212,11 +226,12 @@ class Responder:
         report = judge(work, operation, read, measured)
         if report.violations:
             return _Outcome(report)
-        done = work.carry_out(read.payload, measured)
+        record = AnswerRecord(exchange, report)
+        done = work.carry_out(read.payload, measured, record)
         if isinstance(done, RefusedTask):
             report = self._by_rule(self._refusing(operation, done), read.payload)
             return _Outcome(report, is_stale=bool(done.fact))
-        return _Outcome(report, done, work.headers(measured))
+        return _Outcome(report, done, work.headers(measured), record=record)
 
     def _refusing(self, operation: Operation, refused: RefusedTask) -> Rule:
         rule = self.contract.rule_on(operation.name, refused.fact) if refused.fact else self.contract.limiting_rule
@@ -236,7 +251,11 @@ class Responder:
         good = answer(200, 0, SUCCEED, exchange.request_id, data, headers)
         if exchange.played:
             return self._played(exchange, exchange.played, good, report)
-        self._record(exchange, exchange.entry(200, 0, SUCCEED, report, task_details(data)))
+        assert outcome.record is not None, "a payload without violations was carried out"
+        if outcome.record.entry:
+            self._show(exchange, outcome.record.entry)
+        else:
+            self._record(exchange, outcome.record.made(data))
         return good
 
     def _refused(self, exchange: Exchange, report: Report) -> Response:
@@ -286,6 +305,9 @@ class Responder:
             # A full store can be read: what was only looked up needs no entry to be true.
             if exchange.operation not in _LOOKUPS:
                 raise
+        self._show(exchange, entry)
+
+    def _show(self, exchange: Exchange, entry: Entry) -> None:
         if self.watch:
             body = exchange.request.body
             self.watch(entry if entry.body is body else entry._replace(body=body))

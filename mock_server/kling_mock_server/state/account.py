@@ -10,7 +10,8 @@ from kling_mock_server.state.account_state import AccountState, InitialState
 from kling_mock_server.state.clock import Clock
 from kling_mock_server.state.folders import Folders
 from kling_mock_server.state.journal import Journal
-from kling_mock_server.state.stores.store import Store, Table, Transaction
+from kling_mock_server.state.seen_rows import SeenRows
+from kling_mock_server.state.stores.store import RowAt, Store, Table, Transaction
 from kling_mock_server.state.tables import AUDIOS, EXTERNAL_IDS, FILES, SESSIONS, TASKS, VIDEOS, State
 from kling_mock_server.state.tasks import Tasks
 from kling_mock_server.state.world_size import refuse_large
@@ -18,8 +19,15 @@ from kling_mock_server.state.world_size import refuse_large
 Entry = TypeVar("Entry", Session, Audio)
 
 
+Beside = Callable[[Transaction], None]
+
+
 def _ignore() -> None:
     """Send no callbacks."""
+
+
+def _nothing(rows: Transaction) -> None:
+    """Write nothing beside an entry."""
 
 
 class Account:
@@ -55,6 +63,10 @@ class Account:
     def world(self) -> World:
         """The world as it is; its mappings look rows up in the store."""
         return self.world_of(self.state.read())
+
+    def world_ahead(self, state: State, rows: Mapping[RowAt, Any]) -> World:
+        """Return the world that belongs to a state, with rows of it that were read together with that state."""
+        return _world_of(state, lambda table: _seen(table, rows, self.state.view(table)))
 
     def world_of(self, state: State) -> World:
         """Return the world that belongs to a state of the account, just read."""
@@ -98,19 +110,24 @@ class Account:
         self.journal.clear()
         self.state.reset()
 
-    def put_session(self, session_id: str, session: Session) -> None:
-        """Add or replace one session of the world."""
-        self._put(SESSIONS, session_id, session)
+    def put_session(self, session_id: str, session: Session, beside: Beside = _nothing) -> None:
+        """Add or replace one session of the world; `beside` writes what is to be kept with it or not at all."""
+        self._put(SESSIONS, session_id, session, beside)
 
-    def put_audio(self, audio_id: str, audio: Audio) -> None:
-        """Add or replace one audio of the world."""
-        self._put(AUDIOS, audio_id, audio)
+    def put_audio(self, audio_id: str, audio: Audio, beside: Beside = _nothing) -> None:
+        """Add or replace one audio of the world; `beside` writes what is to be kept with it or not at all."""
+        self._put(AUDIOS, audio_id, audio, beside)
 
-    def _put(self, table: Table, name: str, entry: Session | Audio) -> None:
+    def _put(self, table: Table, name: str, entry: Session | Audio, beside: Beside) -> None:
         # An entry without a time of its own is as old as the clock was advanced; one that is added later is new.
         made_ms = self.clock.now_ms() if self.state.read().advanced_ms else None
         made = entry if entry.created_ms is not None else entry._replace(created_ms=made_ms)
-        self.state.transaction(lambda rows: rows.put(table, name, made))
+
+        def work(rows: Transaction) -> None:
+            rows.put(table, name, made)
+            beside(rows)
+
+        self.state.transaction(work, [(table, name)])
 
 
 def _world_of(state: State, entries: Callable[[Table], Mapping[str, Any]]) -> World:
@@ -125,6 +142,11 @@ def _world_of(state: State, entries: Callable[[Table], Mapping[str, Any]]) -> Wo
         voices=state.voices,
         flagged_words=state.flagged_words,
     )
+
+
+def _seen(table: Table, rows: Mapping[RowAt, Any], view: Mapping[str, Any]) -> Mapping[str, Any]:
+    seen = {key: row for (of, key), row in rows.items() if of is table}
+    return SeenRows(seen, view) if seen else view
 
 
 def _made_at(entries: Mapping[str, Entry], made_ms: int | None) -> dict[str, Entry]:

@@ -1,11 +1,11 @@
 """The rows of one account in a store: read, changed, and written anew when the account begins."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 from kling_contracts import World
 from kling_mock_server.state.pace import PACES, Pace
-from kling_mock_server.state.stores.store import Store, Table, Transaction, real_ms
+from kling_mock_server.state.stores.store import RowAt, Store, Table, Transaction, real_ms
 from kling_mock_server.state.tables import (
     AUDIOS,
     EXTERNAL_IDS,
@@ -24,6 +24,9 @@ from kling_mock_server.state.tables import (
 )
 
 T = TypeVar("T")
+
+
+_STATE_ROW: Final = STATE, ONE
 
 
 class InitialState(NamedTuple):
@@ -52,14 +55,22 @@ class AccountState:
         state: State | None = self._states.get(ONE)
         return self.transaction(self.begun) if state is None else state
 
+    def read_ahead(self, rows: Sequence[RowAt]) -> tuple[State, Mapping[RowAt, Any]]:
+        """Return the same row, and others that are asked for together with it; None for one that is not there."""
+        state, *found = self.store.read(self.key, [_STATE_ROW, *rows])
+        if state is None:
+            # The account begins with rows that were not there.
+            return self.transaction(self.begun), {}
+        return state, dict(zip(rows, found, strict=True))
+
     def begun(self, rows: Transaction) -> State:
         """Return the same row within a transaction. A store may have forgotten the account in the meantime."""
         state: State | None = rows.get(STATE, ONE)
         return self._begin(rows) if state is None else state
 
-    def transaction(self, work: Callable[[Transaction], T]) -> T:
+    def transaction(self, work: Callable[[Transaction], T], rows: Sequence[RowAt] = ()) -> T:
         """Do `work` on the account's tables, as `Store.transaction` says."""
-        return self.store.transaction(self.key, work)
+        return self.store.transaction(self.key, work, rows)
 
     def view(self, table: Table) -> Mapping[str, Any]:
         """Return a table to look rows up in, always as it is at that moment."""

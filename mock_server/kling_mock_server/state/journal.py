@@ -12,7 +12,7 @@ from kling_contracts.facts.file_content import base64_bytes
 from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.timeline import Bar
 from kling_mock_server.state.passwords import without_passwords
-from kling_mock_server.state.stores.store import Store, Table
+from kling_mock_server.state.stores.store import RowAt, Store, Table, Transaction
 
 MAX_ENTRIES: Final = 1000
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -79,9 +79,17 @@ class Journal:
 
     def record(self, entry: Entry) -> None:
         """Add an exchange; the oldest makes room."""
+        self._store.transaction(self._account, lambda rows: self.put(rows, entry), [self.row_of(entry.request_id)])
+
+    def put(self, rows: Transaction, entry: Entry) -> None:
+        """Do the same within a change of the account."""
         if len(entry.path) > MAX_TEXT_LENGTH or len(entry.query) > MAX_TEXT_LENGTH:
             entry = entry._replace(path=entry.path[:MAX_TEXT_LENGTH], query=entry.query[:MAX_TEXT_LENGTH])
-        self._store.transaction(self._account, lambda rows: rows.put(self._table, entry.request_id, entry))
+        rows.put(self._table, entry.request_id, entry)
+
+    def row_of(self, request_id: str) -> RowAt:
+        """Return where the entry of an exchange is, or is going to be."""
+        return self._table, request_id
 
     def note(self, at_ms: int, message: str) -> None:
         """Add an entry that is no exchange but says what happened to the account."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.sources import FactSources
+from kling_mock_server.core.answer_record import AnswerRecord
 from kling_mock_server.core.operations.work import Work
 
 
@@ -22,7 +23,7 @@ class AnswerByExample(Work):
             advanced_ms=exchange.state.advanced_ms,
         )
 
-    def carry_out(self, payload: Any, measured: Measurement) -> Any:
+    def carry_out(self, payload: Any, measured: Measurement, record: AnswerRecord) -> Any:
         """Return `data` of the example of a good answer; the whole example where it has no such member."""
         example = self._resources.contract.by_name[self._exchange.operation].answer_example
         return example["data"] if isinstance(example, dict) and "data" in example else example

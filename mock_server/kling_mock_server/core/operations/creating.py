@@ -11,12 +11,14 @@ from kling_contracts.facts.world import Face, Session
 from kling_contracts.unknown import Unknown
 from kling_mock_server.assets import speech
 from kling_mock_server.assets.synthetic_video import shown_in
+from kling_mock_server.core.answer_record import AnswerRecord
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.operations.work import Work
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.names import CREATE
 from kling_mock_server.protocol.task_json import created_json
-from kling_mock_server.state.tables import Message, Outbox
+from kling_mock_server.state.stores.store import RowAt
+from kling_mock_server.state.tables import AUDIOS, EXTERNAL_IDS, SESSIONS, Message, Outbox
 from kling_mock_server.state.tasks import RefusedTask
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ class Create(Work):
 
     def __init__(self, exchange: Exchange, resources: Resources) -> None:
         super().__init__(exchange, resources)
-        self._world = exchange.account.world_of(exchange.state)
+        account, rows = exchange.account, exchange.rows
+        self._world = account.world_ahead(exchange.state, rows) if rows else account.world_of(exchange.state)
         step = exchange.played.step if exchange.played else None
         self._fate = step.task if step else None
         self._callbacks = step.callbacks if step else None
@@ -45,15 +48,25 @@ class Create(Work):
         now_ms, advanced_ms = exchange.now_ms, exchange.state.advanced_ms
         return FactSources(self._world, fetch={"audio": fetch}, now_ms=now_ms, advanced_ms=advanced_ms)
 
-    def carry_out(self, payload: Any, measured: Measurement) -> dict[str, Any] | RefusedTask:
+    def carry_out(self, payload: Any, measured: Measurement, record: AnswerRecord) -> dict[str, Any] | RefusedTask:
         """Store the task; refused where too many tasks run, or the world has changed since it was judged."""
-        session = self._session(payload.get("session_id", ""))
-        if isinstance(session, RefusedTask):
-            return session
+        session_id = payload.get("session_id", "")
+        session = self._world.sessions.get(session_id)
+        needs_session = self._resources.contract.rule_on(CREATE, _SESSION) is not None
+        if session is None and needs_session:
+            return RefusedTask(_SESSION)
+        session = session or _unknown_session(session_id)
         task = self._task(payload, session)
         outbox = self._outbox(task, payload.get("callback_url", ""))
         unique = self._resources.contract.rule_on(CREATE, _TASK) is not None
-        stored = self._account.tasks.create(task, outbox, unique=unique)
+        stored = self._account.tasks.create(
+            task,
+            outbox,
+            unique=unique,
+            needs_session=needs_session,
+            beside=lambda rows, task: record.write(rows, created_json(task)),
+            rows=record.rows,
+        )
         if isinstance(stored, RefusedTask):
             return stored
         if self._resources.renderer.can_render:
@@ -61,16 +74,6 @@ class Create(Work):
         if outbox:
             self._deliver()
         return created_json(stored)
-
-    def _session(self, session_id: str) -> Session | RefusedTask:
-        session = self._world.sessions.get(session_id)
-        if session is None and self._resources.contract.rule_on(CREATE, _SESSION):
-            return RefusedTask(_SESSION)
-        if session is not None:
-            return session
-        # A contract without that rule lets any session pass; nothing is known of its video.
-        duration_ms, faces = shown_in(UNFETCHED, session_id)
-        return Session(duration_ms, faces)
 
     def _task(self, payload: Any, session: Session) -> Task:
         now_ms, pace = self._exchange.state.now_ms(), self._account.pace
@@ -117,6 +120,25 @@ class Create(Work):
             return data
         fetched = self._resources.downloads.sound(sound_file, self._exchange.request.origin)
         return None if isinstance(fetched, Unknown) else fetched
+
+
+def _unknown_session(session_id: str) -> Session:
+    # A contract without a rule on it lets any session pass; nothing is known of its video.
+    duration_ms, faces = shown_in(UNFETCHED, session_id)
+    return Session(duration_ms, faces)
+
+
+def rows_looked_at(payload: Any) -> list[RowAt]:
+    """Return the rows of the account that a payload, right or wrong, will be judged by: those of the ids in it."""
+    items = payload["face_choose"] if isinstance(payload.get("face_choose"), list) else []
+    audios = [item.get("audio_id") for item in items[:_ITEMS] if isinstance(item, dict)]
+    session, external_id = payload.get("session_id"), payload.get("external_task_id")
+    asked = [(SESSIONS, session), (EXTERNAL_IDS, external_id), *((AUDIOS, audio) for audio in audios)]
+    return [(table, key) for table, key in asked if isinstance(key, str)]
+
+
+_ITEMS: Final = 4
+"""Items of `face_choose` that are looked at; the rows of further ones are read one by one."""
 
 
 def _course(now_ms: int, begins_ms: int, ends_ms: int, fate: "Fate | None") -> tuple[int, int | None, bool, str]:

@@ -9,6 +9,7 @@ from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import Session, VideoFile
 from kling_contracts.unknown import Unknown
 from kling_mock_server.assets.synthetic_video import SyntheticVideo, notes_on, shown_in, synthetic
+from kling_mock_server.core.answer_record import AnswerRecord
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.operations.work import Work
 from kling_mock_server.core.resources import Resources
@@ -37,7 +38,7 @@ class Identify(Work):
         is_listed = self._account.world_of(self._exchange.state).videos is not None
         return () if is_listed or not isinstance(url, str) else notes_on(url, "/video_url")
 
-    def carry_out(self, payload: Any, measured: Measurement) -> Any:
+    def carry_out(self, payload: Any, measured: Measurement, record: AnswerRecord) -> Any:
         """Issue a session."""
         video = measured.entry("video")
         session_id = self._resources.ids.next()
@@ -45,12 +46,13 @@ class Identify(Work):
         # A contract without a rule on it lets a video pass that could not be measured.
         duration_ms, faces = shown_in(video, video_id or video_url)
         session = Session(duration_ms, faces, self._now_ms, video_id, video_url)
-        self._account.put_session(session_id, session)
-        return {
+        data = {
             "session_id": session_id,
             "face_data": [self._face(session_id, name, *interval) for name, interval in faces.items()],
             **cost_json(self._resources.contract.prices.get(IDENTIFY)),
         }
+        self._account.put_session(session_id, session, lambda rows: record.write(rows, data))
+        return data
 
     def headers(self, measured: Measurement) -> dict[str, str]:
         """Return a header that says so where the video is synthetic."""

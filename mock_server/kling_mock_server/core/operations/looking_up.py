@@ -8,6 +8,7 @@ from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.task import Task
 from kling_contracts.rules.price import Price
 from kling_contracts.unknown import Unknown
+from kling_mock_server.core.answer_record import AnswerRecord
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.operations.work import Work
 from kling_mock_server.core.resources import Resources
@@ -22,7 +23,7 @@ class Query(Work):
         """Return what the payload's facts are measured from: the account's tasks."""
         return FactSources(self._account.world, find={"tasks": self._find})
 
-    def carry_out(self, payload: Any, measured: Measurement) -> Any:
+    def carry_out(self, payload: Any, measured: Measurement, record: AnswerRecord) -> Any:
         """Return the task."""
         task = measured.entry("task")
         if not isinstance(task, Task):
@@ -48,7 +49,7 @@ class List(Work):
         """Return no sources: a page depends on nothing but its numbers."""
         return FactSources()
 
-    def carry_out(self, payload: Any, measured: Measurement) -> Any:
+    def carry_out(self, payload: Any, measured: Measurement, record: AnswerRecord) -> Any:
         """Return the page, empty beyond the last task."""
         asked = {**self._defaults, **payload}
         page = self._account.tasks.page(asked["pageNum"], asked["pageSize"])

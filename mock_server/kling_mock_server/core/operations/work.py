@@ -8,6 +8,7 @@ from kling_contracts import Note, Operation, Report
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.judging.reading import ReadPayload
+from kling_mock_server.core.answer_record import AnswerRecord
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
 
@@ -25,8 +26,11 @@ class Work(ABC):
         """Return what the payload's facts are measured from: the account's world of this instant."""
 
     @abstractmethod
-    def carry_out(self, payload: Any, measured: Measurement) -> Any:
-        """Do what a right payload asks for; return `data` of the answer, or a `RefusedTask`."""
+    def carry_out(self, payload: Any, measured: Measurement, record: AnswerRecord) -> Any:
+        """Do what a right payload asks for; return `data` of the answer, or a `RefusedTask`.
+
+        Work that changes the account writes the `record` along; for other work, the responder does.
+        """
 
     def headers(self, measured: Measurement) -> Mapping[str, str]:
         """Return headers of a good answer, by default none."""
