@@ -3,6 +3,7 @@
 Here a seeded tenth of the edits is tried; `make nightly` tries all, with more cases each.
 """
 
+import json
 import os
 from random import Random
 
@@ -11,7 +12,7 @@ import pytest
 from kling_contracts import Contract, DocumentError, RuleError
 from kling_contracts.cases.factory import factory_of
 from kling_contracts.cases.generator import generate
-from support.document_edits import EDITS, Edit, added, edited, field, keyword, payload, replaced
+from support.document_edits import EDITS, Edit, added, edited, field, keyword, payload, replaced, top
 
 NIGHTLY = "KLINGKIT_NIGHTLY" in os.environ
 TRIED = EDITS if NIGHTLY else sorted(Random(7).sample(EDITS, len(EDITS) // 10), key=lambda edit: edit.name)
@@ -47,6 +48,26 @@ def test_a_new_rule_is_broken_at_the_least_distance(edit):
     ]
     assert firsts
     assert all(edit.rule in case.breaks for case in generate(1, 50, contract, operation=edit.operation, rule=edit.rule))
+
+
+def test_each_item_of_an_array_makes_choices_and_draws_numbers_of_its_own():
+    contract = Contract.compile(edited(Edit("", keyword(top("face_choose"), minItems=2, maxItems=2))))
+    pairs = [json.loads(case.request.body)["face_choose"] for case in generate(1, 100, contract, valid=True)]
+
+    assert all(first["sound_end_time"] != second["sound_end_time"] for first, second in pairs[:5])
+    assert any(first.keys() != second.keys() for first, second in pairs)
+
+
+def test_one_item_of_several_is_broken_while_the_others_hold():
+    contract = Contract.compile(edited(Edit("", keyword(top("face_choose"), minItems=2, maxItems=2))))
+    reports = [
+        contract.report(case.request, case.world) for case in generate(1, 40, contract, rule="insert-past-video-end")
+    ]
+    places = [
+        [one.pointer for one in report.violations if one.rule.id == "insert-past-video-end"] for report in reports
+    ]
+
+    assert all(len(some) == 1 for some in places)
 
 
 def test_rules_that_contradict_each_other_are_refused_by_name():

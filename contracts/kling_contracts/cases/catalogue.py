@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.drawing import CLASSES
-from kling_contracts.cases.factory import CaseFactory, Drawn, Mix
+from kling_contracts.cases.factory import CaseFactory, Drawn
 from kling_contracts.cases.generator import factories
 from kling_contracts.cases.goals import VALID, Goal
+from kling_contracts.cases.mixes import Mix
 from kling_contracts.cases.requests import RequestGoal, harmless_requests, server_goals
 from kling_contracts.contract import Contract
 

@@ -1,24 +1,24 @@
 """The factory of one operation's cases: goals and plans on one side, a source of choices on the other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import product
-from random import Random
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.drawing import Chooser, Draw, Values, compiled, loose
+from kling_contracts.cases.drawing import Chooser, Values
 from kling_contracts.cases.fields import Choice
 from kling_contracts.cases.goals import VALID, Goal, goals_of
+from kling_contracts.cases.items import OtherItems, alike
 from kling_contracts.cases.linear import Form
+from kling_contracts.cases.mixes import Mix, Mixes, Outfit, ReadyPlan, indexes, is_bulky, is_padded, mixed, ready
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.plans import BEYOND, Plan, Planner
-from kling_contracts.cases.realising import Make, Realiser
+from kling_contracts.cases.realising import Realiser
 from kling_contracts.cases.requests import SERVER_RULES, RequestGoal, request_goals
 from kling_contracts.cases.shapes import Shape, Shapes
-from kling_contracts.cases.texts import NUMBERS
-from kling_contracts.cases.variants import VARIANTS, Variant
+from kling_contracts.cases.variants import VARIANTS
 from kling_contracts.contract import Contract
 from kling_contracts.errors import DocumentError
 from kling_contracts.facts.ways import OwnText
@@ -31,50 +31,6 @@ MAX_MIXES: Final = 64
 _VALID_OUTFITS: Final = 24
 _BROKEN_OUTFITS: Final = 2
 """Ways of an unconstrained field that are kept for each combination of a goal."""
-_RARE: Final = 8
-"""How much rarer a file inside a payload is than any other choice."""
-
-
-class Outfit:
-    """A choice for every node and a variant, with the function that realises both once it is needed."""
-
-    __slots__ = ("assignment", "make", "quote", "shown", "variant")
-
-    def __init__(self, assignment: Assignment, variant: Variant) -> None:
-        self.assignment = assignment
-        self.variant = variant
-        self.make: Make | None = None
-        self.shown = ""
-        self.quote = ""
-
-
-class ReadyPlan(NamedTuple):
-    """A plan with its compiled draws."""
-
-    plan: Plan
-    draws: tuple[Draw, ...]
-    loose: tuple[str, ...]
-    """The numbers that have nothing to do with others, drawn at once."""
-    bounds: tuple[tuple[int, int], ...]
-    """Theirs, and those of a number that tells cases apart."""
-
-
-class Mix(NamedTuple):
-    """One combination of groups of shapes, solved."""
-
-    outfits: tuple[Outfit, ...]
-    plans: tuple[ReadyPlan, ...]
-    is_bulky: bool
-    """Whether a file stands in the payload, which costs more than all the rest of it."""
-    is_padded: bool
-    """Whether that file must have exactly the size that is drawn."""
-
-
-class Mixes(NamedTuple):
-    """All solved combinations of a goal, and the same with the bulky ones made rare."""
-
-    every: tuple[Mix, ...]
-    weighted: tuple[Mix, ...]
 
 
 class Drawn(NamedTuple):
@@ -98,6 +54,7 @@ class CaseFactory:
         self.operation = operation
         self.model = Model(contract, operation)
         self.shapes = Shapes(self.model)
+        self._items = OtherItems(self.model, self.shapes)
         self._planner = Planner(self.model)
         self._realiser = Realiser(self.model)
         is_closed = any(field.schema.get("additionalProperties") is False for field in self.model.fields.values())
@@ -152,36 +109,37 @@ class CaseFactory:
         """Return the solved combinations of a goal; empty where it is out of reach."""
         found = self._mixes.get(id(goal))
         if found is None:
-            found = self._mixes[id(goal)] = _mixed(self._solved(goal))
+            found = self._mixes[id(goal)] = mixed(self._solved(goal))
         return found
 
     def _mix(
         self, fixed: Mapping[str, Sequence[Choice]], shapes: Sequence[Sequence[Shape]], plans: Sequence[Plan], most: int
     ) -> Mix:
-        ready = tuple(map(_ready, plans))
-        outfits = tuple(
+        ready_plans = tuple(map(ready, plans))
+        every = [
             Outfit(
                 self._assignment(fixed, [some[pick] for some, pick in zip(shapes, picks, strict=True)]),
                 self._variants[last],
             )
-            for *picks, last in _indexes([*map(len, shapes), len(self._variants)], most)
-        )
-        first = outfits[0].assignment
-        return Mix(outfits, ready, _is_bulky(first), any(_is_padded(plan, first) for plan in plans))
+            for *picks, last in indexes([*map(len, shapes), len(self._variants)], most)
+        ]
+        first = every[0].assignment
+        outfits = tuple(one for one in every if alike(self.model, one.assignment, first))
+        return Mix(outfits, ready_plans, is_bulky(first), any(is_padded(plan, first) for plan in plans))
 
     def _valid_mixes(self) -> Mixes:
         found, rules = [], frozenset[str]()
         for shapes in product(*(_grouped(some) for some in self.shapes.valid)):
             assignment = self._assignment({}, [group[0] for group in shapes])
-            plans = self._planner.valid(assignment)
+            items, plans = self._with_items(assignment, self._planner.valid)
             if plans:
-                found.append(self._mix({}, shapes, plans, _VALID_OUTFITS))
+                found.append(self._mix(items, shapes, plans, _VALID_OUTFITS))
             elif not found:
                 rules = self._planner.contradiction(assignment)
         if not found:
             rules = rules or self._rules_without_shape()
             raise DocumentError(f"no payload of {self.operation.name} can be valid: {', '.join(sorted(rules))}")
-        return _mixed(found)
+        return mixed(found)
 
     def _rules_without_shape(self) -> frozenset[str]:
         empty = [one for one, shapes in zip(self.shapes.components, self.shapes.valid, strict=True) if not shapes]
@@ -194,10 +152,21 @@ class CaseFactory:
         for index, shapes in enumerate(product(*map(_grouped, options))):
             if index >= MAX_MIXES:
                 break
-            plans = self._planner.broken(goal, self._assignment(fixed, [group[0] for group in shapes]))
+            assignment = self._assignment(fixed, [group[0] for group in shapes])
+            items, plans = self._with_items(assignment, partial(self._planner.broken, goal))
             if plans:
-                found.append(self._mix(fixed, shapes, plans, _BROKEN_OUTFITS))
+                found.append(self._mix({**fixed, **items}, shapes, plans, _BROKEN_OUTFITS))
         return found
+
+    def _with_items(
+        self, assignment: Assignment, solved: Callable[[Assignment], Sequence[Plan]]
+    ) -> tuple[Mapping[str, Sequence[Choice]], Sequence[Plan]]:
+        """Return the choices of further items and the plans with them; no plans where there are none."""
+        for items in self._items.around(assignment):
+            plans = solved({**assignment, **items})
+            if plans:
+                return {node: (choice,) for node, choice in items.items()}, plans
+        return {}, ()
 
     def _options(self, goal: Goal, place: int) -> Sequence[Shape]:
         component = self.shapes.components[place]
@@ -219,9 +188,9 @@ class CaseFactory:
         for mix in self.mixes(VALID).every:
             plans = self._planner.exact(goal, mix.outfits[0].assignment)
             for plan in plans:
-                padded = _is_padded(plan, mix.outfits[0].assignment)
+                padded = is_padded(plan, mix.outfits[0].assignment)
                 outfits = tuple(Outfit(one.assignment, one.variant) for one in mix.outfits) if padded else mix.outfits
-                yield Mix(outfits, (_ready(plan),), mix.is_bulky, padded)
+                yield Mix(outfits, (ready(plan),), mix.is_bulky, padded)
 
     def limits(self, assignment: Assignment) -> list[tuple[Goal, Form]]:
         """Return the numbers that are 0 where a goal is only just not reached, for all goals of a valid payload."""
@@ -285,7 +254,7 @@ class CaseFactory:
         said = [
             f"{node.rpartition('.')[2]} {choice.says}"
             for node, choice in assignment.items()
-            if choice.sound and choice.number != usual[node].number
+            if choice.sound and node in usual and choice.number != usual[node].number
         ]
         said += [f"the payload {outfit.variant.says}"] if outfit.variant.says else []
         outfit.shown = f" ({'; '.join(said)})" if said else ""
@@ -316,53 +285,11 @@ class CaseFactory:
         return {rule.id: rule for rule in (*self.contract.request_rules.rules.values(), *self.operation.rules)}
 
 
-def _is_padded(plan: Plan, assignment: Assignment) -> bool:
-    """Whether a file may have to be larger than it is by itself: a rule asks for more bytes."""
-    sizes = {f"{choice.node}.size_bytes" for choice in assignment.values() if _is_file(choice)}
-    own = {row for choice in assignment.values() for row in choice.rows}
-    return any(name in sizes and factor > 0 and row not in own for row in plan.rows for name, factor in row.terms)
-
-
-def _is_file(choice: Choice) -> bool:
-    return isinstance(choice.value, OwnText) and choice.value.kind == "base64"
-
-
-def _is_bulky(assignment: Assignment) -> bool:
-    return any(map(_is_file, assignment.values()))
-
-
 def _grouped(shapes: Sequence[Shape]) -> list[list[Shape]]:
     groups: dict[int, list[Shape]] = {}
     for shape in shapes:
         groups.setdefault(shape.group, []).append(shape)
     return list(groups.values())
-
-
-def _ready(plan: Plan) -> ReadyPlan:
-    free = {part[0].name: found for part in plan.parts if (found := loose(part, BEYOND))}
-    draws = tuple(compiled(part, BEYOND) for part in plan.parts if part[0].name not in free)
-    # The narrowest first: drawn at once, the first ones vary most.
-    bounds = {"n": (0, NUMBERS - 1), **dict(sorted(free.items(), key=lambda one: one[1][1] - one[1][0]))}
-    return ReadyPlan(plan, draws, tuple(bounds), tuple(bounds.values()))
-
-
-def _mixed(every: Sequence[Mix]) -> Mixes:
-    small = [mix for mix in every if not mix.is_bulky]
-    bulky = [mix for mix in every if mix.is_bulky]
-    return Mixes(tuple(every), (*small * (_RARE if bulky else 1), *bulky))
-
-
-def _indexes(sizes: Sequence[int], most: int) -> Iterator[tuple[int, ...]]:
-    """Yield which shape of each component goes together, each shape at least once; the first is the simplest."""
-    seen = set()
-    bits = Random(0)
-    for turn in range(4 * most):
-        picked = tuple(turn % size if turn < max(sizes, default=1) else bits.randrange(size) for size in sizes)
-        if picked not in seen:
-            seen.add(picked)
-            yield picked
-        if len(seen) >= most:
-            return
 
 
 def factory_of(contract: Contract | None, operation: str = "") -> CaseFactory:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Items, OpenNumber
 from kling_contracts.cases.formulas import ALWAYS, NEVER, Branch, Formula, negated
 from kling_contracts.cases.goals import Goal
+from kling_contracts.cases.items import each_item, item_of, place_of
 from kling_contracts.cases.linear import (
     DrawStep,
     Form,
@@ -88,9 +89,9 @@ class Planner:
     def _all(self, assignment: Assignment) -> list[Soft]:
         """Return every rule on numbers, keywords included, as what has to hold."""
         soft = [
-            Soft(parsed.rule.id, formula, True)
-            for index, parsed in enumerate(self._model.rules)
-            if (formula := self._model.whole(index, assignment).true) not in (ALWAYS, NEVER)
+            Soft(self._rule(index), formula, True)
+            for index, view in each_item(self._model, assignment)
+            if (formula := self._model.whole(index, view).true) not in (ALWAYS, NEVER)
         ]
         return soft + [Soft(rule, ((row,),), True) for rule, row in self._keywords(assignment, None)]
 
@@ -117,9 +118,9 @@ class Planner:
         """
         faults = frozenset().union(*(choice.breaks for choice in assignment.values()))
         outright = {
-            parsed.rule.id
-            for index, parsed in enumerate(self._model.rules)
-            if falls(self._model.whole(index, assignment))
+            self._rule(index)
+            for index, view in each_item(self._model, assignment)
+            if falls(self._model.whole(index, view))
         }
         label = faults | outright | {goal.rule}
         hard = list(self._hard(assignment, goal))
@@ -145,6 +146,9 @@ class Planner:
         names = {name for value in values if isinstance(value, OpenNumber) for name, _ in value.form.terms}
         return (*parts, *((DrawStep(name, (), ()),) for name in sorted(names - drawn)))
 
+    def _rule(self, index: int) -> str:
+        return self._model.rules[index].rule.id
+
     # The system.
 
     def _hard(self, assignment: Assignment, goal: Goal | None) -> Iterator[Inequality]:
@@ -157,8 +161,8 @@ class Planner:
     def _keywords(self, assignment: Assignment, goal: Goal | None) -> Iterator[tuple[str, Inequality]]:
         """Yield the bounds of every number and text that is there, but that which is to be passed."""
         for node, choice in assignment.items():
-            field = self._model.fields[node]
-            if goal and goal.limit in field.limits:
+            field, item = self._model.fields[place_of(node)[0]], item_of(node)
+            if goal and goal.limit in field.limits and not item:
                 continue
             if choice.value is LEFT_OUT and not choice.breaks:
                 continue
@@ -166,7 +170,7 @@ class Planner:
                 choice = next((one for one in field.sound if isinstance(one.value, OpenNumber)), choice)
             for limit in field.limits:
                 if isinstance(choice.value, OpenNumber) or choice.rows:
-                    yield limit.rule, at_least_zero(limit.form)
+                    yield limit.rule, at_least_zero(item.form(limit.form) if item else limit.form)
 
     def _targets(self, goal: Goal, assignment: Assignment) -> Iterator[tuple[list[Inequality], int, int]]:
         if goal.limit:
@@ -188,16 +192,16 @@ class Planner:
             field = next(field for field in self._model.fields.values() if goal.limit in field.limits)
             others = (limit for limit in field.limits if limit != goal.limit)
             yield from (Soft(limit.rule, ((at_least_zero(limit.form),),), True) for limit in others)
-        for index, parsed in enumerate(self._model.rules):
-            verdict = self._model.whole(index, assignment)
-            if parsed.rule.id not in label and verdict.false not in (ALWAYS, NEVER):
-                yield Soft(parsed.rule.id, verdict.not_false, True)
+        for index, view in each_item(self._model, assignment):
+            verdict = self._model.whole(index, view)
+            if self._rule(index) not in label and verdict.false not in (ALWAYS, NEVER):
+                yield Soft(self._rule(index), verdict.not_false, True)
         yield from self._nice(goal, self.ghost(assignment))
 
     def _nice(self, goal: Goal, base: Assignment) -> Iterator[Soft]:
-        for index, _ in enumerate(self._model.rules):
-            for place, verdict in enumerate(self._model.verdicts(index, base)):
-                is_aimed = goal.target is not None and goal.target == (index, place)
+        for index, view in each_item(self._model, base):
+            for place, verdict in enumerate(self._model.verdicts(index, view)):
+                is_aimed = view is base and goal.target == (index, place)
                 if not is_aimed and verdict.true not in (ALWAYS, NEVER):
                     yield Soft("", verdict.true, False)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from kling_contracts.cases.drawing import Values
 from kling_contracts.cases.fields import LEFT_OUT, Items, OpenNumber
+from kling_contracts.cases.items import place_of
 from kling_contracts.cases.linear import Form
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.requests import HEADERS, parameter_request
@@ -67,9 +68,10 @@ class Realiser:
 
     def _symbolic_items(self, node: str, count: int, assignment: Assignment) -> Any:
         if count >= 0:
-            return [self._symbolic(f"{node}[]", assignment)] * count if count else []
+            names = [f"{node}[]", *(f"{node}[{place}]" for place in range(1, count))]
+            return [self._symbolic(name if name in assignment else names[0], assignment) for name in names[:count]]
         members = {}
-        for name in self._model.fields[node].schema.get("properties", {}):
+        for name in self._model.fields[place_of(node)[0]].schema.get("properties", {}):
             child = f"{node}.{name}".lstrip(".")
             if assignment[child].value is not LEFT_OUT:
                 members[name] = self._symbolic(child, assignment)

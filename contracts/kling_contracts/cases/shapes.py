@@ -5,7 +5,7 @@ soon as all it reads is chosen. Shapes that leave the same inequalities are one 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Items, OpenNumber
 from kling_contracts.cases.formulas import NEVER, Verdict
@@ -94,9 +94,7 @@ class Shapes:
         assignment = {**base, **{choice.node: choice for choice in choices}}
         verdicts = tuple(self._model.verdicts(index, assignment) for index in component.rules)
         faults = tuple((choice.node, choice.breaks) for choice in choices if choice.breaks)
-        rows = tuple(
-            (choice.rows, choice.value if isinstance(choice.value, OpenNumber) else None) for choice in choices
-        )
+        rows = tuple((choice.rows, choice.value if _is_open(choice.value) else None) for choice in choices)
         return self._groups.setdefault((component.nodes, verdicts, rows, faults), len(self._groups))
 
 
@@ -156,6 +154,11 @@ class _Search:
             return 1
         unknown = whole.true == NEVER
         return refused if self._strict and unknown and self._fixed.isdisjoint(self._model.rules[index].nodes) else 0
+
+
+def _is_open(value: Any) -> bool:
+    """Whether a value brings numbers of its own: itself, or those of several items."""
+    return isinstance(value, OpenNumber) or (isinstance(value, Items) and value.size > 1)
 
 
 def _given(choices: tuple[Choice, ...]) -> int:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from kling_contracts.cases.drawing import Values
+from kling_contracts.cases.items import place_of
 from kling_contracts.cases.model import Model
 from kling_contracts.facts.made_files import CUT_OFF_BYTES, OTHER_BYTES, OTHER_FORMATS
 from kling_contracts.facts.made_worlds import FLAGGED_WORD
@@ -37,7 +38,8 @@ class OwnTexts:
         taken = set(model.literals)
         begun = {text[0] for text in model.literals if text}
         letters = [one for one in _LETTERS if one not in begun] or list(_LETTERS)
-        self._heads = {node: letters[place % len(letters)] for place, node in enumerate(model.fields)}
+        self._letters = letters
+        self._nodes = list(model.fields)
         for node, field in model.fields.items():
             example = _example(model.operation.example, field.path)
             is_new = isinstance(example, str) and example not in taken
@@ -51,16 +53,18 @@ class OwnTexts:
 
     def write(self, text: OwnText, is_sized: bool, is_padded: bool) -> Write:
         """Return what writes a text; `is_sized`: to a drawn length, `is_padded`: a file of the drawn size in bytes."""
-        name = text.field.rpartition(".")[2]
+        field, place = place_of(text.field)
+        name = field.rpartition(".")[2].removesuffix("[]")
         if text.kind in ("base64", "huge"):
             size = f"{text.field}.size_bytes" if is_padded or text.kind == "huge" else ""
             return _file(text.detail, f"{text.field}.duration_ms", size)
         if text.kind in _FIXED:
             return _always(_FIXED[text.kind](text.detail))
         if text.kind == "url":
-            plain, head = _url(name), "https://files.example/"
+            plain, head = _url(f"{name}-{place}" if place else name), f"https://files.example/{place or ''}"
         else:
-            plain, head = self._ids[text.field], self._heads[text.field]
+            plain = _named(f"{name}-{place}") if place else self._ids[field]
+            head = self._letters[(self._nodes.index(field) + place * len(self._nodes)) % len(self._letters)]
             if text.kind == "flagged":
                 plain, head = _flagged(plain), FLAGGED_WORD
         length = f"{text.field}.length"

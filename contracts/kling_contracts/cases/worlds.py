@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.answers import tables_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice
+from kling_contracts.cases.items import place_of
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.texts import key_of
 from kling_contracts.facts.declaration import Fact
@@ -53,7 +54,7 @@ class WorldMaker:
         return make
 
     def _table(self, name: str, facts: list[Fact], ghost: Assignment) -> Callable[[Filled], Any]:
-        read = [ghost[str(fact.provider.field)] for fact in (*facts, *self._inner)]
+        read = [choice for fact in (*facts, *self._inner) for choice in _choices(fact, ghost)]
         key = (name, *(choice.number for choice in read))
         found = self._kept.get(key)
         if found is None:
@@ -62,8 +63,8 @@ class WorldMaker:
 
     def _compiled(self, name: str, facts: list[Fact], ghost: Assignment) -> Callable[[Filled], Any]:
         entries = {}
-        for fact in facts:
-            choice = ghost[str(fact.provider.field)]
+        standing = [(fact, choice) for fact in facts for choice in _choices(fact, ghost)]
+        for fact, choice in standing:
             entry = _entry(fact, choice)
             if entry is not None:
                 key = ALIASED if _is_aliased(fact, entry) else _text_of(choice)
@@ -94,9 +95,11 @@ class WorldMaker:
         return _Call(record.__name__, members)
 
     def _inside(self, fact: Fact, ghost: Assignment) -> dict[Any, Any]:
-        choice, table = ghost[str(fact.provider.field)], _lookup(fact).table
-        entry = _entry(fact, choice)
-        own = {} if entry is None else {_text_of(choice): self._record(fact, table, entry, ghost)}
+        table = _lookup(fact).table
+        found = [(choice, _entry(fact, choice)) for choice in _choices(fact, ghost)]
+        own = {
+            _text_of(choice): self._record(fact, table, entry, ghost) for choice, entry in found if entry is not None
+        }
         around = self._neighbours(table)
         return {**around.before, **own, **around.after}
 
@@ -121,6 +124,13 @@ class _Call(NamedTuple):
 def _is_aliased(fact: Fact, entry: Entry) -> bool:
     """Whether the field holds another name of an entry than its id."""
     return isinstance(fact.provider, Lookup) and fact.provider.also in entry
+
+
+def _choices(fact: Fact, ghost: Assignment) -> list[Choice]:
+    """Return what stands in the field of a fact, for a fact of an item once for each item."""
+    field = str(fact.provider.field)
+    others = [choice for node, choice in ghost.items() if place_of(node)[0] == field] if fact.array else []
+    return others or [ghost[field]]
 
 
 def _lookup(fact: Fact) -> Lookup:
