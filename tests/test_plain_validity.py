@@ -1,4 +1,4 @@
-"""The generated checker says yes only where jsonschema-rs does, and to every payload as clients send it."""
+"""The generated checker says yes only where jsonschema-rs does, and names the faults that it names."""
 
 import copy
 import json
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from kling_contracts import Contract, catalogue
 from kling_contracts.facts import world
-from kling_contracts.jsonio.plain_validity import compiled, source_of
+from kling_contracts.jsonio.keywords import Checker
+from kling_contracts.jsonio.plain_validity import compiled, faults_of, source_of
 
 OPERATIONS = {
     f"{profile}-{operation.name}": operation
@@ -23,6 +24,10 @@ SCHEMAS["world"] = json.loads(world._SCHEMA_FILE.read_bytes())
 SCHEMAS["world"] = {**SCHEMAS["world"]["$defs"]["World"], "$defs": SCHEMAS["world"]["$defs"]}
 PLAIN = {name: compiled(source_of(schema)) for name, schema in SCHEMAS.items()}
 EXACT = {name: jsonschema_rs.validator_for(dict(schema), validate_formats=False) for name, schema in SCHEMAS.items()}
+FAULTS = {name: faults_of(schema) or (lambda payload: None) for name, schema in SCHEMAS.items()}
+ORACLES = {name: Checker(schema) for name, schema in SCHEMAS.items()}
+for oracle in ORACLES.values():
+    oracle.__dict__["_plain_faults"] = lambda payload: None
 ODD = [
     *(
         None,
@@ -52,7 +57,16 @@ def agrees(name, payload):
         exact = EXACT[name].is_valid(payload)
     except (ValueError, RecursionError):
         exact = False
-    return exact or not PLAIN[name](payload)
+    return (exact or not PLAIN[name](payload)) and names_the_same(name, payload)
+
+
+def names_the_same(name, payload):
+    """Whether the faults that the function names, where it names any, are those of jsonschema-rs."""
+    faults = FAULTS[name](payload)
+    if faults is None:
+        return True
+    named = sorted((at.place, str(path)) for at, path, _ in faults)
+    return named == sorted((fault.place, str(fault.path)) for fault in ORACLES[name].broken(payload))
 
 
 def places(value, path=()):
@@ -131,6 +145,14 @@ KEYWORDS = {
 }
 
 
+def test_what_is_plainly_wrong_is_named_without_jsonschema_rs():
+    item = {"face_id": 1, "sound_start_time": -1, "sound_end_time": None, "sound_volume": 2}
+    broken = {"session_id": 4, "face_choose": [item, item], "callback_url": True}
+
+    assert len(FAULTS["documented-create"](broken)) == 13
+    assert names_the_same("documented-create", broken)
+
+
 @given(st.data())
 def test_any_keyword_at_its_limit_agrees(data):
     kind = data.draw(st.sampled_from(list(KEYWORDS)))
@@ -141,6 +163,11 @@ def test_any_keyword_at_its_limit_agrees(data):
     )
     plain = compiled(source_of(schema))(value)
     exact = jsonschema_rs.validator_for(schema).is_valid(value)
+    faults = faults_of(schema)(value)
+    if faults is not None:
+        oracle = Checker(schema)
+        oracle.__dict__["_plain_faults"] = lambda value: None
+        assert sorted(at.place for at, _, _ in faults) == sorted(fault.place for fault in oracle.broken(value))
 
     assert exact or not plain
     assert plain or not exact or type(value) is float

@@ -1,4 +1,4 @@
-"""Schema keywords: what is not plainly valid jsonschema-rs judges; the messages are ours.
+"""Schema keywords: jsonschema-rs judges what our own functions leave open; the messages are ours.
 
 Its own texts quote the value, and a refused `sound_file` would put megabytes of audio into a log.
 """
@@ -59,10 +59,17 @@ class Checker:
     def _is_plainly_valid(self) -> plain_validity.PlainlyValid:
         return plain_validity.compiled(self._source) if self._source else lambda value: False
 
+    @cached_property
+    def _plain_faults(self) -> plain_validity.PlainFaults:
+        return (self._source and plain_validity.faults_of(self._schema)) or (lambda value: None)
+
     def broken(self, value: Any) -> list[BrokenKeyword]:
         """Return every keyword that `value` breaks; raises `TypeError` for what is not a JSON value."""
         if self._is_plainly_valid(value):
             return []
+        faults = self._plain_faults(value)
+        if faults is not None and len(faults) <= MAX_BROKEN:
+            return [self._fault(at.place, path, at.keyword, at.limit, found) for at, path, found in faults]
         try:
             if self._validator.is_valid(value):
                 return []
@@ -99,18 +106,17 @@ class Checker:
         keyword = place[-1]
         if keyword == "required":
             name = error.kind.property
-            return [self._fault((*place, name), (*path, name), keyword, None)]
+            return [self._fault((*place, name), (*path, name), keyword)]
         if keyword == "additionalProperties" and error.kind.name == keyword:
-            return [self._fault(place, (*path, _unmarked(name)), keyword, None) for name in error.kind.unexpected]
-        return [self._fault(place, path, keyword, error)]
+            return [self._fault(place, (*path, _unmarked(name)), keyword) for name in error.kind.unexpected]
+        return [self._fault(place, path, keyword, getattr(error.kind, "value", None), error.instance)]
 
-    def _fault(self, place: Place, path: Path, keyword: str, error: Any) -> BrokenKeyword:
+    def _fault(self, place: Place, path: Path, keyword: str, limit: Any = None, found: Any = None) -> BrokenKeyword:
         """Sentences are few and payloads many: each is written once."""
-        kind = kind_of(error.instance) if keyword == "type" else ""
+        kind = kind_of(found) if keyword == "type" else ""
         key = (place, path, kind)
         told = self._told.get(key)
         if told is None:
-            limit = getattr(error.kind, "value", None) if error else None
             told = BrokenKeyword(pointer(path), path, place, message(keyword, limit, path, kind))
             if len(self._told) < MAX_MESSAGES and len(told.pointer) < MAX_MESSAGE_LENGTH:
                 self._told[key] = told
