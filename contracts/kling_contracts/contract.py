@@ -1,7 +1,7 @@
 """The contract: the effective document, compiled; `collect_violations` returns, `check` raises."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -53,6 +53,8 @@ class Contract:
     """The request rules, judged before there is a payload."""
     account_rules: Mapping[str, Rule]
     """Rules by which an account refuses a valid request, by id: too many tasks at once."""
+    derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    """What is made of the contract once and lives as long as it, such as the factories of its cases."""
 
     @classmethod
     def load(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property, partial
 from itertools import product
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.drawing import Chooser, Values
@@ -297,25 +297,18 @@ def factory_of(contract: Contract | None, operation: str = "") -> CaseFactory:
 
     Raises `ValueError` where the contract has no such operation.
     """
-    return _kept(contract or _documented(), operation)
+    contract = contract or _documented()
+    found = contract.by_name.get(operation) if operation else contract.operation
+    if found is None:
+        raise ValueError(f"the contract has no operation {operation!r}; it has: {', '.join(contract.by_name)}")
+    # A solved factory has tens of megabytes: it must not outlive its contract.
+    key = f"cases of {found.name}"
+    if key not in contract.derived:
+        contract.derived[key] = CaseFactory(contract, found)
+    factory: CaseFactory = contract.derived[key]
+    return factory
 
 
 @cache
 def _documented() -> Contract:
     return Contract.load()
-
-
-_KEPT: Final[dict[tuple[int, str], tuple[Any, CaseFactory]]] = {}
-
-
-def _kept(contract: Contract, name: str) -> CaseFactory:
-    operation = contract.by_name.get(name) if name else contract.operation
-    if operation is None:
-        raise ValueError(f"the contract has no operation {name!r}; it has: {', '.join(contract.by_name)}")
-    key = id(contract), operation.name
-    found = _KEPT.get(key)
-    if found is None or found[0] is not contract:
-        if len(_KEPT) > 32:
-            _KEPT.clear()
-        found = _KEPT[key] = contract, CaseFactory(contract, operation)
-    return found[1]
