@@ -71,7 +71,7 @@ class Model:
         self.huge = {node: reader.huge(node, self.facts.huge(node)) for node in self.facts.fields()}
         """By node, files that are too large for a row: what only the catalogue for servers has."""
         self.rules = tuple(self._parsed(rule) for rule in parsed)
-        self._verdicts: dict[tuple[int, ...], tuple[Verdict, ...]] = {}
+        self._verdicts: dict[tuple[int, ...], tuple[tuple[Verdict, ...], Verdict]] = {}
 
     def _keyword_rule(self, node: str, keyword: str, missing: str | None) -> str:
         return self._by_keyword.get((node, keyword, missing), f"{node}.{keyword}")
@@ -93,18 +93,22 @@ class Model:
 
     def verdicts(self, index: int, assignment: Assignment) -> tuple[Verdict, ...]:
         """Return the verdict of each conjunct of a rule, by its index."""
-        parsed = self.rules[index]
-        key = (index, *(assignment[node].number for node in parsed.nodes))
-        found = self._verdicts.get(key)
-        if found is None:
-            found = self._verdicts[key] = self._judged(parsed, assignment)
-        return found
+        return self._judged(index, assignment)[0]
 
     def whole(self, index: int, assignment: Assignment) -> Verdict:
         """Return the verdict of a whole rule."""
-        return all_of(list(self.verdicts(index, assignment)))
+        return self._judged(index, assignment)[1]
 
-    def _judged(self, parsed: ParsedRule, assignment: Assignment) -> tuple[Verdict, ...]:
+    def _judged(self, index: int, assignment: Assignment) -> tuple[tuple[Verdict, ...], Verdict]:
+        parsed = self.rules[index]
+        key = (index, *[assignment[node].number for node in parsed.nodes])
+        found = self._verdicts.get(key)
+        if found is None:
+            parts = self._parts(parsed, assignment)
+            found = self._verdicts[key] = parts, all_of(list(parts))
+        return found
+
+    def _parts(self, parsed: ParsedRule, assignment: Assignment) -> tuple[Verdict, ...]:
         standing = _standing(self.fields, assignment, parsed.rule.node)
         if standing is not None:
             return tuple(standing for _ in parsed.parts)

@@ -54,6 +54,7 @@ class Planner:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._solver = Solver()
+        self._systems: dict[tuple[object, ...], tuple[tuple[Inequality, ...], frozenset[str]] | bool] = {}
         self._world_rows = tuple(
             row
             for name in model.world_numbers
@@ -218,10 +219,26 @@ class Planner:
     def _kept(
         self, hard: Sequence[Inequality], soft: Sequence[Soft], turn: int
     ) -> tuple[tuple[Inequality, ...], frozenset[str]]:
-        """Add what can be kept. Returns all rows and the rules that had to be dropped.
+        """Add what can be kept, and remember it: most goals lead to systems that others led to, too.
 
-        Raises `InfeasibleError` where the hard rows alone contradict each other.
+        Returns all rows and the rules that had to be dropped. Raises `InfeasibleError` where the hard rows alone
+        contradict each other.
         """
+        key = (tuple(hard), tuple(soft), turn)
+        found = self._systems.get(key)
+        if found is None:
+            try:
+                found = self._extended(hard, soft, turn)
+            except InfeasibleError as failure:
+                found = failure.certain
+            self._systems[key] = found
+        if isinstance(found, bool):
+            raise InfeasibleError(found)
+        return found
+
+    def _extended(
+        self, hard: Sequence[Inequality], soft: Sequence[Soft], turn: int
+    ) -> tuple[tuple[Inequality, ...], frozenset[str]]:
         self._solver.solve(hard, BEYOND)
         dropped = set()
         rows = tuple(hard)
