@@ -4,11 +4,11 @@ import base64
 
 import pytest
 
-from kling_contracts import Contract, World
+from kling_contracts import World
 from kling_contracts.media import silent_audio
-from support.serving import AUDIO, payload, world
+from support.serving import AUDIO, documented, payload, world
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 ENDS_WITH_AUDIO = "the clip ends with the last millisecond of the audio"
 OF_AN_MP4 = "an m4a whose major brand is that of an mp4"
 AUDIO_MS = 8000

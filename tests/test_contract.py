@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from kling_contracts import Contract, ContractViolation, DocumentError, Request, World
 from support.case_rows import ROWS
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 UPSTREAM = Contract.load("upstream")
 EXAMPLE = CONTRACT.operation.example
 WORLD = CONTRACT.operation.example_world

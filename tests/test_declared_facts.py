@@ -13,8 +13,9 @@ from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import File
 from kling_contracts.media import still_video
 from kling_contracts.unknown import Absent, Unknown
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 VALUES = {
     "lookup": {"kind": "lookup", "table": "audios", "key": "id"},
     "media": {"kind": "media", "holds": "audio", "field": "file", "table": "files", "base64": True},

@@ -9,7 +9,10 @@ from kling_contracts.audits import audit
 from kling_mock_server.cli import check as check_command
 from kling_mock_server.cli.main import cli
 from kling_mock_server.testing import fuzzing
-from support.serving import payload
+from support.catalogues import one_contract  # noqa: F401  (a fixture)
+from support.serving import documented, payload
+
+pytestmark = pytest.mark.usefixtures("one_contract")
 
 CODE = """
 class Validator:
@@ -84,7 +87,7 @@ def test_an_interrupted_audit_ends_the_run_of_a_test_suite(ran):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        audit(interrupted)
+        audit(interrupted, contract=documented())
 
 
 def test_an_asynchronous_validator_is_awaited(ran):

@@ -15,8 +15,9 @@ from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import Face, File
 from kling_contracts.media import silent_audio
 from kling_contracts.unknown import Absent, Unknown, UnknownFactError, present
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 URL = "https://example.com/a.mp3"
 WORLD = World.from_json(
     {

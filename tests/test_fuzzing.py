@@ -13,13 +13,13 @@ from junitparser import JUnitXml
 from kling_contracts import Response, World
 from kling_contracts.audits import Kind
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.catalogue import catalogue
 from kling_mock_server.adapters.live_server import LiveServer
 from kling_mock_server.cli.fuzz import fuzz
 from kling_mock_server.testing.fuzzing import MAX_LOST, MAX_PAID, Options, fuzz_server
 from kling_mock_server.testing.fuzzing import target as fuzz_target
 from kling_mock_server.testing.fuzzing.target import TargetError
-from support import serving
+from support import catalogues, serving
+from support.catalogues import one_contract  # noqa: F401  (a fixture)
 from support.serving import documented
 from support.spoilt_servers import serving_with as server
 from support.spoilt_servers import spoilt_contract as changed
@@ -27,13 +27,13 @@ from support.spoilt_servers import spoilt_contract as changed
 QUICK = Options(n=0)
 HTML = Response(404, {"Content-Type": "text/html"}, b"<h1>Not Found</h1>")
 WORLD = World.from_json(serving.world())
-pytestmark = pytest.mark.usefixtures("quick")
+pytestmark = pytest.mark.usefixtures("quick", "one_contract")
 
 
 @cache
 def few(contract=None, operation="create"):
     """The rows that break something, and some of those that do not."""
-    rows = catalogue(documented(), operation=operation)
+    rows = catalogues.rows(operation)
     return tuple(row for index, row in enumerate(rows) if row.breaks or index % 6 == 0)
 
 
@@ -303,10 +303,9 @@ def run(*arguments):
     return CliRunner().invoke(fuzz, [str(one) for one in arguments])
 
 
-@pytest.fixture(scope="module")
-def findings(tmp_path_factory):
+@pytest.fixture
+def findings(tmp_path):
     """The reports on a server that has lost a rule."""
-    tmp_path = tmp_path_factory.mktemp("reports")
     reports = [tmp_path / f"fuzz{ending}" for ending in (".xml", ".json", ".md", ".txt")]
     options = [part for report in reports for part in ("--report", report)]
     with server(contract=changed('"maximum": 2', '"maximum": 9')) as url:

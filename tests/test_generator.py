@@ -10,8 +10,9 @@ import kling_contracts
 from kling_contracts import Contract
 from kling_contracts.cases.generator import generate
 from kling_contracts.cases.requests import SERVER_RULES
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 
 
 def wrongly_labelled(made, contract=CONTRACT):

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts import Contract, catalogue
+from kling_contracts import Contract
 from kling_contracts.facts import world
 from kling_contracts.jsonio.keywords import Checker
 from kling_contracts.jsonio.plain_validity import compiled, faults_of, source_of
+from support import catalogues
 
 OPERATIONS = {
     f"{profile}-{operation.name}": operation
@@ -119,7 +120,7 @@ def test_a_missing_or_unknown_member_is_plainly_valid_only_where_it_is_valid(nam
 
 
 def test_every_row_of_the_catalogue_with_its_decoded_body_agrees():
-    rows = [case.request for case in catalogue() if case.request.method == "POST"]
+    rows = [case.request for case in catalogues.rows() if case.request.method == "POST"]
     decoded = []
     for request in rows:
         try:

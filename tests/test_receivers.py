@@ -25,11 +25,11 @@ from kling_mock_server.testing.receivers.callbacks import CallbackMaker
 from kling_mock_server.testing.receivers.catalogue import catalogue
 from kling_mock_server.testing.receivers.checks import CHECKS
 from kling_mock_server.testing.receivers.report import receiver_report
-from support.serving import in_thread
+from support.serving import documented, in_thread
 from support.signed_receiver import SECRET, GoodReceiver, served
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-CONTRACT = Contract.load()
+CONTRACT = documented()
 OPTIONS = ReceiverOptions(secrets=(SECRET,), n=0)
 SIGNED_CHECKS = [check.id for check in CHECKS.values() if check.is_signed]
 

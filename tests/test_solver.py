@@ -6,15 +6,15 @@ import z3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts import Contract
 from kling_contracts.cases.drawing import compiled
 from kling_contracts.cases.factory import factory_of
 from kling_contracts.cases.generator import SeededChooser
 from kling_contracts.cases.goals import VALID, Goal
 from kling_contracts.cases.linear import Inequality, InfeasibleError, Solver
 from kling_contracts.cases.plans import BEYOND
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 NAMES = "abcd"
 NIGHTLY = "KLINGKIT_NIGHTLY" in os.environ
 EVERY = 1 if NIGHTLY else 10

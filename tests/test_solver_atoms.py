@@ -7,14 +7,14 @@ from typing import NamedTuple
 import pytest
 from cel_expr_python import cel
 
-from kling_contracts import Contract
 from kling_contracts.cases.formulas import FALSE, NOT_KNOWN, TRUE, verdict
 from kling_contracts.cases.linear import variable
 from kling_contracts.facts.provider import NO_SUCH_ID as ABSENT
 from kling_contracts.facts.provider import UNKNOWN
 from kling_contracts.unknown import Unknown
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 ENGINE = cel.NewEnv(variables=dict.fromkeys(("self", "facts"), cel.Type.DYN))
 RULES = [(operation.name, rule) for operation in CONTRACT.operations for rule in operation.rules if rule.expression]
 SAMPLES = 60

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from kling_contracts import Contract, World, strategies
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.catalogue import catalogue
 from kling_contracts.cases.requests import SERVER_RULES
 from kling_contracts.strategies import broken, cases, valid, worlds
+from support import catalogues
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 PAYLOAD_RULES = [rule.id for rule in CONTRACT.operation.rules]
-ROWS = catalogue(CONTRACT)
+ROWS = catalogues.rows()
 
 MANY = settings(
     max_examples=min(25 * settings.default.max_examples, 100_000), suppress_health_check=[HealthCheck.too_slow]

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts import Contract, World
+from kling_contracts import World
 from kling_mock_server.reports.check_text import check_text
 from kling_mock_server.reports.payload_checker import PayloadChecker
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 EXAMPLE = CONTRACT.operation.example
 WORLD = CONTRACT.operation.example_world
 TIMELINE = CONTRACT.operation.tree.timeline

@@ -19,8 +19,9 @@ from kling_contracts.cases.requests import HEADERS
 from kling_contracts.cases.vectors import vector
 from kling_contracts.rule_table import rule_rows
 from support import npm
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 OPERATIONS = [operation.name for operation in CONTRACT.operations]
 FOLDER = Path(kling_contracts.__file__).parent
 RULES = [rule for rule in rule_rows(CONTRACT) if rule["kind"] == "cel"]

@@ -15,13 +15,14 @@ from cel_expr_python import cel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_contracts import Contract, World
+from kling_contracts import World
 from kling_contracts.judging.object_rules import ObjectRules, Seat
 from kling_contracts.judging.partly_unknown import with_unknowns
 from kling_contracts.rules.cel_compiler import compile_rule
 from kling_contracts.unknown import Absent, Unknown, UnknownFactError
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 EXAMPLE = CONTRACT.operation.example
 WORLD = CONTRACT.operation.example_world
 MAP = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)

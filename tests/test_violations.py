@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts import Contract, ContractViolation, World
+from kling_contracts import ContractViolation, World
 from kling_contracts.judging.report import SOURCES, Report, describe, printable
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 EXAMPLE = CONTRACT.operation.example
 (ITEM,) = EXAMPLE["face_choose"]
 WORLD = CONTRACT.operation.example_world

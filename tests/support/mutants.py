@@ -7,10 +7,11 @@ from itertools import chain
 from typing import NamedTuple
 
 from kling_contracts import Contract, DocumentError
-from kling_contracts.cases.catalogue import catalogue
 from kling_contracts.documents import loading
+from support.catalogues import rows
+from support.serving import documented
 
-CONTRACT = Contract.load()
+CONTRACT = documented()
 EFFECTIVE = loading.effective()
 
 EQUIVALENT = {
@@ -33,12 +34,6 @@ class Mutant(NamedTuple):
     """The id of the spoilt rule."""
     body: str
     """The spoilt operation, as JSON."""
-
-
-@cache
-def rows(operation):
-    """The catalogue of an operation."""
-    return catalogue(CONTRACT, operation=operation)
 
 
 def compiled(mutant):
