@@ -54,7 +54,7 @@ class Contract:
     account_rules: Mapping[str, Rule]
     """Rules by which an account refuses a valid request, by id: too many tasks at once."""
     derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
-    """What is made of the contract once and lives as long as it, such as the factories of its cases."""
+    """Parts that are made of the contract once and end with it, such as the factories of its cases."""
 
     @classmethod
     def load(
