@@ -22,7 +22,7 @@ from kling_contracts.facts.task import Task
 from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.stores import open_store
-from support.serving import PATH, payload, raw_request, running
+from support.serving import PATH, PATIENCE_S, payload, raw_request, running
 from support.workflow import LIST
 
 MAX_DELAY_MS = 100
@@ -103,6 +103,7 @@ def killed(url, rounds=3, seconds=2.0, clients=4):
             ]
             for thread in threads:
                 thread.start()
+            _wait_for_more(acknowledged)
             time.sleep(seconds)
             served.process.send_signal(signal.SIGKILL)
             for thread in threads:
@@ -115,6 +116,12 @@ def killed(url, rounds=3, seconds=2.0, clients=4):
         found,
         bool(acknowledged) and not lost,
     )
+
+
+def _wait_for_more(acknowledged):
+    before, ends = len(acknowledged), time.monotonic() + PATIENCE_S
+    while len(acknowledged) == before and time.monotonic() < ends:
+        time.sleep(0.01)
 
 
 def _create_until_it_ends(port, acknowledged):
