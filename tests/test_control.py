@@ -4,6 +4,8 @@ from urllib.parse import quote
 import pytest
 
 from kling_contracts import __version__
+from kling_mock_server.core.control_api import MAX_ID_LENGTH
+from kling_mock_server.core.inbox import MAX_POST_LENGTH
 from kling_mock_server.failures.scenarios import library
 from support.serving import AUDIO, NOW_MS, SESSION, Mock, documented, new_app, payload, world
 
@@ -282,6 +284,21 @@ def test_a_world_that_is_put_keeps_the_scenario_where_it_is(mock):
 def test_whatever_is_posted_to_the_inbox_can_be_read(mock, body, kept):
     mock.control("POST", "/inbox/mine", body, token="")
     assert [post["body"] for post in mock.control("GET", "/inbox/mine", token="")] == [kept]
+
+
+@pytest.mark.parametrize("body", [b"x" * (MAX_POST_LENGTH + 1), b"\xff" * MAX_POST_LENGTH])
+def test_of_a_long_post_the_beginning_is_kept(mock, body):
+    mock.ask("POST", "/_mock/inbox/mine", body, token="", **{"webhook-id": "y" * 1025})
+    (post,) = mock.control("GET", "/inbox/mine", token="")
+    assert (len(post["body"]), len(post["headers"]["webhook-id"])) == (MAX_POST_LENGTH, 1024)
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "sessions"), ("PUT", "audios"), ("POST", "inbox")])
+def test_an_id_in_a_path_has_a_length_that_is_kept(mock, method, path):
+    body = {"duration_ms": 1} if path == "audios" else {"video_ms": 1, "faces": {}}
+    answers = [mock.ask(method, f"/_mock/{path}/{'x' * length}", body) for length in (MAX_ID_LENGTH, MAX_ID_LENGTH + 1)]
+    assert [answer.status for answer in answers] == [200, 400]
+    assert f"at most {MAX_ID_LENGTH}" in answers[1].message
 
 
 def test_the_rules_are_those_of_the_contract(mock):

@@ -6,11 +6,12 @@ from contextlib import closing
 
 import pytest
 
+from kling_contracts import Report, Violation
 from kling_contracts.media import silent_audio
 from kling_mock_server.adapters.handle import InProcess
 from kling_mock_server.protocol.explanation import explain
-from kling_mock_server.state.journal import MAX_BODY_BYTES, MAX_ENTRIES
-from support.serving import NOW_MS, PATH, Mock, new_app, payload, world
+from kling_mock_server.state.journal import MAX_BODY_BYTES, MAX_ENTRIES, MAX_FINDINGS, Entry
+from support.serving import NOW_MS, PATH, Mock, documented, new_app, payload, world
 
 TOKEN = "sk-nobody-may-ever-read-this"
 LARGE_AUDIO = base64.b64encode(silent_audio.make("wav", 5000, 30_000)).decode()
@@ -349,6 +350,25 @@ def test_an_entry_has_the_headers_and_the_query_of_its_request(mock):
     assert request["query"] == "pageNum=2"
     assert request["headers"]["user-agent"] == "curl/8"
     assert request["headers"]["x-trace"] == "ü" * 1024 + "…"
+
+
+@pytest.mark.parametrize(("length", "kept"), [(1000, 16), (1024, 15)])
+def test_headers_are_kept_as_far_as_they_have_16_kib_together(mock, length, kept):
+    # Each name has 3 characters; authorization, the first, has 36 with its digest.
+    mock.ask("GET", PATH, **{f"h{number:02}": "x" * length for number in range(60)})
+    headers = mock.journal()["entries"][-1]["request"]["headers"]
+    assert list(headers) == ["authorization", *(f"h{number:02}" for number in range(kept))]
+
+
+@pytest.mark.parametrize("faces", [MAX_FINDINGS, MAX_FINDINGS + 1])
+def test_of_very_many_violations_the_first_are_kept_and_their_number_is_told(mock, faces):
+    broken = [Violation(documented().every_rule["body.type"], "", "wrong")] * faces
+    account = mock.responder.accounts.of_token("key")
+    account.journal.record(Entry(0, "", "", "", b"", 400, 0, "", "id", Report(tuple(broken))))
+    (entry,) = mock.journal()["entries"]
+    assert len(entry["violations"]) == MAX_FINDINGS
+    assert bool(entry["notes"]) == (faces > MAX_FINDINGS)
+    assert not entry["notes"] or f"{faces} violations" in entry["notes"][0]["message"]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ PINNED_RECORDS = {
     Bar: "label start_ms end_ms",
 }
 PINNED_TABLES = (
-    "audios external_ids files journal large_tasks leases outboxes posts results running sessions state tasks videos"
+    "audios external_ids files journal large_sessions large_tasks leases outboxes posts results running sessions state "
+    "tasks videos"
 )
 # These are kept by name.
 WORLD_ROWS = {

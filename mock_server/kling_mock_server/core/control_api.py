@@ -29,6 +29,8 @@ from kling_mock_server.state.world_size import refuse_large
 T = TypeVar("T")
 
 
+MAX_ID_LENGTH: Final = 1024
+"""Characters of the id of a session, an audio or an inbox in the path of a call."""
 MAX_YAML_BYTES: Final = 256 * 1024
 """Bytes of a body that may be YAML, a scenario: a megabyte of YAML takes seconds to read."""
 
@@ -151,6 +153,8 @@ class Control:
         if (method, template) not in self._calls:
             self._refuse_unknown(template)
         account = self._account(request, template)
+        if len(name) > MAX_ID_LENGTH:
+            raise MisuseError(400, f"the id in the path has {len(name)} characters; at most {MAX_ID_LENGTH} are kept")
         if most_values(request.body) > MAX_CONTROL_VALUES:
             raise MisuseError(400, f"the body has more than {MAX_CONTROL_VALUES} values, commas in texts counted")
         if isinstance(account, Violation):

@@ -10,8 +10,12 @@ from kling_mock_server.state.stores.store import Table
 
 MAX_POSTS: Final = 1000
 """Posts that are kept, of all names together."""
-MAX_POST_BYTES: Final = 64 * 1024
-"""Bytes of a body that are kept."""
+MAX_POST_LENGTH: Final = 64 * 1024
+"""Characters of a body that are kept."""
+
+_MAX_HEADERS: Final = 8
+_MAX_NAME_LENGTH: Final = 100
+_MAX_VALUE_LENGTH: Final = 1024
 
 
 class Post(NamedTuple):
@@ -22,13 +26,15 @@ class Post(NamedTuple):
     body: str
 
 
-POSTS: Final = Table("posts", MAX_POSTS, list, lambda row: Post(*row))
+POSTS: Final = Table("posts", MAX_POSTS, list, lambda row: Post(*row), bytes_of=lambda post: 512 + len(post.body))
 
 
 def put(account: Account, name: str, request: Request) -> dict[str, Any]:
     """Keep a post."""
-    headers = {key: value for key, value in request.headers.items() if key.startswith("webhook-")}
-    post = Post(name, headers, request.body[:MAX_POST_BYTES].decode("utf-8", "backslashreplace"))
+    webhook = [(key, value) for key, value in request.headers.items() if key.startswith("webhook-")]
+    headers = {key[:_MAX_NAME_LENGTH]: value[:_MAX_VALUE_LENGTH] for key, value in webhook[:_MAX_HEADERS]}
+    body = request.body[:MAX_POST_LENGTH].decode("utf-8", "backslashreplace")[:MAX_POST_LENGTH]
+    post = Post(name, headers, body)
     account.state.transaction(lambda rows: rows.put(POSTS, new_request_id(), post))
     return {}
 

@@ -10,9 +10,10 @@ from kling_mock_server.state.account_state import AccountState, InitialState
 from kling_mock_server.state.clock import Clock
 from kling_mock_server.state.folders import Folders
 from kling_mock_server.state.journal import Journal
+from kling_mock_server.state.large_rows import note_session
 from kling_mock_server.state.seen_rows import SeenRows
 from kling_mock_server.state.stores.store import RowAt, Store, Table, Transaction
-from kling_mock_server.state.tables import AUDIOS, EXTERNAL_IDS, FILES, SESSIONS, TASKS, VIDEOS, State
+from kling_mock_server.state.tables import AUDIOS, EXTERNAL_IDS, FILES, LARGE_SESSIONS, SESSIONS, TASKS, VIDEOS, State
 from kling_mock_server.state.tasks import Tasks
 from kling_mock_server.state.world_size import refuse_large
 
@@ -125,6 +126,9 @@ class Account:
 
         def work(rows: Transaction) -> None:
             rows.put(table, name, made)
+            for large in note_session(rows, name, made) if isinstance(made, Session) else ():
+                rows.delete(SESSIONS, large)
+                rows.delete(LARGE_SESSIONS, large)
             beside(rows)
 
         self.state.transaction(work, [(table, name)])

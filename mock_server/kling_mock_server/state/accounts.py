@@ -95,10 +95,15 @@ class Accounts:
             if account is None:
                 account = self._by_key[key] = Account(key, self.store, self._beginning, self._journal, self._announce)
                 if len(self._by_key) > MAX_ACCOUNTS:
-                    self.store.forget(self._by_key.popitem(last=False)[0])
+                    self._forget_oldest()
             else:
                 self._by_key.move_to_end(key)
+            while self.store.is_full() and len(self._by_key) > 1:
+                self._forget_oldest()
             return account
+
+    def _forget_oldest(self) -> None:
+        self.store.forget(self._by_key.popitem(last=False)[0])
 
     def _begin_anew(self, key: str) -> None:
         account = self.nobody if key == _NOBODY else self.of(key)

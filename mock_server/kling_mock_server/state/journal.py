@@ -21,6 +21,8 @@ MAX_TEXT_LENGTH: Final = 1024
 """Characters of a string that are shown; a longer one is redacted like audio, a longer path cut."""
 
 
+MAX_FINDINGS: Final = 100
+"""Violations that are kept of one exchange, and as many unverified rules and notes together."""
 NOTE: Final = "note"
 """The `operation` of an entry that is no exchange: the mock says in `answer` what happened to the account."""
 _PAGE: Final = 100
@@ -82,7 +84,10 @@ class Journal:
         self._store.transaction(self._account, lambda rows: self.put(rows, entry), [self.row_of(entry.request_id)])
 
     def put(self, rows: Transaction, entry: Entry) -> None:
-        """Do the same within a change of the account."""
+        """Do the same within a change of the account; what no usual exchange has so much of is cut."""
+        report = entry.report
+        if len(report.violations) > MAX_FINDINGS or len(report.unverified) + len(report.notes) > MAX_FINDINGS:
+            entry = entry._replace(report=_shortened(report))
         if len(entry.path) > MAX_TEXT_LENGTH or len(entry.query) > MAX_TEXT_LENGTH:
             entry = entry._replace(path=entry.path[:MAX_TEXT_LENGTH], query=entry.query[:MAX_TEXT_LENGTH])
         rows.put(self._table, entry.request_id, entry)
@@ -129,10 +134,30 @@ class Journal:
         return None
 
 
+def _bytes_of(entry: Entry) -> int:
+    findings = len(entry.report.violations) + len(entry.report.unverified) + len(entry.report.notes)
+    return _USUAL_BYTES + len(entry.body) + _FINDING_BYTES * findings
+
+
+_USUAL_BYTES: Final = 1024
+_FINDING_BYTES: Final = 256
+
+
+def _shortened(report: Report) -> Report:
+    """Return the first findings of a report, with a note that says how many there were."""
+    found, unverified = len(report.violations), len(report.unverified)
+    note = Note("", f"{found} violations, {unverified} unverified rules and {len(report.notes)} notes, cut here")
+    return report._replace(
+        violations=report.violations[:MAX_FINDINGS],
+        unverified=report.unverified[: MAX_FINDINGS // 2],
+        notes=(*report.notes[: MAX_FINDINGS // 2 - 1], note),
+    )
+
+
 def journal_table(contract: Contract) -> Table:
     """Return the table of entries; what they say of rules is read back as rules of this contract."""
     rules = {**contract.mock_rules, **contract.every_rule}
-    return Table("journal", MAX_ENTRIES, _row, lambda row: _from_row(row, rules))
+    return Table("journal", MAX_ENTRIES, _row, lambda row: _from_row(row, rules), bytes_of=_bytes_of)
 
 
 def _row(entry: Entry) -> list[Any]:

@@ -11,6 +11,8 @@ MAX_HEADERS: Final = 64
 """Headers that are kept of one request."""
 MAX_HEADER_LENGTH: Final = 1024
 """Characters of a value that are kept."""
+MAX_HEADERS_LENGTH: Final = 16 * 1024
+"""Characters of names and values that are kept of one request."""
 
 _SECRET: Final = re.compile(
     r"auth|cookie|token|secret|(?<!idempotency-)key|session|passw|signature|credential", re.IGNORECASE
@@ -19,12 +21,28 @@ _SCHEME: Final = re.compile(r"(?:bearer|basic|digest|token)(?= )", re.IGNORECASE
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers by name, every value that may be a secret as `sha256:` and the digest of it."""
+    """Return the headers by name, every value that may be a secret as `sha256:` and the digest of it.
+
+    The first `MAX_HEADERS` are kept, as far as they have `MAX_HEADERS_LENGTH` characters together.
+    """
     pairs = headers.items() if len(headers) <= MAX_HEADERS else list(headers.items())[:MAX_HEADERS]
-    return {
+    kept = {
         name: value if name in _HARMLESS and len(value) <= MAX_HEADER_LENGTH else _kept(name, value)
         for name, value in pairs
     }
+    length = sum(map(len, kept)) + sum(map(len, kept.values()))
+    return kept if length <= MAX_HEADERS_LENGTH else _fitting(kept)
+
+
+def _fitting(kept: dict[str, str]) -> dict[str, str]:
+    left = MAX_HEADERS_LENGTH
+    fitting = {}
+    for name, value in kept.items():
+        left -= len(name) + len(value)
+        if left < 0:
+            break
+        fitting[name] = value
+    return fitting
 
 
 def kept_query(query: str) -> str:
@@ -38,12 +56,13 @@ _SECRET_PARAMETER: Final = re.compile(rf"(?<![^&])([^&=]*(?:{_SECRET.pattern})[^
 _HARMLESS: Final[set[str]] = set()
 """Names that were found to be no secret's: most requests have the same headers."""
 _MAX_HARMLESS: Final = 1000
+_MAX_NAME_LENGTH: Final = 100
 
 
 def _kept(name: str, value: str) -> str:
     if _SECRET.search(name):
         return _redacted(value)
-    if len(_HARMLESS) < _MAX_HARMLESS:
+    if len(_HARMLESS) < _MAX_HARMLESS and len(name) <= _MAX_NAME_LENGTH:
         _HARMLESS.add(name)
     return value if len(value) <= MAX_HEADER_LENGTH else value[:MAX_HEADER_LENGTH] + "…"
 

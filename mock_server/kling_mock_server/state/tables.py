@@ -113,6 +113,10 @@ def _same(row: Any) -> Any:
     return row
 
 
+def _small(_: Any) -> int:
+    return 128
+
+
 def _state(row: list[Any]) -> State:
     state = State(*row)
     return state._replace(flagged_words=tuple(state.flagged_words))
@@ -128,20 +132,22 @@ SESSIONS: Final[Table] = Table("sessions", MAX_ISSUED, session_json, session_fro
 AUDIOS: Final[Table] = Table("audios", MAX_ISSUED, plain_json, audio_from_json, is_reread=True)
 FILES: Final = Table("files", MAX_ISSUED, plain_json, file_from_json)
 VIDEOS: Final = Table("videos", MAX_ISSUED, video_json, video_from_json)
-EXTERNAL_IDS: Final = Table("external_ids", MAX_ISSUED, _same, _same)
+EXTERNAL_IDS: Final = Table("external_ids", MAX_ISSUED, _same, _same, bytes_of=_small)
 """External ids that are taken, and the id of the task that has it; empty where a world said so."""
 TASKS: Final = Table("tasks", MAX_TASKS, list, lambda row: Task(*row), hands_back=True)
-RUNNING: Final = Table("running", MAX_TASKS, _same, _same)
+RUNNING: Final = Table("running", MAX_TASKS, _same, _same, bytes_of=_small)
 """Tasks that may still run, and when each ends; kept where the account has a limit on them."""
-LARGE_TASKS: Final = Table("large_tasks", MAX_TASKS, _same, _same)
+LARGE_TASKS: Final = Table("large_tasks", MAX_TASKS, _same, _same, bytes_of=int)
 """Tasks with long texts, and how many bytes these have."""
+LARGE_SESSIONS: Final = Table("large_sessions", MAX_ISSUED, _same, _same, bytes_of=int)
+"""Sessions with many faces, and how many bytes these have."""
 OUTBOXES: Final = Table("outboxes", MAX_TASKS, list, _outbox, lambda row: QueuePlace(row.receiver, row.due_ms))
 """The callbacks of each task; those to one receiver are a queue, by the time at which they are due."""
-LEASES: Final = Table("leases", MAX_TASKS, _same, _same)
+LEASES: Final = Table("leases", MAX_TASKS, _same, _same, bytes_of=_small)
 """Until when (real time, Unix ms) one process alone sends the account's callbacks to a receiver."""
-RESULTS: Final = Table("results", MAX_RESULTS, lambda row: row.hex(), bytes.fromhex)
+RESULTS: Final = Table("results", MAX_RESULTS, lambda row: row.hex(), bytes.fromhex, bytes_of=len)
 
-WORLD_TABLES: Final = (SESSIONS, AUDIOS, FILES, VIDEOS, EXTERNAL_IDS)
+WORLD_TABLES: Final = (SESSIONS, LARGE_SESSIONS, AUDIOS, FILES, VIDEOS, EXTERNAL_IDS)
 TASK_TABLES: Final = (TASKS, LARGE_TASKS, RUNNING, OUTBOXES, LEASES, RESULTS)
 ONE: Final = "one"
 """The key in a table of one row."""

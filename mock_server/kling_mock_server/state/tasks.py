@@ -6,6 +6,7 @@ from typing import NamedTuple
 from kling_contracts.facts.task import Task, maker_of
 from kling_mock_server.state import outbox as callbacks
 from kling_mock_server.state.account_state import AccountState
+from kling_mock_server.state.large_rows import note_task
 from kling_mock_server.state.stores.store import RowAt, Transaction
 from kling_mock_server.state.tables import (
     EXTERNAL_IDS,
@@ -20,7 +21,6 @@ from kling_mock_server.state.tables import (
     Outbox,
     end_of,
 )
-from kling_mock_server.state.task_sizes import note_size
 
 
 class RefusedTask(NamedTuple):
@@ -126,7 +126,7 @@ class Tasks:
             rows.put(EXTERNAL_IDS, external_id, task.id)
         for forgotten in rows.put(TASKS, task.id, task):
             _forget(rows, forgotten)
-        for task_id in note_size(rows, task, outbox):
+        for task_id in note_task(rows, task, outbox):
             _make_room(rows, task_id)
         if outbox:
             callbacks.add(rows, outbox.moved(waited_ms))

@@ -138,6 +138,10 @@ class RedisStore:
             self._ask_at = time.monotonic() + _SECRET_KEPT_S
         return self._secret
 
+    def is_full(self) -> bool:
+        """Return False: what the store cannot keep, it says itself."""
+        return False
+
     def forget(self, account: str) -> None:
         """Keep the account: the server forgets it by itself if nobody uses it."""
 

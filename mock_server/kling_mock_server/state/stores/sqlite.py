@@ -92,6 +92,10 @@ class SqliteStore:
         """Return the secret that was made with the file."""
         return self._file.secret
 
+    def is_full(self) -> bool:
+        """Return False: what the store cannot keep, it says itself."""
+        return False
+
     def forget(self, account: str) -> None:
         """Keep the account: what is in a file is meant to last."""
 

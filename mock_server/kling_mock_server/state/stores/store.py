@@ -14,6 +14,8 @@ from kling_mock_server.state.stores.ordered import Ordered
 T = TypeVar("T")
 
 SECRET_BYTES: Final = 32
+MAX_MEMORY_BYTES: Final = 1024 * 1024 * 1024
+"""Bytes that all accounts in memory may take together, about: a million tasks of the usual size."""
 
 
 class QueuePlace(NamedTuple):
@@ -42,6 +44,8 @@ class Table:
     """Whether `Transaction.put` returns the rows that make room; where nobody wants them, they need not be read."""
     is_reread: bool = False
     """Whether the same few rows are read again and again: a store that holds text keeps those it has read last."""
+    bytes_of: Callable[[Any], int] = lambda _: 512
+    """About how many bytes of memory a row takes."""
 
 
 RowAt = tuple[Table, str]
@@ -125,6 +129,9 @@ class Store(Protocol):
     def secret(self) -> bytes:
         """Return a random secret of this store, the same for every process that shares it, and after a restart."""
 
+    def is_full(self) -> bool:
+        """Return whether accounts should be forgotten, as they take more memory than they may together."""
+
     def forget(self, account: str) -> None:
         """Drop an account that was not used for longest, where this store cannot keep every one."""
 
@@ -143,12 +150,16 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._secret = secrets.token_bytes(SECRET_BYTES)
         self._schedule = _Schedule()
+        self.bytes_held = 0
 
     def transaction(self, account: str, work: Callable[[Transaction], T], rows: Sequence[RowAt] = ()) -> T:
         """Do `work` under the account's lock."""
         shelf = self._shelves.get(account) or self._shelf(account)
         with shelf.lock:
-            return work(shelf)
+            try:
+                return work(shelf)
+            finally:
+                self._count(shelf)
 
     def read(self, account: str, rows: Sequence[RowAt]) -> list[Any]:
         """Return the rows; an account is not made by looking."""
@@ -186,15 +197,30 @@ class MemoryStore:
         """Return the secret of this process."""
         return self._secret
 
+    def is_full(self) -> bool:
+        """Return whether all accounts take more than `MAX_MEMORY_BYTES`."""
+        return self.bytes_held > MAX_MEMORY_BYTES
+
     def forget(self, account: str) -> None:
         """Drop the account."""
         with self._lock:
             shelf = self._shelves.pop(account, None)
         if shelf:
-            shelf.unschedule()
+            with shelf.lock:
+                shelf.unschedule()
+                shelf.bytes = 0
+                self._count(shelf)
+                shelf.is_gone = True
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def _count(self, shelf: "_Shelf") -> None:
+        # A change that had begun before may still write to an account that was forgotten: it goes with it.
+        if shelf.bytes != shelf.counted and not shelf.is_gone:
+            with self._lock:
+                self.bytes_held += shelf.bytes - shelf.counted
+            shelf.counted = shelf.bytes
 
     def _shelf(self, account: str) -> "_Shelf":
         with self._lock:
@@ -285,6 +311,10 @@ class _Shelf:
         self.lock = threading.RLock()
         self.dropped: dict[str, int] = {}
         self.tables: dict[str, OrderedDict[str, Any]] = {}
+        self.bytes = 0
+        """About how much memory its rows take; `counted` of it stands in the store's sum."""
+        self.counted = 0
+        self.is_gone = False
         self._account = account
         self._schedule = schedule
         self._scheduled: set[str] = set()
@@ -304,10 +334,12 @@ class _Shelf:
 
     def put(self, table: Table, key: str, row: Any) -> list[Any]:
         rows = self.rows(table)
+        if (before := rows.get(key)) is not None:
+            self._leave(table, key, before)
         if table.place_of:
-            self._leave(table, key, rows.get(key))
             self._ordered(table).add((*table.place_of(row), key))
         rows[key] = row
+        self.bytes += table.bytes_of(row)
         excess = len(rows) - table.max_rows
         if excess <= 0:
             return []
@@ -318,10 +350,13 @@ class _Shelf:
         return [row for _, row in gone] if table.hands_back else []
 
     def delete(self, table: Table, key: str) -> None:
-        self._leave(table, key, self.rows(table).pop(key, None))
+        if (row := self.rows(table).pop(key, None)) is not None:
+            self._leave(table, key, row)
 
     def clear(self, table: Table) -> None:
-        self.rows(table).clear()
+        rows = self.rows(table)
+        self.bytes -= sum(map(table.bytes_of, rows.values()))
+        rows.clear()
         self._places.pop(table.name, None)
         self.dropped.pop(table.name, None)
 
@@ -354,7 +389,8 @@ class _Shelf:
         return ordered
 
     def _leave(self, table: Table, key: str, row: Any) -> None:
-        if table.place_of and row is not None:
+        self.bytes -= table.bytes_of(row)
+        if table.place_of:
             self._ordered(table).remove((*table.place_of(row), key))
 
 
