@@ -7,7 +7,8 @@ import pytest
 
 from kling_contracts.media import video
 from kling_mock_server.assets import rendering
-from kling_mock_server.assets.renderer import MAX_PATIENT, MAX_PLANNED, Renderer
+from kling_mock_server.assets.renderer import MAX_PATIENT, MAX_PLANNED, MAX_PLANNED_BYTES, Renderer
+from kling_mock_server.state.stores.store import StoreDownError
 from support.serving import AUDIO
 from support.workflow import Caller
 
@@ -66,6 +67,25 @@ def test_a_video_is_rendered_once(renderer):
     assert gather.times == 1
 
 
+def test_what_a_download_waits_for_is_rendered_before_what_none_does(renderer, monkeypatch):
+    first, order, wait = Gather(held=True), [], threading.Event.wait
+    renderer.plan(account(), "first", first)
+    for name in ("begun", "awaited"):
+        renderer.plan(account(), name, lambda name=name: order.append(name))
+    renderer.begin("account", "first")
+    assert first.begun.wait(PATIENCE_S)
+    renderer.begin("account", "begun")
+
+    def let_go_and_wait(begun, elsewhere):
+        begun.is_awaited = True
+        first.finish.set()
+        assert wait(begun.done, PATIENCE_S)
+
+    monkeypatch.setattr(renderer, "_wait", let_go_and_wait)
+    renderer.wait_for("account", "awaited")
+    assert order[0] == "awaited"
+
+
 def test_what_another_process_may_be_asked_for_is_rendered_at_once(renderer):
     gather = Gather()
     renderer.plan(account(shared=True), "1", gather)
@@ -88,6 +108,57 @@ def test_so_many_videos_can_be_rendered_and_the_oldest_is_forgotten(renderer):
     for number in range(len(plans)):
         renderer.wait_for("account", str(number))
     assert [gather.times for gather in plans] == [0] + [1] * MAX_PLANNED
+
+
+def test_the_requests_behind_planned_videos_are_bounded_in_bytes(renderer):
+    half = MAX_PLANNED_BYTES // 2
+    plans = {size: Gather() for size in (half + 1, half, half - 1, 1)}
+    for size, gather in plans.items():
+        renderer.plan(account(), str(size), gather, size)
+    for size in plans:
+        renderer.wait_for("account", str(size))
+    assert [gather.times for gather in plans.values()] == [0, 1, 1, 1]
+
+
+def test_a_request_of_any_size_can_be_rendered_until_the_next(renderer):
+    large, next_ = Gather(), Gather()
+    renderer.plan(account(), "1", Gather(), 1)
+    renderer.plan(account(), "2", large, MAX_PLANNED_BYTES + 1)
+    renderer.wait_for("account", "2")
+    renderer.plan(account(), "3", Gather(), MAX_PLANNED_BYTES + 1)
+    renderer.plan(account(), "4", next_, 1)
+    renderer.wait_for("account", "4")
+    assert (large.times, next_.times) == (1, 1)
+
+
+def test_equal_requests_are_rendered_once_and_others_for_themselves(mock, monkeypatch):
+    made, render = [], rendering.render
+    monkeypatch.setattr(rendering, "render", lambda plan: made.append(plan) or render(plan))
+    videos = {bytes(result_of(mock, token)) for token in ("key", "another", "key")}
+    assert (len(made), len(videos)) == (1, 3), "each has the title of its task"
+    result_of(mock, "key", sound_insert_time=1001)
+    result_of(mock, "key", sound_volume=2)
+    assert len(made) == 3
+
+
+def test_videos_that_are_kept_for_equal_requests_are_bounded_in_bytes(mock, monkeypatch):
+    made, render = [], rendering.render
+    monkeypatch.setattr(rendering, "render", lambda plan: made.append(plan) or render(plan))
+    monkeypatch.setattr("kling_mock_server.assets.renderer.MAX_KEPT_BYTES", 0)
+    for _ in range(2):
+        result_of(mock, "key")
+    assert len(made) == 2
+
+
+def test_a_store_that_is_gone_is_told_in_one_line(renderer, caplog):
+    def fail():
+        raise StoreDownError("the store's file was deleted")
+
+    renderer.plan(account(), "1", fail)
+    renderer.wait_for("account", "1")
+    (record,) = caplog.records
+    assert record.getMessage().endswith("cannot be kept, and a neutral one is served: the store's file was deleted")
+    assert record.exc_info is None
 
 
 def test_so_many_wait_and_no_more(renderer, monkeypatch):
@@ -152,11 +223,15 @@ def test_after_the_end_nothing_more_is_rendered(renderer):
 # Through the mock.
 
 
+def result_of(mock, token, **changes):
+    task_id = mock.create(token, **changes).data["task_id"]
+    mock.advance(ENDS_MS, token)
+    (result,) = mock.query(task_id, token).data["task_result"]["videos"]
+    return mock.download(result["url"]).body
+
+
 def size_of_result(mock, **changes):
-    task_id = mock.create(**changes).data["task_id"]
-    mock.advance(ENDS_MS)
-    (result,) = mock.query(task_id).data["task_result"]["videos"]
-    measured = video.measure(mock.download(result["url"]).body)
+    measured = video.measure(result_of(mock, "key", **changes))
     assert measured.duration_ms == 10_000
     return measured.width, measured.height
 

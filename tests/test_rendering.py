@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hostile.media import hostile_files
 from kling_contracts.media import audio, silent_audio
 from kling_mock_server.assets import rendering, speech
-from kling_mock_server.assets.rendering import RenderError, RenderPlan, font, picture
+from kling_mock_server.assets.rendering import RenderError, RenderPlan, font, picture, titled
 from kling_mock_server.assets.rendering import sound as rendering_sound
 from support.audio_files import encoded
 
@@ -53,7 +53,6 @@ def plan(**changes):
         sound_volume=1.0,
         original_volume=0.0,
         sound=beeps((2_000, 0.25)),
-        label="825451760499568680",
     )
     return usual._replace(**changes)
 
@@ -359,10 +358,20 @@ def under_axis(drawn):
     return bright[max(at for at, row in enumerate(bright) if sum(row) > picture.WIDTH / 2) + 1]
 
 
-def test_a_picture_says_which_task_it_is_of():
-    one, other = (seen(render(plan(video_ms=100, label=label)))[0][1] for label in ("1", "2"))
+@pytest.mark.parametrize("task_id", ["825451760499568680", "x" * 100, "任务-1"])
+def test_a_title_says_which_task_a_video_is_of_and_changes_nothing_else(task_id):
+    video = render(plan(video_ms=100))
+    named = titled(video, task_id)
 
-    assert sum(abs(a - b) > 60 for a, b in zip(one.light, other.light, strict=True)) > 10
+    with av.open(io.BytesIO(named)) as file:
+        assert f"task {task_id}".startswith(file.metadata["title"].rstrip().removesuffix("\ufffd"))
+        assert len(file.metadata["title"]) > len("task ")
+    assert len(named) == len(video)
+    assert seen(named)[0][1].light == seen(video)[0][1].light
+
+
+def test_equal_plans_make_equal_files():
+    assert rendering.render(plan(video_ms=300)) == rendering.render(plan(video_ms=300))
 
 
 def test_text_beyond_the_picture_is_left_out():

@@ -2,22 +2,23 @@
 
 import logging
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
+from hashlib import sha256
 from time import sleep
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kling_contracts import Report
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import FILES_PREFIX, RENDER
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.journal import Entry
+from kling_mock_server.state.stores.store import StoreDownError
 from kling_mock_server.state.tables import RESULTS
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor
 
     from kling_mock_server.assets.rendering import RenderPlan
 
@@ -28,26 +29,55 @@ Key = tuple[str, str]
 """Account and task."""
 
 _LOG: Final = logging.getLogger("klingkit")
-MAX_PLANNED: Final = 8
-"""Videos that can still be rendered, each with its sound in memory; an older task gets a neutral one.
-"""
+MAX_PLANNED: Final = 64
+"""Videos that can still be rendered; an older task gets a neutral one."""
+MAX_PLANNED_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of the requests that they are rendered from, the last one always among them."""
+MAX_KEPT_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of rendered videos that are kept for equal requests to come."""
 PATIENCE_S: Final = 30.0
 """How long a download waits for a video that is being rendered."""
-MAX_PATIENT: Final = 2
+MAX_PATIENT: Final = 4
 """Downloads that may wait at once: the others hold up no thread of the server."""
 _LOOK_AGAIN_S: Final = 0.05
 
 
-class Renderer:
-    """One video after the other, in a thread of its own that starts at first use.
+class _Planned(NamedTuple):
+    """A video that can be rendered; `size`: bytes that it takes until then."""
 
-    Nothing is rendered before somebody sees that the task has succeeded: most tasks of a test suite never get there.
+    account: Account
+    task_id: str
+    gather: "Gather"
+    size: int
+
+
+class _Begun:
+    """A video that is being rendered, or waits for its turn."""
+
+    __slots__ = ("done", "is_awaited", "is_started", "planned")
+
+    def __init__(self, planned: _Planned) -> None:
+        self.planned = planned
+        self.is_awaited = False
+        """Whether a download waits for it: it is rendered before those for which none does."""
+        self.is_started = False
+        self.done = threading.Event()
+
+
+class Renderer:
+    """One video after the other, in a thread of its own that starts at first use; equal requests share one.
+
+    Nothing is rendered before somebody asks for the task: in a test suite most are not heard of again.
     """
 
     def __init__(self) -> None:
-        self._planned: deque[tuple[Account, str, Gather]] = deque(maxlen=MAX_PLANNED)
-        self._rendering: dict[Key, Future[None]] = {}
+        self._planned: OrderedDict[Key, _Planned] = OrderedDict()
+        self._size = 0
+        """Bytes that the planned ones take."""
+        self._begun: dict[Key, _Begun] = {}
+        self._videos = _Videos()
         self._pool: ThreadPoolExecutor | None = None
+        self._closed = False
         self._lock = threading.Lock()
         self._patient = threading.BoundedSemaphore(MAX_PATIENT)
 
@@ -56,9 +86,13 @@ class Renderer:
         """Whether `klingkit[render]` is installed."""
         return _can_render()
 
-    def plan(self, account: Account, task_id: str, gather: "Gather") -> None:
-        """Remember how to render a task's video; at once, where another process may be asked for it."""
-        self._planned.append((account, task_id, gather))
+    def plan(self, account: Account, task_id: str, gather: "Gather", size: int = 0) -> None:
+        """Remember how to render a task's video, `size` bytes; at once, where another process may be asked for it."""
+        with self._lock:
+            self._planned[account.key, task_id] = _Planned(account, task_id, gather, size)
+            self._size += size
+            while len(self._planned) > MAX_PLANNED or (self._size > MAX_PLANNED_BYTES and len(self._planned) > 1):
+                self._size -= self._planned.popitem(last=False)[1].size
         if account.state.store.shared:
             self.begin(account.key, task_id)
 
@@ -66,15 +100,17 @@ class Renderer:
         """Begin to render a task's video, if that was planned and not yet begun."""
         key = (account, task_id)
         with self._lock:
-            planned = next((one for one in list(self._planned) if (one[0].key, one[1]) == key), None)
-            if planned is None or key in self._rendering or len(self._rendering) >= MAX_PLANNED:
+            if key not in self._planned or len(self._begun) >= MAX_PLANNED or self._closed:
                 return
-            with suppress(ValueError):
-                # A newer one may have pushed it out just now.
-                self._planned.remove(planned)
-            future = self._rendering[key] = self._thread().submit(_render, *planned)
-        # Not under the lock: one that is done already calls at once.
-        future.add_done_callback(lambda _: self._done(key))
+            try:
+                self._thread().submit(self._render_next)
+            except RuntimeError:
+                # The process is ending.
+                self._closed = True
+                return
+            planned = self._planned.pop(key)
+            self._size -= planned.size
+            self._begun[key] = _Begun(planned)
 
     def wait_for(self, account: str, task_id: str, elsewhere: Callable[[], bool] = lambda: False) -> None:
         """Wait until a task's video is rendered, if it is going to be and there is patience left.
@@ -83,21 +119,20 @@ class Renderer:
         """
         self.begin(account, task_id)
         with self._lock:
-            future = self._rendering.get((account, task_id))
-        if future is None and not (self.can_render and elsewhere()):
+            begun = self._begun.get((account, task_id))
+        if begun is None and not (self.can_render and elsewhere()):
             return
         if not self._patient.acquire(blocking=False):
             return
         try:
-            self._wait(future, elsewhere)
+            self._wait(begun, elsewhere)
         finally:
             self._patient.release()
 
-    def _wait(self, future: "Future[None] | None", elsewhere: Callable[[], bool]) -> None:
-        if future:
-            from concurrent.futures import wait
-
-            wait([future], PATIENCE_S)
+    def _wait(self, begun: _Begun | None, elsewhere: Callable[[], bool]) -> None:
+        if begun:
+            begun.is_awaited = True
+            begun.done.wait(PATIENCE_S)
         else:
             while elsewhere():
                 sleep(_LOOK_AGAIN_S)
@@ -105,9 +140,12 @@ class Renderer:
     def close(self) -> None:
         """Render nothing more; a video that is being rendered is finished."""
         with self._lock:
-            pool, self._pool = self._pool, None
+            pool, self._pool, self._closed = self._pool, None, True
             self._planned.clear()
-        # Not under the lock: what is cancelled is done at once.
+            for key, begun in list(self._begun.items()):
+                if not begun.is_started:
+                    del self._begun[key]
+                    begun.done.set()
         if pool:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -118,12 +156,22 @@ class Renderer:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="klingkit renders")
         return self._pool
 
-    def _done(self, key: Key) -> None:
+    def _render_next(self) -> None:
         with self._lock:
-            self._rendering.pop(key, None)
-            left = next((one for one in self._planned if one[0].state.store.shared), None)
-        if left:
-            self.begin(left[0].key, left[1])
+            waiting = [(key, begun) for key, begun in self._begun.items() if not begun.is_started]
+            if not waiting:
+                return
+            key, begun = next((one for one in waiting if one[1].is_awaited), waiting[0])
+            begun.is_started = True
+        try:
+            _render(begun.planned, self._videos)
+        finally:
+            with self._lock:
+                del self._begun[key]
+                left = next((key for key, one in self._planned.items() if one.account.state.store.shared), None)
+            begun.done.set()
+            if left:
+                self.begin(*left)
 
 
 @cache
@@ -155,16 +203,49 @@ def _journal(account: Account, task_id: str, error: Exception) -> None:
     )
 
 
-def _render(account: Account, task_id: str, gather: "Gather") -> None:
-    from kling_mock_server.assets.rendering import render
+class _Videos:
+    """The videos that were rendered last, by what they were rendered from. One thread uses it."""
 
-    video = b""
+    def __init__(self) -> None:
+        self._kept: OrderedDict[RenderPlan, bytes] = OrderedDict()
+        self._size = 0
+
+    def of(self, plan: "RenderPlan") -> bytes:
+        """Return the video of a plan, rendered now where none of an equal one is kept."""
+        from kling_mock_server.assets.rendering import render
+
+        # Its sound may be megabytes.
+        key = plan._replace(sound=sha256(plan.sound).digest())
+        video = self._kept.pop(key, None)
+        if video is None:
+            video = render(plan)
+            self._size += len(video)
+        self._kept[key] = video
+        while self._size > MAX_KEPT_BYTES:
+            self._size -= len(self._kept.popitem(last=False)[1])
+        return video
+
+
+def _render(planned: _Planned, videos: _Videos) -> None:
+    account, task_id = planned.account, planned.task_id
     try:
-        plan = gather()
-        video = render(plan) if plan else b""
+        video = _rendered(planned, videos)
+        # That there is none is for others to know who wait for it.
+        if video or account.state.store.shared:
+            account.state.transaction(lambda rows: rows.put(RESULTS, task_id, video))
+    except StoreDownError as error:
+        _LOG.error("the video of task %s cannot be kept, and a neutral one is served: %s", task_id, error)
+
+
+def _rendered(planned: _Planned, videos: _Videos) -> bytes:
+    from kling_mock_server.assets.rendering import titled
+
+    try:
+        plan = planned.gather()
+        return titled(videos.of(plan), planned.task_id) if plan else b""
+    except StoreDownError:
+        raise
     except Exception as error:
         # A sound that does not decode here, a version of a library that nobody tried.
-        _journal(account, task_id, error)
-    # That there is none is for others to know who wait for it.
-    if video or account.state.store.shared:
-        account.state.transaction(lambda rows: rows.put(RESULTS, task_id, video))
+        _journal(planned.account, planned.task_id, error)
+    return b""

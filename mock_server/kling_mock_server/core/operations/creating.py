@@ -70,7 +70,8 @@ class Create(Work):
         if isinstance(stored, RefusedTask):
             return stored
         if self._resources.renderer.can_render:
-            self._resources.renderer.plan(self._account, stored.id, partial(self._plan, stored, payload, session))
+            gather, size = partial(self._plan, stored, payload, session), len(self._exchange.request.body)
+            self._resources.renderer.plan(self._account, stored.id, gather, size)
         if outbox:
             self._deliver()
         return created_json(stored)
@@ -193,5 +194,4 @@ def _plan(task: Task, item: Any, face: Face, sound: bytes) -> "RenderPlan":
         sound_volume=item.get("sound_volume", _LOUDNESS),
         original_volume=item.get("original_audio_volume", _LOUDNESS),
         sound=sound,
-        label=task.id,
     )

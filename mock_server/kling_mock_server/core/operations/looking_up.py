@@ -29,7 +29,8 @@ class Query(Work):
         if not isinstance(task, Task):
             # A contract without a rule on it lets an unknown task pass; there is nothing to tell of it.
             return None
-        if task.status(self._account.clock.now_ms()) == "succeed":
+        if task.succeeds and task.ends_ms is not None:
+            # A caller that asks for a task on its way is going to ask for its result.
             self._resources.renderer.begin(self._account.key, task.id)
         return _now(self._exchange, task, self._resources.contract.prices.get(CREATE))
 
