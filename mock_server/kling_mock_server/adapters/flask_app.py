@@ -219,11 +219,13 @@ class _HeaderNames(dict[str, str]):
 
     def __missing__(self, key: str) -> str:
         name = key[5:].replace("_", "-").lower() if key.startswith("HTTP_") else ""
-        if len(self) < MAX_NAMES:
+        if len(self) < MAX_NAMES and len(key) <= MAX_NAME_LENGTH:
             self[key] = name
         return name
 
 
 MAX_NAMES: Final = 1000
 """Names that are remembered: a client can make up any number."""
+MAX_NAME_LENGTH: Final = 100
+"""Characters of a name that is."""
 _NAMES: Final = _HeaderNames({"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"})

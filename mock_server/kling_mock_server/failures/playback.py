@@ -1,11 +1,11 @@
 """Plays scenarios: finds the step that takes a call, and changes its answer."""
 
 import json
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kling_contracts import Contract, Response
 from kling_mock_server.state.account_state import AccountState
+from kling_mock_server.state.short_texts import kept_for_short
 from kling_mock_server.state.stores.store import Transaction
 from kling_mock_server.state.tables import ONE, STATE, State
 from kling_mock_server.state.tasks import count_running
@@ -98,7 +98,7 @@ def _take_step(rows: Transaction, operation: str) -> PlayedStep | None:
     return PlayedStep(scenario.name, step) if step else None
 
 
-@lru_cache(maxsize=100)
+@kept_for_short(100)
 def _scenario(played: str) -> "Scenario":
     # To build one from its JSON takes longer than to answer.
     from kling_mock_server.failures.scenarios import scenario_from_json

@@ -4,7 +4,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Note, Report, Rule, Unverified, Violation
@@ -12,6 +11,7 @@ from kling_contracts.facts.file_content import base64_bytes
 from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.timeline import Bar
 from kling_mock_server.state.passwords import without_passwords
+from kling_mock_server.state.short_texts import kept_for_short
 from kling_mock_server.state.stores.store import RowAt, Store, Table, Transaction
 
 MAX_ENTRIES: Final = 1000
@@ -212,7 +212,7 @@ def kept(body: bytes, payload: Any = None) -> bytes:
     return json.dumps(_redacted(body)).encode()
 
 
-@lru_cache
+@kept_for_short(128)
 def digest_of(token: str) -> str:
     """Return the digest under which a token is journalled."""
     # In process, a token may hold what no UTF-8 does.

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 from kling_mock_server.state.journal import digest_of
+from kling_mock_server.state.short_texts import kept_for_short
 
 MAX_HEADERS: Final = 64
 """Headers that are kept of one request."""
@@ -67,7 +67,7 @@ def _kept(name: str, value: str) -> str:
     return value if len(value) <= MAX_HEADER_LENGTH else value[:MAX_HEADER_LENGTH] + "…"
 
 
-@lru_cache
+@kept_for_short(128)
 def _redacted(value: str) -> str:
     scheme = _SCHEME.match(value)
     secret = value[scheme.end() :].strip() if scheme else value
