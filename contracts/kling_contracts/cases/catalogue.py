@@ -12,7 +12,9 @@ from kling_contracts.cases.generator import factories
 from kling_contracts.cases.goals import VALID, Goal
 from kling_contracts.cases.mixes import Mix
 from kling_contracts.cases.requests import RequestGoal, harmless_requests, server_goals
+from kling_contracts.cases.texts import flavours_of
 from kling_contracts.contract import Contract
+from kling_contracts.facts.ways import OwnText
 
 MAX_ROWS: Final = 600
 MAX_BYTES: Final = 16_000
@@ -52,9 +54,10 @@ class _Candidate(NamedTuple):
 class _Fixed:
     """Chooses always the same end: the catalogue has no luck in it."""
 
-    def __init__(self, end: str, steps: int = 0, seed: int = 0) -> None:
+    def __init__(self, end: str, steps: int = 0, seed: int = 0, number: int = 0) -> None:
         self._end = end
         self._steps = steps
+        self._number = number
         self._bits = Random(seed)
 
     def below(self, options: int) -> int:
@@ -70,8 +73,8 @@ class _Fixed:
         return self._bits.choice((low, high)) if self._end == "ends" else self._bits.randint(low, high)
 
     def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
-        """Return a number between each pair of bounds; the first one, which tells cases apart, is the least."""
-        return [bounds[0][0], *(self.between(low, high) for low, high in bounds[1:])]
+        """Return a number between each pair of bounds; the first one, which tells cases apart, is given."""
+        return [self._number, *(self.between(low, high) for low, high in bounds[1:])]
 
     def beyond(self, most: int | None) -> int:
         """Return the number of steps that was asked for, as far as that is possible."""
@@ -84,6 +87,7 @@ _SAYS: Final = {"low": "the numbers are the least", "high": "the numbers are the
 
 def _candidates(factory: CaseFactory) -> Iterator[_Candidate]:
     yield from _valid(factory)
+    yield from _flavoured(factory)
     for rule in factory.breakable:
         for goal in factory.reachable(rule):
             if isinstance(goal, Goal):
@@ -135,6 +139,39 @@ def _features(goal: Goal, step: int, place: int) -> list[object]:
     if step or place or goal.more:
         return [(*way, step, place)]
     return [way, (*way, "first"), (*way, "alone")] if goal.target or goal.limit else [way]
+
+
+def _flavoured(factory: CaseFactory) -> Iterator[_Candidate]:
+    """Yield each flavour of a file at a limit of its length, and past it: in turn at all of these limits."""
+    for file in _files(factory):
+        sides = list(_sides(factory, file))
+        for number, kind in enumerate(flavours_of(file)[1:] if sides else (), 1):
+            for goal, mix in sides[number % len(sides)]:
+                drawn = _draw(factory, goal, mix, _Fixed("low", number=number), 0)
+                yield _candidate(factory, drawn, "", ("flavour", file, kind, goal.rule == ""))
+
+
+def _files(factory: CaseFactory) -> list[OwnText]:
+    """Return the files with flavours that stand in valid payloads."""
+    written = (file for mix in factory.mixes(VALID).every if mix.is_bulky for file in _written(mix))
+    return [file for file in dict.fromkeys(written) if flavours_of(file)]
+
+
+def _sides(factory: CaseFactory, file: OwnText) -> Iterator[tuple[tuple[Goal, Mix], ...]]:
+    """Yield, for each limit on the length of a file, how it is only just kept, and how it is passed."""
+    length = f"{file.field}.duration_ms"
+    valid = next(mix for mix in factory.mixes(VALID).every if file in _written(mix))
+    for goal, form in factory.limits(valid.outfits[0].assignment):
+        if length in dict(form.terms) and not goal.more:
+            kept = [(VALID, mix) for mix in factory.exact(goal) if file in _written(mix)]
+            past = [(goal, mix) for mix in factory.mixes(goal).every if file in _written(mix)]
+            if kept and past:
+                yield kept[0], past[0]
+
+
+def _written(mix: Mix) -> list[OwnText]:
+    """Return the texts of their own that stand in a payload."""
+    return [one.value for one in mix.outfits[0].assignment.values() if isinstance(one.value, OwnText)]
 
 
 def _draw(factory: CaseFactory, goal: Goal, mix: Mix, chooser: _Fixed, dressed: int) -> Drawn:

@@ -12,7 +12,18 @@ from kling_contracts.cases.fields import Choice
 from kling_contracts.cases.goals import VALID, Goal, goals_of
 from kling_contracts.cases.items import OtherItems, alike
 from kling_contracts.cases.linear import Form
-from kling_contracts.cases.mixes import Mix, Mixes, Outfit, ReadyPlan, indexes, is_bulky, is_padded, mixed, ready
+from kling_contracts.cases.mixes import (
+    Mix,
+    Mixes,
+    Outfit,
+    ReadyPlan,
+    flavours,
+    indexes,
+    is_bulky,
+    is_padded,
+    mixed,
+    ready,
+)
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.plans import BEYOND, Plan, Planner
 from kling_contracts.cases.realising import Realiser
@@ -245,7 +256,8 @@ class CaseFactory:
         assert outfit.make is not None
         request, world = outfit.make(values)
         distance = f" by {plan.first + plan.step * values[BEYOND]}" if plan.first else ""
-        why = f"{goal.says}{distance}{outfit.shown}."
+        flavour = flavours(outfit.assignment, values["n"]) if mix.is_bulky else ""
+        why = f"{goal.says}{distance}{outfit.shown}{flavour}."
         return Case(request, world, plan.breaks, why, outfit.quote, self.operation.name)
 
     def _realise(self, goal: Goal, outfit: Outfit, is_padded: bool) -> None:

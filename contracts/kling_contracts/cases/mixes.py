@@ -9,7 +9,7 @@ from kling_contracts.cases.fields import Choice
 from kling_contracts.cases.model import Assignment
 from kling_contracts.cases.plans import BEYOND, Plan
 from kling_contracts.cases.realising import Make
-from kling_contracts.cases.texts import NUMBERS
+from kling_contracts.cases.texts import NUMBERS, flavours_of
 from kling_contracts.cases.variants import Variant
 from kling_contracts.facts.ways import OwnText
 
@@ -73,6 +73,13 @@ def _is_file(choice: Choice) -> bool:
 def is_bulky(assignment: Assignment) -> bool:
     """Whether a file stands in the payload."""
     return any(map(_is_file, assignment.values()))
+
+
+def flavours(assignment: Assignment, number: int) -> str:
+    """Return in words how the files of a case are written, where not plainly; `number` tells cases apart."""
+    kinds = [flavours_of(choice.value) for choice in assignment.values() if isinstance(choice.value, OwnText)]
+    said = [some[number % len(some)] for some in kinds if some]
+    return "".join(f", {one}" for one in said if one)
 
 
 def ready(plan: Plan) -> ReadyPlan:

@@ -8,10 +8,11 @@ from typing import Any, Final
 from kling_contracts.cases.drawing import Values
 from kling_contracts.cases.items import place_of
 from kling_contracts.cases.model import Model
-from kling_contracts.facts.made_files import CUT_OFF_BYTES, OTHER_BYTES, OTHER_FORMATS
+from kling_contracts.facts.made_files import BARE_MP3_FRAMES, CUT_OFF_BYTES, OTHER_BYTES, OTHER_FORMATS
 from kling_contracts.facts.made_worlds import FLAGGED_WORD
 from kling_contracts.facts.ways import OwnText
 from kling_contracts.media import silent_audio
+from kling_contracts.media.audio_flavours import FLAVOURS, flavoured
 
 Write = Callable[[Values, int], str]
 """Takes the drawn numbers and one that tells cases apart, and returns a text."""
@@ -57,7 +58,8 @@ class OwnTexts:
         name = field.rpartition(".")[2].removesuffix("[]")
         if text.kind in ("base64", "huge"):
             size = f"{text.field}.size_bytes" if is_padded or text.kind == "huge" else ""
-            return _file(text.detail, f"{text.field}.duration_ms", size)
+            kinds = flavours_of(text)
+            return _file(text.detail, f"{text.field}.duration_ms", size, len(kinds))
         if text.kind in _FIXED:
             return _always(_FIXED[text.kind](text.detail))
         if text.kind == "url":
@@ -101,13 +103,22 @@ def _flagged(plain: Write) -> Write:
     return lambda values, number: f"{FLAGGED_WORD} {plain(values, number)}"
 
 
-def _file(audio_format: str, duration: str, size: str) -> Write:
-    return lambda values, number: _inline(audio_format, values[duration], values[size] if size else None)
+def flavours_of(text: OwnText) -> tuple[str, ...]:
+    """Return the flavours of a file, which follow each other from case to case; empty where there is no choice."""
+    return tuple(one.says for one in FLAVOURS[text.detail]) if text.kind == "base64" else ()
+
+
+def _file(audio_format: str, duration: str, size: str, flavours: int) -> Write:
+    def write(values: Values, number: int) -> str:
+        flavour = number % flavours if flavours else 0
+        return _inline(audio_format, flavour, values[duration], values[size] if size else None)
+
+    return write
 
 
 @lru_cache(maxsize=512)
-def _inline(audio_format: str, duration_ms: int, size_bytes: int | None) -> str:
-    return _encoded(silent_audio.make(audio_format, duration_ms, size_bytes))
+def _inline(audio_format: str, flavour: int, duration_ms: int, size_bytes: int | None) -> str:
+    return _encoded(flavoured(audio_format, flavour, duration_ms, size_bytes))
 
 
 def _example(value: Any, path: tuple[str | int, ...]) -> Any:
@@ -126,6 +137,7 @@ def _encoded(data: bytes) -> str:
 _VOICE_MS: Final = 3000
 _FIXED: Final[Mapping[str, Callable[[str], str]]] = {
     "cut_off": lambda made: _encoded(silent_audio.make(made, _VOICE_MS)[: CUT_OFF_BYTES[made]]),
+    "bare_mp3": lambda _: _encoded(silent_audio.bare_mp3(BARE_MP3_FRAMES)),
     "other_format": lambda name: _encoded(OTHER_FORMATS[name].ljust(OTHER_BYTES, b"\0")),
     "data_url": lambda _: f"data:audio/mp4;base64,{_encoded(silent_audio.m4a(_VOICE_MS))}",
     "other": lambda _: "my voice, please",

@@ -3,8 +3,16 @@
 from collections.abc import Mapping
 from typing import Final
 
-MADE_FORMATS: Final[Mapping[str, tuple[int, int | None]]] = {"m4a": (720, None), "mp3": (420, 8000), "wav": (60, 8000)}
-"""Limits of `silent_audio`: bytes beyond one per ms that suffice, and the most ms for a small payload."""
+MADE_FORMATS: Final[Mapping[str, tuple[int, int | None]]] = {
+    "m4a": (800, None),
+    "mp3": (540, 8000),
+    "wav": (8100, 8000),
+}
+"""Limits of every flavour of a format: bytes beyond one per ms that suffice, and the most ms for a small payload."""
+BARE_MP3_FRAMES: Final = 84
+BARE_MP3_MS: Final = 36 * BARE_MP3_FRAMES
+BARE_MP3_BYTES: Final = 36 * BARE_MP3_FRAMES
+"""An mp3 without a Xing header lasts a whole number of frames, so there is one of these only."""
 CUT_OFF_BYTES: Final[Mapping[str, int]] = {"m4a": 40, "mp3": 180, "wav": 20}
 """How much of a file tells its format and does not decode."""
 OTHER_FORMATS: Final[Mapping[str, bytes]] = {

@@ -159,7 +159,14 @@ def _of_what_is_not_known(members: tuple[Member, ...]) -> tuple[Member, ...]:
 
 
 def _base64_ways(recipe: "Recipe") -> "Iterator[Way]":
-    from kling_contracts.facts.made_files import CUT_OFF_BYTES, MADE_FORMATS, OTHER_BYTES, OTHER_FORMATS
+    from kling_contracts.facts.made_files import (
+        BARE_MP3_BYTES,
+        BARE_MP3_MS,
+        CUT_OFF_BYTES,
+        MADE_FORMATS,
+        OTHER_BYTES,
+        OTHER_FORMATS,
+    )
 
     duration, size = recipe.amount("duration_ms"), recipe.amount("size_bytes")
     held = {"kind": "base64", "reachable": True, "flagged": False}
@@ -167,6 +174,13 @@ def _base64_ways(recipe: "Recipe") -> "Iterator[Way]":
         bounds = ((duration.name, 1, longest), (size.name, spare, None, duration.name), (size.name, 0, recipe.largest))
         entry = {**held, "format": made, "decodes": True, "duration_ms": duration, "size_bytes": size}
         yield recipe.way(f"is {made} in Base64", recipe.own("base64", made), entry, bounds)
+    bare = {**held, "format": "mp3", "decodes": True, "duration_ms": duration, "size_bytes": BARE_MP3_BYTES}
+    yield recipe.way(
+        "is an mp3 without a Xing header in Base64",
+        recipe.own("bare_mp3"),
+        bare,
+        ((duration.name, BARE_MP3_MS, BARE_MP3_MS),),
+    )
     for made, length in CUT_OFF_BYTES.items():
         entry = {**held, "format": made, "decodes": False, "size_bytes": length}
         yield recipe.way(f"is a broken {made} in Base64", recipe.own("cut_off", made), entry)
