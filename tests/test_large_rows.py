@@ -6,7 +6,7 @@ from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import Face, Session
 from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.accounts import Accounts
-from kling_mock_server.state.large_rows import MAX_LARGE_BYTES, USUAL_BYTES
+from kling_mock_server.state.large_rows import FACE_BYTES, MAX_LARGE_BYTES, USUAL_BYTES
 from kling_mock_server.state.stores import open_store
 from kling_mock_server.state.stores.store import MemoryStore, Table
 from kling_mock_server.state.tables import LARGE_SESSIONS, LARGE_TASKS, MAX_TASKS, Message, Outbox
@@ -85,9 +85,9 @@ def session_of(faces, url=""):
 
 
 def test_the_oldest_session_of_many_faces_makes_room(store, monkeypatch):
-    monkeypatch.setattr("kling_mock_server.state.large_rows.MAX_LARGE_BYTES", 3 * 160 * 20)
+    monkeypatch.setattr("kling_mock_server.state.large_rows.MAX_LARGE_BYTES", 3 * FACE_BYTES * 20)
     account = account_on(store)
-    for name, faces in (("usual", 12), ("1", 20), ("2", 20), ("3", 20)):
+    for name, faces in (("usual", USUAL_BYTES // FACE_BYTES), ("1", 20), ("2", 20), ("3", 20)):
         account.put_session(name, session_of(faces))
     assert {"usual", "1", "2", "3"} <= account.world.sessions.keys()
     account.put_session("4", session_of(20))
@@ -96,7 +96,7 @@ def test_the_oldest_session_of_many_faces_makes_room(store, monkeypatch):
 
 
 def test_a_session_that_is_put_again_makes_room_for_itself_alone(store, monkeypatch):
-    monkeypatch.setattr("kling_mock_server.state.large_rows.MAX_LARGE_BYTES", 2 * 160 * 20)
+    monkeypatch.setattr("kling_mock_server.state.large_rows.MAX_LARGE_BYTES", 2 * FACE_BYTES * 20)
     account = account_on(store)
     for name in ("1", "2", "1", "2", "1"):
         account.put_session(name, session_of(20))

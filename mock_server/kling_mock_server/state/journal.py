@@ -139,7 +139,7 @@ def _bytes_of(entry: Entry) -> int:
     return _USUAL_BYTES + len(entry.body) + _FINDING_BYTES * findings
 
 
-_USUAL_BYTES: Final = 1024
+_USUAL_BYTES: Final = 2560
 _FINDING_BYTES: Final = 256
 
 

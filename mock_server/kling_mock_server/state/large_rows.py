@@ -8,13 +8,13 @@ from kling_mock_server.state.stores.store import Table, Transaction
 from kling_mock_server.state.tables import LARGE_SESSIONS, LARGE_TASKS, Outbox
 
 USUAL_BYTES: Final = 2048
-"""Bytes of the texts of a usual task and its callbacks, and of a usual session, which has a dozen faces at most: an
+"""Bytes of the texts of a usual task and its callbacks, and of a usual session, which has six faces at most: an
 account holds as many of those as it may hold tasks and sessions."""
 MAX_LARGE_BYTES: Final = 16 * 1024 * 1024
 """Bytes of all larger rows of one kind of an account; the oldest of them make room."""
 _CHARACTER_BYTES: Final = 4
 """At most, for a text that is not ASCII."""
-_FACE_BYTES: Final = 160
+FACE_BYTES: Final = 320
 """Bytes of a face in a session: its id, and the two times at which it is seen."""
 
 
@@ -28,7 +28,7 @@ def note_task(rows: Transaction, task: Task, outbox: Outbox | None) -> list[str]
 
 def note_session(rows: Transaction, session_id: str, session: Session) -> list[str]:
     """Note a new session where it is large; return the ids of the large sessions that have to make room."""
-    size = _FACE_BYTES * len(session.faces) + _bytes_of([session.video_id, session.video_url])
+    size = FACE_BYTES * len(session.faces) + _bytes_of([session.video_id, session.video_url])
     return _note(rows, LARGE_SESSIONS, session_id, size)
 
 
