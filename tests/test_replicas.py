@@ -35,7 +35,7 @@ from kling_mock_server.core import inbox
 from kling_mock_server.failures.scenarios.listing import scenario_rows
 from kling_mock_server.outgoing import callback_worker
 from kling_mock_server.state import journal, tables
-from kling_mock_server.state.ids import Ids
+from kling_mock_server.state.ids import Ids, enter_process
 from kling_mock_server.state.stores.store import MemoryStore, StoreDownError
 from support import serving
 from support.receivers import HANG, receiving
@@ -1148,7 +1148,7 @@ def test_processes_that_were_forked_make_ids_of_their_own(monkeypatch):
     monkeypatch.setattr("kling_mock_server.state.ids.real_ms", lambda: NOW_MS)
     ids = Ids()
     before = [ids.next() for _ in range(3)]
-    monkeypatch.setattr("kling_mock_server.state.ids.getpid", lambda: -1)
+    enter_process()
     after = [ids.next() for _ in range(3)]
     assert len({*before, *after}) == 6
     assert [ids.made(made) for made in (*before, *after)] == [False] * 3 + [True] * 3

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from kling_contracts import Contract, Request
 from kling_contracts.documents.loading import COMPANIONS
+from kling_contracts.facts.task import Task
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.core.operations import OPERATIONS
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.webhooks import Attempt, Targets
+from kling_mock_server.protocol.envelope import encode
+from kling_mock_server.protocol.task_json import created_json
 from kling_mock_server.state import tables, tasks
 from kling_mock_server.state.tables import MAX_TASKS
 from kling_mock_server.state.tasks import RefusedTask, Tasks
@@ -465,6 +468,13 @@ def test_a_world_that_changes_under_a_request_is_no_error_of_the_server(mock):
 
     statuses = {status for answers in at_once(8, work) for status in answers}
     assert statuses <= {200, 400}
+
+
+@given(st.text(), st.integers(0, 2**52))
+def test_the_answer_to_a_creation_is_written_as_it_would_be_encoded(external_task_id, created_ms):
+    task = Task("1", external_task_id, created_ms, 0, None, True, "", "", "", 1, "")
+    created = created_json(task)
+    assert created.text == encode(dict(created))
 
 
 def test_an_external_id_that_is_taken_and_given_back_all_the_time_is_refused(mock, monkeypatch):

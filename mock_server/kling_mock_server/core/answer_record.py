@@ -16,6 +16,8 @@ class AnswerRecord:
     def __init__(self, exchange: Exchange, report: Report) -> None:
         self._exchange = exchange
         self._report = report
+        self.data: Any = None
+        """`data` of the answer, once it was written."""
         self.entry: Entry | None = None
         """The entry that was written; None: nothing was, as a scenario's step says what is answered."""
 
@@ -30,6 +32,7 @@ class AnswerRecord:
 
     def write(self, rows: Transaction, data: Any) -> None:
         """Write the entry of the answer with that `data` within a change of the account."""
+        self.data = data
         if not self._exchange.played:
             self.entry = self.made(data)
             self._exchange.account.journal.put(rows, self.entry)

@@ -4,18 +4,25 @@ from typing import Any
 
 from kling_contracts.facts.task import Task
 from kling_contracts.rules.price import Price
+from kling_mock_server.protocol.envelope import WrittenJson, encode
 from kling_mock_server.protocol.file_urls import Address
 
 
-def created_json(task: Task) -> dict[str, Any]:
+def created_json(task: Task) -> WrittenJson:
     """Return the task as its creation reports it."""
-    return {
+    members = {
         "task_id": task.id,
         "task_status": "submitted",
         "task_info": {"external_task_id": task.external_task_id},
         "created_at": task.created_ms,
         "updated_at": task.created_ms,
     }
+    text = (
+        f'{{"task_id":"{task.id}","task_status":"submitted",'
+        f'"task_info":{{"external_task_id":{encode(task.external_task_id)}}},'
+        f'"created_at":{task.created_ms},"updated_at":{task.created_ms}}}'
+    )
+    return WrittenJson(members, text)
 
 
 def state_json(task: Task, status: str, updated_ms: int, folder: str, price: Price | None) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Ids as upstream issues them: 18 decimal digits that grow with time."""
 
+import os
 import threading
-from os import getpid, urandom
+from os import urandom
 from typing import Final
+from weakref import WeakSet
 
 from kling_mock_server.state.stores.store import real_ms
 
@@ -22,14 +24,12 @@ class Ids:
     _last: int
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._enter_process()
+        _EVERY.add(self)
 
     def next(self) -> str:
         """Return an id that was never returned before."""
         with self._lock:
-            if self._pid != getpid():
-                self._enter_process()
             self._last = max(self._last + 2, (real_ms() - _EPOCH_MS) << _TIME_AT | self._process << _PROCESS_AT)
             return str(self._last)
 
@@ -38,8 +38,19 @@ class Ids:
         return (_number(made_id) >> _PROCESS_AT) % _PROCESSES == self._process
 
     def _enter_process(self) -> None:
-        # Those that a server forks begin as copies of each other.
-        self._pid, self._process, self._last = getpid(), int.from_bytes(urandom(2), "big") % _PROCESSES, 0
+        self._lock = threading.Lock()
+        self._process, self._last = int.from_bytes(urandom(2), "big") % _PROCESSES, 0
+
+
+def enter_process() -> None:
+    """Let all ids be of this process: those that a server forks begin as copies of each other."""
+    for ids in list(_EVERY):
+        ids._enter_process()
+
+
+_EVERY: Final[WeakSet[Ids]] = WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=enter_process)
 
 
 def made_ms(made_id: str) -> int:

@@ -117,7 +117,7 @@ class Tasks:
         state = self._state.begun(rows)
         # It may have waited for others: created before they ended, it would seem to have run beside them.
         waited_ms = state.now_ms() - task.created_ms
-        task, external_id = task.moved(waited_ms), task.external_task_id
+        task, external_id = task.moved(waited_ms) if waited_ms else task, task.external_task_id
         if unique and external_id and rows.get(EXTERNAL_IDS, external_id) is not None:
             return RefusedTask("facts.task")
         if state.concurrency is not None and not _takes_slot(rows, task, state.concurrency):

@@ -48,7 +48,7 @@ class Create(Work):
         now_ms, advanced_ms = exchange.now_ms, exchange.state.advanced_ms
         return FactSources(self._world, fetch={"audio": fetch}, now_ms=now_ms, advanced_ms=advanced_ms)
 
-    def carry_out(self, payload: Any, measured: Measurement, record: AnswerRecord) -> dict[str, Any] | RefusedTask:
+    def carry_out(self, payload: Any, measured: Measurement, record: AnswerRecord) -> Any:
         """Store the task; refused where too many tasks run, or the world has changed since it was judged."""
         session_id = payload.get("session_id", "")
         session = self._world.sessions.get(session_id)
@@ -74,7 +74,7 @@ class Create(Work):
             self._resources.renderer.plan(self._account, stored.id, gather, size)
         if outbox:
             self._deliver()
-        return created_json(stored)
+        return record.data
 
     def _task(self, payload: Any, session: Session) -> Task:
         now_ms, pace = self._exchange.state.now_ms(), self._account.pace
