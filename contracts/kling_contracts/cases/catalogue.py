@@ -148,7 +148,7 @@ def _flavoured(factory: CaseFactory) -> Iterator[_Candidate]:
         for number, kind in enumerate(flavours_of(file)[1:] if sides else (), 1):
             for goal, mix in sides[number % len(sides)]:
                 drawn = _draw(factory, goal, mix, _Fixed("low", number=number), 0)
-                yield _candidate(factory, drawn, "", ("flavour", file, kind, goal.rule == ""))
+                yield _Candidate(factory.case(drawn), {("flavour", file, kind, goal.rule == ""): 2})
 
 
 def _files(factory: CaseFactory) -> list[OwnText]:
