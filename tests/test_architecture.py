@@ -232,6 +232,7 @@ def test_only_schemas_rules_facts_and_cases_are_compiled_to_code():
         "kling_contracts/facts/compiling.py",
         "kling_contracts/jsonio/plain_validity.py",
         "kling_contracts/judging/object_rules.py",
+        "kling_contracts/judging/plain_judge.py",
         "kling_contracts/rules/cel_compiler.py",
     }
 

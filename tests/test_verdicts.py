@@ -187,24 +187,6 @@ def payload(**item):
     return changed
 
 
-@pytest.mark.parametrize("world", [WORLD, World(), None], ids=["the world", "an empty one", "none"])
-@pytest.mark.parametrize(
-    "judged",
-    [
-        EXAMPLE,
-        payload(sound_end_time=1999),
-        payload(face_id=9, sound_end_time=1999),
-        payload(audio_id="", sound_file="https://x/a.mp3"),
-        payload(audio_id="", sound_file="//"),
-        {"face_choose": [{}, 1]},
-        [],
-    ],
-    ids=["the example", "a broken rule", "a refused field", "a URL", "no Base64", "fields missing", "no object"],
-)
-def test_violations_alone_are_those_of_the_report(judged, world):
-    assert CONTRACT.collect_violations(judged, world) == CONTRACT.report(judged, world).violations
-
-
 def unverified(report):
     return {one.rule.id: one.because for one in report.unverified}
 

@@ -218,7 +218,8 @@ class Contract:
 
 
 def _sources(world: WorldLike, fetch: Fetch) -> FactSources:
-    return FactSources(World.of(world), fetch={"audio": fetch})
+    given = World.of(world)
+    return FactSources(given) if fetch is unfetched else FactSources(given, fetch={"audio": fetch})
 
 
 def _refuse_missing(rules: Mapping[str, Rule]) -> None:

@@ -45,44 +45,57 @@ _NAMES: Final = {
 
 def compiled_plan(facts: tuple[Fact, ...], limit_on: LimitOn) -> MeasuringPlan:
     """Return what measures the facts of one operation."""
-    code = _Code(facts, limit_on)
-    arrays = dict.fromkeys(fact.array for fact in facts if fact.array)
-    return MeasuringPlan(code.of_payload(), {array: code.of_item(array) for array in arrays})
+    writer = FactWriter(facts, limit_on)
+    return MeasuringPlan(writer.of_payload(), {array: writer.of_item(array) for array in writer.arrays})
 
 
-class _Code:
+class FactWriter:
+    """Writes the code that measures facts.
+
+    It reads the variables `payload`, `sources` and `world`, and `item` where it measures what hangs on one. Each fact
+    is then in the variable `fact_<name>`.
+    """
+
     def __init__(self, facts: tuple[Fact, ...], limit_on: LimitOn) -> None:
         self._facts = facts
         self._limit_on = limit_on
-        self._names: dict[str, object] = {**_NAMES, "__builtins__": {}}
-        self._record = self._bind(record_type("Facts", [fact.name for fact in facts]))
-        self._entries = {fact.name: f"entry{index}" for index, fact in enumerate(facts)}
-        self._values = {fact.name: f"fact{index}" for index, fact in enumerate(facts)}
+        self._entries = {fact.name: f"entry_{fact.name}" for fact in facts}
+        self._values = {fact.name: f"fact_{fact.name}" for fact in facts}
+        self.names: dict[str, Any] = {**_NAMES, "__builtins__": {}}
+        """The names that the code uses."""
+        self.arrays = tuple(dict.fromkeys(fact.array for fact in facts if fact.array))
+        """The arrays whose items have facts of their own."""
+        self.record = (
+            f"new({self._bind(record_type('Facts', [fact.name for fact in facts]))}, ({_joined(self._values)}))"
+        )
+        """The expression that is the record of all facts."""
+        self.entries = f"({_joined(self._entries)})"
+        """The expression that is the entries that the facts are about."""
 
     def of_payload(self) -> Any:
         """Return the function that measures what hangs on no item."""
-        return self._function("payload, sources", self._of_payload())
+        return self._function("payload, sources", [*self.whole(), f"return {self.record}, {self.entries}"])
 
     def of_item(self, array: str) -> Any:
         """Return the function that measures what hangs on one item of an array."""
-        return self._function("payload, sources, item, facts, entries", self._of_item(array))
+        given = [f"({_joined(self._values)}) = facts", f"{self.entries} = entries"]
+        lines = [*given, *self.item(array), f"return {self.record}"]
+        return self._function("payload, sources, item, facts, entries", lines)
 
-    def _of_payload(self) -> Iterator[str]:
+    def whole(self) -> Iterator[str]:
+        """Yield what measures the facts that hang on no item; the others are unknown."""
         for fact in self._facts:
             if fact.array:
                 outside = self._bind(Unknown(f"it belongs to one item of {fact.array}"))
                 yield f"{self._entries[fact.name]} = {self._values[fact.name]} = {outside}"
             else:
                 yield from self._measure(fact)
-        yield f"return {self._made()}, ({_joined(self._entries)})"
 
-    def _of_item(self, array: str) -> Iterator[str]:
-        yield f"({_joined(self._values)}) = facts"
-        yield f"({_joined(self._entries)}) = entries"
+    def item(self, array: str) -> Iterator[str]:
+        """Yield what measures the facts that hang on an item of an array, after `whole`."""
         for fact in self._facts:
             if fact.array == array:
                 yield from self._measure(fact)
-        yield f"return {self._made()}"
 
     def _measure(self, fact: Fact) -> Iterator[str]:
         field = fact.provider.field
@@ -92,18 +105,15 @@ class _Code:
             Draft(fact.name, fact.members, fields, self._entries, value, self._bind, self._limit_on)
         )
 
-    def _made(self) -> str:
-        return f"new({self._record}, ({_joined(self._values)}))"
-
     def _bind(self, value: object) -> str:
-        name = f"bound{len(self._names)}"
-        self._names[name] = value
+        name = f"bound{len(self.names)}"
+        self.names[name] = value
         return name
 
-    def _function(self, parameters: str, lines: Iterator[str]) -> Any:
+    def _function(self, parameters: str, lines: list[str]) -> Any:
         body = "\n".join(indented(["world = sources.world", *lines]))
-        exec(compile(f"def measure({parameters}):\n{body}", "<facts>", "exec"), self._names)
-        return self._names["measure"]
+        exec(compile(f"def measure({parameters}):\n{body}", "<facts>", "exec"), self.names)
+        return self.names["measure"]
 
 
 def _joined(variables: Mapping[str, str]) -> str:

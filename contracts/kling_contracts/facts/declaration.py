@@ -9,7 +9,7 @@ from kling_contracts.facts.either import Either, Source
 from kling_contracts.facts.flagged import Flagged
 from kling_contracts.facts.lookup import Lookup, SameEntry
 from kling_contracts.facts.media import PROVIDED, Media
-from kling_contracts.facts.members import Attribute, Member, Provided, Text, check, origin_of
+from kling_contracts.facts.members import Attribute, Member, Provided, Text, check, is_never_none, origin_of
 from kling_contracts.facts.provider import FieldPath
 from kling_contracts.facts.world import NESTED_TABLES, TABLES, File, VideoFile
 
@@ -30,6 +30,12 @@ class Fact(NamedTuple):
     """The array whose items have a fact each; empty for a fact of the payload."""
     record: type | None
     """The type of its entry: a record of the world, a text; None for an id alone."""
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether every member is known where the entry is."""
+        looked_up = not isinstance(self.provider, Media | Either)
+        return looked_up and all(is_never_none(member.origin, self.record) for member in self.members)
 
 
 def declared_facts(schema: Schema, payload_schema: Schema) -> tuple[Fact, ...]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
 
-from kling_contracts.facts.compiling import MeasuringPlan, compiled_plan
+from kling_contracts.facts.compiling import FactWriter, MeasuringPlan, compiled_plan
 from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.media import Media, size_limit
 from kling_contracts.facts.provider import Entry
@@ -28,7 +29,7 @@ class CompiledFacts:
         return MappingProxyType({fact.name: fact for fact in self.declared})
 
     def measure(self, payload: Any, sources: FactSources) -> "Measurement":
-        """Measure the facts of a payload; those of an item are unknown until `of_item`."""
+        """Return what measures the facts of a payload when they are asked for."""
         return Measurement(self, payload, sources)
 
     def largest(self, holds: str) -> int | None:
@@ -43,30 +44,67 @@ class CompiledFacts:
         return MappingProxyType({fact.name: index for index, fact in enumerate(self.declared)})
 
     @cached_property
+    def arrays(self) -> tuple[str, ...]:
+        """The arrays whose items have facts of their own."""
+        return tuple(dict.fromkeys(fact.array for fact in self.declared if fact.array))
+
+    def writer(self) -> FactWriter:
+        """Return what writes the code that measures."""
+        return FactWriter(self.declared, self._limit_on)
+
+    @cached_property
     def plan(self) -> "MeasuringPlan":
         """The compiled measuring functions."""
         return compiled_plan(self.declared, self._limit_on)
 
 
 class Measurement:
-    """The values that the sources give for one payload."""
+    """The values that the sources give for one payload, each measured once: a URL is fetched only once."""
 
-    __slots__ = ("_entries", "_fields", "_plan", "_positions", "_sources", "arrays", "facts")
+    __slots__ = ("_compiled", "fields", "items", "sources", "whole")
 
     def __init__(self, compiled: CompiledFacts, payload: Any, sources: FactSources) -> None:
-        plan = self._plan = compiled.plan
-        self._positions = compiled.positions
-        self._sources = sources
-        self._fields = payload if isinstance(payload, dict) else _NO_FIELDS
-        self.facts, self._entries = plan.of_payload(self._fields, sources)
-        self.arrays: Collection[str] = plan.of_items
+        self._compiled = compiled
+        self.sources = sources
+        self.fields: Mapping[str, Any] = payload if isinstance(payload, dict) else _NO_FIELDS
+        self.whole: tuple[Any, tuple[Entry, ...]] | None = None
+        """The facts of the whole payload and the entries that they are about; None: not yet measured."""
+        self.items: dict[str, list[Any]] = {}
+        """By array: the facts of its first items, as far as they are measured already."""
+
+    @property
+    def facts(self) -> Any:
+        """The facts of the whole payload; those of an item are unknown."""
+        return self._measured()[0]
+
+    @property
+    def reported(self) -> tuple[Any, ...]:
+        """The facts of each item that was judged where facts hang on items, else those of the whole payload."""
+        return tuple(chain.from_iterable(self.items.values())) if self.arrays else (self.facts,)
+
+    @property
+    def arrays(self) -> Collection[str]:
         """The arrays whose items have facts of their own."""
+        return self._compiled.arrays
 
     def of_item(self, array: str, item: Any) -> Any:
         """Return the facts of the payload with those of one item of an array."""
+        facts, entries = self._measured()
         fields = item if isinstance(item, dict) else _NO_FIELDS
-        return self._plan.of_items[array](self._fields, self._sources, fields, self.facts, self._entries)
+        return self._compiled.plan.of_items[array](self.fields, self.sources, fields, facts, entries)
+
+    def of_next_item(self, array: str, index: int, item: Any) -> Any:
+        """Return the same for the item at an index, the next one that is judged, and keep it."""
+        kept = self.items.setdefault(array, [])
+        if index == len(kept):
+            kept.append(self.of_item(array, item))
+        return kept[index]
 
     def entry(self, name: str) -> Entry:
         """Return the world's own entry behind a fact of the whole payload; `Unknown` where there is none."""
-        return self._entries[self._positions[name]]
+        return self._measured()[1][self._compiled.positions[name]]
+
+    def _measured(self) -> tuple[Any, tuple[Entry, ...]]:
+        if self.whole is None:
+            self.whole = self._compiled.plan.of_payload(self.fields, self.sources)
+        return self.whole

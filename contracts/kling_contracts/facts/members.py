@@ -155,6 +155,15 @@ def check(member: Member, record: type) -> None:
         _expect(member, _TYPES.get(type(origin.value), ""))
 
 
+def is_never_none(origin: Origin, record: type | None) -> bool:
+    """Return whether what a member is read from is known in every entry of the record."""
+    if isinstance(origin, Attribute | Count | Smaller):
+        return not any(type(None) in getattr(_member_of(record, name), "__args__", ()) for name in origin)
+    if isinstance(origin, Difference):
+        return is_never_none(Attribute(origin.minuend), record)
+    return True
+
+
 def renamed(origin: Origin, names: Mapping[str, str]) -> Origin:
     """Return an origin that reads members under the names that one source gives them."""
     if isinstance(origin, Attribute | Age | Count | Smaller):
@@ -175,7 +184,7 @@ def _type_in(record: type, name: str) -> str:
     return _TYPES[kinds[0]] if len(kinds) == 1 else ""
 
 
-def _member_of(record: type, name: str) -> Any:
+def _member_of(record: type | None, name: str) -> Any:
     members = getattr(record, "__annotations__", {})
     if name not in members:
         raise DocumentError(f"an entry has no {name!r}; it has: {', '.join(members) or 'no members'}")

@@ -56,7 +56,8 @@ class Checker:
         return jsonschema_rs.Draft202012Validator(dict(self._schema), validate_formats=False)
 
     @cached_property
-    def _is_plainly_valid(self) -> plain_validity.PlainlyValid:
+    def is_plainly_valid(self) -> plain_validity.PlainlyValid:
+        """The function that answers yes where a value breaks no keyword without doubt."""
         return plain_validity.compiled(self._source) if self._source else lambda value: False
 
     @cached_property
@@ -65,7 +66,7 @@ class Checker:
 
     def broken(self, value: Any) -> list[BrokenKeyword]:
         """Return every keyword that `value` breaks; raises `TypeError` for what is not a JSON value."""
-        if self._is_plainly_valid(value):
+        if self.is_plainly_valid(value):
             return []
         faults = self._plain_faults(value)
         if faults is not None and len(faults) <= MAX_BROKEN:

@@ -2,16 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import RuleError
-from kling_contracts.facts.measuring import Measurement
-from kling_contracts.jsonio.keywords import BrokenKeyword, Checker, Place
-from kling_contracts.judging.evaluator import Evaluation, Node
-from kling_contracts.judging.explaining import shown_at
+from kling_contracts.jsonio.keywords import Checker, Place
+from kling_contracts.judging.evaluator import Node
 from kling_contracts.judging.object_rules import ObjectRules, Seat
-from kling_contracts.judging.report import Report, Violation
 from kling_contracts.judging.timeline import Timeline
 from kling_contracts.rules.rule import KEYWORDS, Compiler, Rule
 
@@ -51,38 +47,6 @@ class CompiledSchema(NamedTuple):
         timeline = Timeline.compile(schema, compiler.facts)
         return cls(root, Checker(schema), grower.keywords, grower.orders, tuple(grower.rules), timeline)
 
-    def report(self, payload: Any, measured: Measurement) -> Report:
-        """Judge one payload by its measured facts."""
-        walk = self._walk(payload, measured, only_violations=False)
-        facts = walk.facts if measured.arrays else [measured.facts]
-        return Report(tuple(walk.violations), tuple(walk.unverified), tuple(walk.notes), tuple(facts), self.timeline)
-
-    def violations(self, payload: Any, measured: Measurement) -> tuple[Violation, ...]:
-        """Return the violations of `report` alone."""
-        return tuple(self._walk(payload, measured, only_violations=True).violations)
-
-    def _walk(self, payload: Any, measured: Measurement, only_violations: bool) -> Evaluation:
-        faults = self.checker.broken(payload)
-        walk = Evaluation(measured, frozenset([fault.pointer for fault in faults]), only_violations)
-        walk.visit(self.root, payload, "", measured.facts)
-        if faults:
-            walk.violations += [self._violation(fault, payload) for fault in faults]
-            walk.violations.sort(key=self._order)
-        return walk
-
-    def _violation(self, fault: BrokenKeyword, payload: Any) -> Violation:
-        return Violation(self.keywords[fault.place], fault.pointer, fault.message, shown_at(payload, fault.path))
-
-    def _order(self, violation: Violation) -> Order:
-        return _filled(self.orders[violation.rule.id], violation.pointer)
-
-
-@lru_cache(maxsize=1024)
-def _filled(order: Order, pointer: str) -> Order:
-    """Put the indexes of a pointer where the order leaves them open."""
-    indexes = iter([int(token) for token in pointer.split("/") if token.isdecimal()])
-    return tuple([next(indexes, 0) if step is None else step for step in order])
-
 
 class _SchemaCompiler:
     def __init__(self, compiler: Compiler) -> None:
@@ -115,7 +79,7 @@ class _SchemaCompiler:
                 deeper.append((number, child, below))
             else:
                 seats.append(Seat(below.rules, child, number, child in required))
-        return Node(rules, children, items, required, ObjectRules(tuple(seats)), tuple(deeper), advice)
+        return Node(rules, children, items, required, ObjectRules(tuple(seats), advice), tuple(deeper))
 
     def _with_own_id(self, rule: Rule, name: str) -> Rule:
         """Return a keyword's rule; where another field of the same name has its id, under the path of its field."""

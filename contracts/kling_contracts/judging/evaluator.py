@@ -1,16 +1,14 @@
 """Judging one payload: a walk over its schema's tree, in document order."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.jsonio.keywords import MAX_ITEMS
-from kling_contracts.judging.explaining import Given, notes_on, violation_of
-from kling_contracts.judging.object_rules import BROKEN, NOTHING, FailingRule, ObjectRules
+from kling_contracts.judging.explaining import Given, advice_note, notes_on, violation_of
+from kling_contracts.judging.object_rules import BROKEN, NOTHING, FailingRule, Found, ObjectRules
 from kling_contracts.judging.report import Note, Unverified, Violation
-from kling_contracts.rules.rule import Advice, Rule
-from kling_contracts.unknown import UnknownFactError
+from kling_contracts.rules.rule import Rule
 
 
 class Node(NamedTuple):
@@ -24,7 +22,6 @@ class Node(NamedTuple):
     """The rules of this node and of its scalar children."""
     deeper: tuple[tuple[int, str, "Node"], ...]
     """The other children with rules or fields, each with its place among the properties, from 1, and its name."""
-    advice: tuple[Advice, ...] = ()
 
     def all_rules(self) -> Iterator[Rule]:
         """Yield the rules of this node and of every node below it."""
@@ -47,7 +44,16 @@ class Evaluation:
         self.violations: list[Violation] = []
         self.unverified: list[Unverified] = []
         self.notes: list[Note] = []
-        self.facts: list[Any] = []
+
+    def explain(self, found: list[Found]) -> None:
+        """Take what is found in a payload without a walk."""
+        broken = [path for outcome, *_, path, _ in found if outcome is BROKEN]
+        for outcome, what, value, path, facts in found:
+            if isinstance(what, FailingRule):
+                shown = with_integers(value) if outcome is BROKEN else value
+                self._explain([what], Given(shown, path, NOTHING), facts)
+            elif not any(one == path or one.startswith(f"{path}/") for one in broken):
+                self.notes.append(advice_note(what, path))
 
     def visit(self, node: Node, value: Any, path: str, facts: Any) -> None:
         """Judge a value, and what is within it, by the facts."""
@@ -63,7 +69,7 @@ class Evaluation:
         if not isinstance(value, dict):
             self._give_up(node, path, "it is not an object")
             return
-        fields = _with_integers(value) if float in map(type, value.values()) else value
+        fields = with_integers(value)
         refused = self._refused_below(path)
         found = node.own.failing(fields, facts, refused)
         given = Given(fields, path, refused)
@@ -74,8 +80,8 @@ class Evaluation:
             behind = place
         self._explain([one for one in found if one.seat.place >= behind], given, facts)
         if not self._only_violations:
-            if node.advice and not self._unsound and len(self.violations) == before:
-                self._advise(node.advice, fields, path, facts)
+            if not self._unsound and len(self.violations) == before:
+                self.notes += [advice_note(one, path) for one in node.own.due(fields, facts)]
             if not node.children.keys() >= value.keys():
                 self.notes += notes_on(value, node.children, path)
 
@@ -86,13 +92,6 @@ class Evaluation:
         elif required:
             self._give_up(child, path, "the field is missing")
 
-    def _advise(self, advice: tuple[Advice, ...], fields: Any, path: str, facts: Any) -> None:
-        for one in advice:
-            # An unknown is no reason for advice.
-            with suppress(UnknownFactError):
-                if one.when.holds(fields, facts):
-                    self.notes.append(Note(f"{path}/{one.field}" if one.field else path, one.says))
-
     def _visit_array(self, node: Node, value: Any, path: str, facts: Any) -> None:
         if not isinstance(value, list | tuple) or not value:
             self._give_up(node, path, "there is no item")
@@ -100,9 +99,7 @@ class Evaluation:
         array = path[1:]
         of_items = array in self._measured.arrays
         for index, item in enumerate(value[:MAX_ITEMS]):
-            item_facts = self._measured.of_item(array, item) if of_items else facts
-            if of_items:
-                self.facts.append(item_facts)
+            item_facts = self._measured.of_next_item(array, index, item) if of_items else facts
             self.visit(node, item, f"{path}/{index}", item_facts)
 
     def _give_up(self, node: Node, path: str, because: str) -> None:
@@ -127,5 +124,8 @@ class Evaluation:
                 self.unverified.append(Unverified(failing.rule, given.path, given.reason(failing, facts)))
 
 
-def _with_integers(value: Mapping[str, Any]) -> dict[str, Any]:
+def with_integers(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an object with each whole number that is written as a float as an integer: `1.0` is one."""
+    if float not in map(type, value.values()):
+        return value
     return {name: int(v) if type(v) is float and v.is_integer() else v for name, v in value.items()}

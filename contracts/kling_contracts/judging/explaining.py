@@ -14,7 +14,7 @@ from kling_contracts.judging.partly_unknown import refused_among, with_unknowns
 from kling_contracts.judging.remedy import Subject, remedy_of
 from kling_contracts.judging.report import Note, Violation
 from kling_contracts.rules.cel_compiler import Condition, Expression
-from kling_contracts.rules.rule import Rule
+from kling_contracts.rules.rule import Advice, Rule
 from kling_contracts.unknown import UnknownFactError
 
 MAX_NOTES: Final = 20
@@ -51,9 +51,9 @@ class Given(NamedTuple):
         refused = self._refused_to(expression)
         if refused and not expression.absorbs:
             return f"{self.path}{min(refused)} is itself refused"
-        reasons = [] if refused else [reason for fact in failing.asked if (reason := fact.reason(facts)) is not None]
-        if reasons and (not expression.absorbs or (failing.by_facts and len({*reasons}) == 1)):
-            return reasons[0]
+        reasons = set() if refused else {fact.reason(facts) for fact in failing.asked} - {None}
+        if len(reasons) == 1:
+            return str(*reasons)
         try:
             expression.holds(self.judged(expression), facts)
         except UnknownFactError as error:
@@ -102,6 +102,11 @@ def notes_on(value: Mapping[str, Any], known: Collection[str], path: str) -> lis
         where = path + pointer((name[:SHOWN],))
         notes.append(Note(where, f"{encode_basestring(name[:SHOWN])} is not a documented field{hint}"))
     return notes
+
+
+def advice_note(advice: Advice, path: str) -> Note:
+    """Return the note of an advice for the object at a path."""
+    return Note(f"{path}/{advice.field}" if advice.field else path, advice.says)
 
 
 def shown_value(value: Any) -> str:

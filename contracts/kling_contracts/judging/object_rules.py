@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from kling_contracts.rules.cel_code import AskedFact, Settling, asked_facts, facts_kept
+from kling_contracts.rules.cel_code import ANY_DOUBT, NO_DOUBT, AskedFact, Doubts, Settling, asked_facts, facts_kept
 from kling_contracts.rules.cel_compiler import Expression
-from kling_contracts.rules.rule import Rule
+from kling_contracts.rules.rule import Advice, Rule
 from kling_contracts.unknown import Absent, Unknown, UnknownFactError, present
 
 BROKEN: Final = "broken"
 UNKNOWN: Final = "unknown"
 MISSING: Final = "missing"
 """The required field that a rule sits on is not there."""
+DUE: Final = "due"
 NOTHING: Final[frozenset[str]] = frozenset()
 
 
@@ -38,15 +39,19 @@ class FailingRule(NamedTuple):
     seat: Seat
     asked: tuple[AskedFact, ...]
     """The facts that the rule reads."""
-    by_facts: bool
-    """Whether nothing but a fact as a whole can be unknown to it."""
+
+
+Found = tuple[str, FailingRule | Advice, Any, str, Any]
+"""An outcome and the rule, or `DUE` and advice for an object that breaks no rule; the object, its JSON Pointer, and
+its facts."""
 
 
 class ObjectRules:
     """The rules of one object, or of one value that is none; compiled at first use, and shared by threads."""
 
-    def __init__(self, seats: tuple[Seat, ...]) -> None:
+    def __init__(self, seats: tuple[Seat, ...], advice: tuple[Advice, ...] = ()) -> None:
         self.seats = tuple(seat for seat in seats if seat.rules)
+        self.advice = advice
 
     def failing(self, value: Any, facts: Any, refused: frozenset[str] = NOTHING) -> list[FailingRule]:
         """Return what does not hold, in document order.
@@ -61,64 +66,87 @@ class ObjectRules:
             # A fact is known and a member of it is not: a file that nobody fetched.
             return self._thorough(value, facts, refused)
 
+    def due(self, value: Any, facts: Any) -> list[Advice]:
+        """Return the advice for an object that breaks no rule; an unknown is no reason for advice."""
+        return self._due(value, facts, NOTHING) if self.advice else []
+
     @cached_property
     def _quick(self) -> "_Function":
-        return _compiled(self.seats, thorough=False)
+        return self._compiled(NO_DOUBT)
 
     @cached_property
     def _thorough(self) -> "_Function":
-        return _compiled(self.seats, thorough=True)
+        return self._compiled(ANY_DOUBT)
+
+    @cached_property
+    def _due(self) -> "_Function":
+        writer = RuleWriter({}, "found.append({1})".format)
+        return writer.function(list(writer.due(self, "self")))
+
+    def _compiled(self, doubts: Doubts) -> "_Function":
+        writer = RuleWriter({}, "found.append({1})".format)
+        return writer.function([line for seat in self.seats for line in writer.rules(seat, "self", doubts)])
 
 
-_Function = Callable[[Any, Any, frozenset[str]], list[FailingRule]]
-
-
-def _compiled(seats: tuple[Seat, ...], thorough: bool) -> _Function:
-    """`thorough`: as in `Settling`."""
-    writer = RuleWriter(thorough)
-    lines = [line for seat in seats for line in writer.lines(seat, "self")]
-    body = "".join([f"    {line}\n" for line in [*facts_kept(writer.facts), "found = []", *lines, "return found"]])
-    exec(compile(f"def failing(self, facts, refused):\n{body}", "<rules>", "exec"), writer.names)
-    function: _Function = writer.names["failing"]
-    return function
+_Function = Callable[[Any, Any, frozenset[str]], list[Any]]
 
 
 class RuleWriter:
-    """Writes the code that appends the findings on one object to the list `found`."""
+    """Writes the code that settles the rules of objects."""
 
-    def __init__(self, thorough: bool) -> None:
-        """`thorough`: as in `Settling`."""
-        self._thorough = thorough
-        self.names: dict[str, Any] = {**_NAMES}
-        """The names that the code uses."""
+    def __init__(self, names: dict[str, Any], told: Callable[[str, str], str]) -> None:
+        """`names` gets the names that the code uses. `told` returns the statement that tells of an outcome, and of the
+        `FailingRule` or the `Advice` that a name is bound to."""
+        names.update(_NAMES)
+        self._names = names
+        self._told = told
         self.facts: dict[str, None] = {}
-        """The names of the facts that the code reads, in order; see `facts_kept`."""
+        """The names of the facts that the code reads, in order; see `Settling`."""
 
-    def lines(self, seat: Seat, value: str) -> Iterator[str]:
-        """Yield what settles the rules of a seat; `value` is the variable that is the object."""
+    def rules(self, seat: Seat, value: str, doubts: Doubts) -> Iterator[str]:
+        """Yield what settles the rules of a seat of the object in a variable."""
         if not seat.field:
-            yield from self._settled(seat, Settling.of(value, "", self._thorough))
+            yield from self._settled(seat, Settling.of(value, "", doubts))
             return
         yield f"if {seat.field!r} in {value}:"
         yield f"    field = {value}[{seat.field!r}]"
-        yield from _indented(self._settled(seat, Settling.of("field", f"/{seat.field}", self._thorough)))
-        if seat.required and self._thorough:
+        yield from _indented(self._settled(seat, Settling.of("field", f"/{seat.field}", doubts)))
+        if seat.required and doubts.refusable:
             yield "else:"
-            yield from _indented(self._finding(MISSING, rule, seat) for rule in seat.rules)
+            yield from _indented(self._failing(MISSING, rule, seat) for rule in seat.rules)
+
+    def due(self, rules: ObjectRules, value: str) -> Iterator[str]:
+        """Yield what finds the advice for the object in a variable."""
+        settling = Settling.of(value, "", ANY_DOUBT)
+        for advice in rules.advice:
+            self._reads(asked_facts(advice.when.term))
+            yield f"if {settling.true(advice.when.term)}: {self._told(DUE, self._bound(advice))}"
+
+    def function(self, lines: list[str]) -> _Function:
+        """Return the function of lines that tell of what they find by appending it to `found`."""
+        body = "".join([f"    {line}\n" for line in [*facts_kept(self.facts), "found = []", *lines, "return found"]])
+        exec(compile(f"def failing(self, facts, refused):\n{body}", "<rules>", "exec"), self._names)
+        function: _Function = self._names["failing"]
+        return function
 
     def _settled(self, seat: Seat, settling: Settling) -> Iterator[str]:
         for rule in seat.rules:
-            broken, unknown = (self._finding(outcome, rule, seat) for outcome in (BROKEN, UNKNOWN))
+            broken, unknown = (self._failing(how, rule, seat) for how in (BROKEN, UNKNOWN))
             yield from settling.statements(_expression(rule).term, broken, unknown)
 
-    def _finding(self, outcome: str, rule: Rule, seat: Seat) -> str:
-        """Return the statement that appends a finding."""
-        name = f"finding{len(self.names)}"
+    def _failing(self, outcome: str, rule: Rule, seat: Seat) -> str:
         expression = _expression(rule)
         asked = asked_facts(expression.term)
-        self.facts.update(dict.fromkeys(fact.name for fact in asked))
-        self.names[name] = FailingRule(outcome, rule, expression, seat, asked, not self._thorough)
-        return f"found.append({name})"
+        self._reads(asked)
+        return self._told(outcome, self._bound(FailingRule(outcome, rule, expression, seat, asked)))
+
+    def _reads(self, asked: tuple[AskedFact, ...]) -> None:
+        self.facts.update(dict.fromkeys(fact.path[0] for fact in asked))
+
+    def _bound(self, value: FailingRule | Advice) -> str:
+        name = f"told{len(self._names)}"
+        self._names[name] = value
+        return name
 
 
 def _expression(rule: Rule) -> Expression:

@@ -9,6 +9,7 @@ from kling_contracts.facts.measuring import CompiledFacts
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import World
 from kling_contracts.judging.compiled_schema import CompiledSchema
+from kling_contracts.judging.judge import Judge
 from kling_contracts.judging.reading import NULL_IS_ABSENT, PayloadReader, ReadPayload
 from kling_contracts.judging.report import Report, Violation
 from kling_contracts.rules.rule import Compiler, Rule
@@ -52,6 +53,7 @@ class Operation(NamedTuple):
     statuses: Statuses
     tree: CompiledSchema
     facts: CompiledFacts
+    judge: Judge
     reader: PayloadReader
 
     @property
@@ -67,12 +69,12 @@ class Operation(NamedTuple):
     def report(self, payload: Any, sources: FactSources) -> Report:
         """Judge one payload by the facts that are measured from the sources."""
         read = self.read(payload)
-        return read.noted(self.tree.report(read.payload, self.facts.measure(read.payload, sources)))
+        return read.noted(self.judge.report(read.payload, self.facts.measure(read.payload, sources)))
 
     def violations(self, payload: Any, sources: FactSources) -> tuple[Violation, ...]:
         """Return the violations of `report` alone."""
-        read = self.read(payload)
-        return self.tree.violations(read.payload, self.facts.measure(read.payload, sources))
+        judged = self.read(payload).payload if self.reader.changes else payload
+        return self.judge.violations(judged, self.facts.measure(judged, sources))
 
     def read(self, payload: Any) -> ReadPayload:
         """Return what is judged of a payload: the documents may let null count as absent, and cut fractions."""
@@ -105,6 +107,7 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
     schema = content["schema"] if contents else _as_object(parameters)
     compiler = Compiler(facts, body["x-violation-code"], statuses, body.get("x-source", "schema"))
     tree = CompiledSchema.compile(schema, compiler)
+    measured = CompiledFacts(_declared(body, facts, schema), lambda fact: _limit_on(tree.rules, fact))
     return Operation(
         id=body["operationId"],
         name=body["x-name"],
@@ -118,7 +121,8 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
         answer_example=_answer_example(body["responses"]),
         statuses=statuses,
         tree=tree,
-        facts=CompiledFacts(_declared(body, facts, schema), lambda fact: _limit_on(tree.rules, fact)),
+        facts=measured,
+        judge=Judge(tree, measured),
         reader=PayloadReader.compile(schema, drops_null=bool(document.get(NULL_IS_ABSENT))),
     )
 

@@ -76,28 +76,46 @@ def leaves(term: Term) -> Iterator[Term]:
 
 
 class AskedFact(NamedTuple):
-    """A fact that a rule reads."""
+    """A fact, or a member of one, that a rule reads."""
 
-    name: str
+    path: tuple[str, ...]
+    """Its name, and the members down to what is read."""
     presence: bool
     """Whether the rule only asks if it is there."""
 
     def reason(self, facts: Any) -> str | None:
-        """Return why the rule cannot know the fact; None where it can."""
-        fact = getattr(facts, self.name)
-        unknown = isinstance(fact, Unknown) and not (self.presence and type(fact) is Absent)
-        return fact.reason if unknown else None
+        """Return why the rule cannot know it; None where it can."""
+        value = facts
+        for step in self.path:
+            value = getattr(value, step)
+            if isinstance(value, Unknown):
+                there = self.presence and type(value) is Absent and step is self.path[-1]
+                return None if there else value.reason
+        return None
 
 
 def asked_facts(term: Term) -> tuple[AskedFact, ...]:
-    """Return the facts that a term reads, in the order in which Python reads them."""
-    asked = (_asked(leaf.operator, name) for leaf in leaves(term) for name in leaf.reads if name.startswith("facts."))
+    """Return the facts that a term reads, each once."""
+    asked = (
+        AskedFact(tuple(name.split(".")[1:]), leaf.operator == "has")
+        for leaf in leaves(term)
+        for name in leaf.reads
+        if name.startswith("facts.")
+    )
     return tuple(dict.fromkeys(asked))
 
 
-def _asked(operator: str, name: str) -> AskedFact:
-    _, fact, *members = name.split(".")
-    return AskedFact(fact, operator == "has" and not members)
+class Doubts(NamedTuple):
+    """The things that can be unknown to a rule beside a fact as a whole."""
+
+    refusable: bool
+    """Whether a field may be among `refused`."""
+    partly: Callable[[str], bool]
+    """Whether a member of a known fact may be unknown, by the name of the fact."""
+
+
+ANY_DOUBT: Final = Doubts(True, lambda fact: True)
+NO_DOUBT: Final = Doubts(False, lambda fact: False)
 
 
 class Settling(NamedTuple):
@@ -109,13 +127,12 @@ class Settling(NamedTuple):
     names: Names
     pointer: str
     """The JSON Pointer of `self` from the value that `refused` speaks of."""
-    thorough: bool
-    """Whether a field may be among `refused`, and a member of a known fact unknown."""
+    doubts: Doubts
 
     @classmethod
-    def of(cls, value: str, pointer: str, thorough: bool) -> "Settling":
+    def of(cls, value: str, pointer: str, doubts: Doubts) -> "Settling":
         """Return what settles rules of the `self` that is the expression `value`."""
-        return cls(Names(value, "fact_{}", "(not unknown_{})"), pointer, thorough)
+        return cls(Names(value, "fact_{}", "(not unknown_{})"), pointer, doubts)
 
     def statements(self, term: Term, if_broken: str, if_unknown: str) -> Iterator[str]:
         """Yield what settles one rule, with a statement for each case but that it holds."""
@@ -177,11 +194,11 @@ class Settling(NamedTuple):
                 yield f"unknown_{members[0]}{but_absent}"
             else:
                 yield f"unknown_{members[0]}"
-                if self.thorough:
+                if self.doubts.partly(members[0]):
                     yield f"isinstance({self.names.read(name)}, Unknown){but_absent}"
 
     def _refusals(self, members: list[str]) -> Iterator[str]:
-        for depth in range(len(members) + 1) if self.thorough else ():
+        for depth in range(len(members) + 1) if self.doubts.refusable else ():
             yield f"{''.join([self.pointer, *[f'/{member}' for member in members[:depth]]])!r} in refused"
 
 
@@ -189,4 +206,10 @@ def facts_kept(names: Iterable[str]) -> Iterator[str]:
     """Yield the statements that keep facts in the variables that `Settling` speaks of."""
     for name in names:
         yield f"fact_{name} = facts.{name}"
+        yield from unknown_kept([name])
+
+
+def unknown_kept(names: Iterable[str]) -> Iterator[str]:
+    """Yield the statements that keep whether facts are unknown, where the facts themselves are kept already."""
+    for name in names:
         yield f"unknown_{name} = isinstance(fact_{name}, Unknown)"

@@ -43,4 +43,4 @@ class Work(ABC):
 
 def judge(work: Work, operation: Operation, read: ReadPayload, measured: Measurement) -> Report:
     """Judge a payload by its measured facts, with the notes that the work has on it."""
-    return read.noted(operation.tree.report(read.payload, measured), work.notes(read.payload))
+    return read.noted(operation.judge.report(read.payload, measured), work.notes(read.payload))

@@ -1,0 +1,94 @@
+"""One function judges plain payloads, and the walk all others: both say the same, and violations alone are a part."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+
+from kling_contracts import Contract, World
+from kling_contracts.facts.sources import FactSources
+from kling_contracts.facts.world import File
+from kling_contracts.judging.judge import Judge
+from kling_contracts.unknown import Unknown
+
+CONTRACT = Contract.load()
+CREATE = CONTRACT.operation
+URL = "https://x/a.mp3"
+WORLD = replace(CREATE.example_world, now_ms=1_750_000_000_000)
+FILES = {"a short one": File("mp3", 9, 1999), "one that nobody measured": File("mp3", 9, None)}
+WORLDS = {
+    "the world": WORLD,
+    "an empty one": World(),
+    "none": None,
+    **{name: replace(WORLD, files={URL: file}) for name, file in FILES.items()},
+}
+
+
+def example(**item):
+    changed = copy.deepcopy(CREATE.example)
+    changed["face_choose"][0].update(item)
+    return changed
+
+
+PAYLOADS = {
+    "the example": CREATE.example,
+    "a clip that ends with the audio": example(sound_end_time=8000),
+    "a broken rule": example(sound_end_time=1999),
+    "several broken rules": example(face_id="9", audio_id="9", sound_insert_time=10**9, sound_file="//"),
+    "a URL": example(audio_id="", sound_file=URL),
+    "whole numbers as floats": example(sound_end_time=5000.0, sound_insert_time=1999.0),
+    "a field that nobody knows": example(sound_volum=1),
+    "a refused field": example(face_id=9, sound_end_time=1999),
+    "fields missing": {"face_choose": [{}, 1]},
+    "no item": {**CREATE.example, "face_choose": []},
+    "no object": [],
+}
+
+
+def seen(report):
+    """All that a report says, its facts included; an unknown is as good as its reason."""
+    facts = [[_known(value) for value in fact] for record in report.facts for fact in map(_known, record)]
+    return report.to_json(), facts
+
+
+def _known(value):
+    return [type(value).__name__, value.reason] if isinstance(value, Unknown) else value
+
+
+def walked(operation, payload, sources):
+    """The report of a judge whose one function judges nothing."""
+    judge = Judge(operation.tree, operation.facts)
+    judge.__dict__["_plain"] = lambda payload, measured: None
+    return judge.report(payload, operation.facts.measure(payload, sources))
+
+
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_the_walk_says_what_the_one_function_says(payload, world):
+    sources = FactSources(world)
+    report = CREATE.report(payload, sources)
+
+    assert seen(report) == seen(walked(CREATE, payload, sources))
+    assert CONTRACT.collect_violations(payload, world) == report.violations
+
+
+@pytest.mark.parametrize("operation", CONTRACT.operations, ids=lambda one: one.name)
+def test_the_one_function_judges_the_example_of_every_operation(operation):
+    payload = operation.example or {}
+    judge = Judge(operation.tree, operation.facts)
+
+    for world in (operation.example_world, None):
+        sources = FactSources(world)
+        assert judge._found(payload, operation.facts.measure(payload, sources)) is not None
+        assert seen(operation.report(payload, sources)) == seen(walked(operation, payload, sources))
+
+
+def test_a_url_is_fetched_once_whoever_judges():
+    fetched = []
+
+    def fetch(url):
+        fetched.append(url)
+        return FILES["one that nobody measured"]
+
+    assert CONTRACT.report(PAYLOADS["a URL"], replace(WORLD, files=None), fetch=fetch).unverified
+    assert fetched == [URL]
