@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kling_contracts.media import silent_audio
 from kling_mock_server import create_app
+from kling_mock_server.adapters import flask_app
 from support.serving import PATH, SESSION, new_app, payload
 
 KEY = {"Authorization": "Bearer key"}
@@ -374,3 +375,12 @@ def test_several_processes_on_a_memory_each_are_warned_about_once(caplog):
 def test_one_process_or_a_store_that_is_shared_needs_no_warning(caplog, tmp_path):
     assert warnings_of(new_app(), caplog, processes=False) == []
     assert warnings_of(new_app(store=f"sqlite:///{tmp_path}/mock.db"), caplog, processes=True) == []
+
+
+@pytest.mark.parametrize(
+    ("length", "is_kept"), [(flask_app.MAX_NAME_LENGTH, True), (flask_app.MAX_NAME_LENGTH + 1, False)]
+)
+def test_a_long_name_of_a_header_is_not_remembered(app, length, is_kept):
+    name = "HTTP_".ljust(length, "X")
+    app.test_client().get("/_mock/health", environ_overrides={name: "1"})
+    assert (name in flask_app._NAMES) == is_kept
