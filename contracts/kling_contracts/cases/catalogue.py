@@ -88,8 +88,8 @@ _SAYS: Final = {"low": "the numbers are the least", "high": "the numbers are the
 def _candidates(factory: CaseFactory) -> Iterator[_Candidate]:
     yield from _valid(factory)
     yield from _flavoured(factory)
-    for rule in factory.breakable:
-        for goal in factory.reachable(rule):
+    for goals in factory.goals.values():
+        for goal in goals:
             if isinstance(goal, Goal):
                 yield from _broken(factory, goal)
     sound = factory.case(factory.draw(VALID, _Fixed("middle")))
@@ -119,9 +119,8 @@ def _valid(factory: CaseFactory) -> Iterator[_Candidate]:
 
 
 def _broken(factory: CaseFactory, goal: Goal) -> Iterator[_Candidate]:
-    mixes = factory.mixes(goal).every
     # A value of a wrong type is one whatever stands beside it.
-    for place, mix in enumerate(mixes[: _MIXES if goal.target else 1]):
+    for place, mix in enumerate(factory.first_mixes(goal, _MIXES if goal.target else 1)):
         for planned, ready in enumerate(mix.plans[:4]):
             steps = (0, 1, CLASSES[3][0], CLASSES[4][1]) if ready.plan.first and place == 0 and planned == 0 else (0,)
             for step in steps:

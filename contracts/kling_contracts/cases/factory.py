@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property, partial
-from itertools import product
+from itertools import islice, product
 from typing import Final, NamedTuple
 
 from kling_contracts.cases.case import Case
@@ -75,6 +75,7 @@ class CaseFactory:
             if not (is_closed and one.adds_fields) and not (one.is_float and not operation.media_types)
         ]
         self._mixes: dict[int, Mixes] = {id(VALID): self._valid_mixes()}
+        self._reached: dict[int, bool] = {}
 
     @cached_property
     def goals(self) -> Mapping[str, tuple[Goal | RequestGoal, ...]]:
@@ -99,7 +100,10 @@ class CaseFactory:
 
     def reachable(self, rule: str) -> tuple[Goal | RequestGoal, ...]:
         """Return the goals of a rule that can be reached."""
-        return tuple(goal for goal in self.goals[rule] if isinstance(goal, RequestGoal) or self.mixes(goal).every)
+        return tuple(goal for goal in self.goals[rule] if isinstance(goal, RequestGoal) or self._is_reachable(goal))
+
+    def _is_reachable(self, goal: Goal) -> bool:
+        return self._reached[id(goal)] if id(goal) in self._reached else bool(self.first_mixes(goal, 1))
 
     def rules(self, rule: str | None, http: bool) -> tuple[str, ...]:
         """Return the rules to break: the one that is asked for, or all; those of the request only with `http`.
@@ -120,7 +124,14 @@ class CaseFactory:
         """Return the solved combinations of a goal; empty where it is out of reach."""
         found = self._mixes.get(id(goal))
         if found is None:
-            found = self._mixes[id(goal)] = mixed(self._solved(goal))
+            found = self._mixes[id(goal)] = mixed(list(self._solved(goal)))
+        return found
+
+    def first_mixes(self, goal: Goal, most: int) -> Sequence[Mix]:
+        """Return the first solved combinations of a goal, at most so many: to solve all takes ten times as long."""
+        solved = self._mixes.get(id(goal))
+        found = solved.every[:most] if solved else tuple(islice(self._solved(goal), most))
+        self._reached[id(goal)] = bool(found)
         return found
 
     def _mix(
@@ -156,18 +167,14 @@ class CaseFactory:
         empty = [one for one, shapes in zip(self.shapes.components, self.shapes.valid, strict=True) if not shapes]
         return frozenset(self.model.rules[index].rule.id for component in empty for index in component.rules)
 
-    def _solved(self, goal: Goal) -> list[Mix]:
+    def _solved(self, goal: Goal) -> Iterator[Mix]:
         options = [self._options(goal, place) for place in range(len(self.shapes.components))]
         fixed = {node: choices for node, choices in goal.fixed.items() if node not in self.shapes.of_node}
-        found = []
-        for index, shapes in enumerate(product(*map(_grouped, options))):
-            if index >= MAX_MIXES:
-                break
+        for shapes in islice(product(*map(_grouped, options)), MAX_MIXES):
             assignment = self._assignment(fixed, [group[0] for group in shapes])
             items, plans = self._with_items(assignment, partial(self._planner.broken, goal))
             if plans:
-                found.append(self._mix({**fixed, **items}, shapes, plans, _BROKEN_OUTFITS))
-        return found
+                yield self._mix({**fixed, **items}, shapes, plans, _BROKEN_OUTFITS)
 
     def _with_items(
         self, assignment: Assignment, solved: Callable[[Assignment], Sequence[Plan]]
@@ -224,7 +231,7 @@ class CaseFactory:
     def _at_size(self, goal: Goal, node: str, choices: Sequence[Choice], chooser: Chooser) -> Iterator[Case]:
         beyond = goal._replace(fixed={node: tuple(choices)})
         size = f"{node}.size_bytes"
-        for mix in self._solved(beyond)[:1]:
+        for mix in islice(self._solved(beyond), 1):
             if any(size in dict(row.terms) and BEYOND in dict(row.terms) for row in mix.plans[0].plan.rows):
                 yield self.case(self.drawn(beyond, mix, mix.plans[0], mix.outfits[0], chooser))
                 for exact in self.exact(goal):
