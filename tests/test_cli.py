@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -430,6 +431,24 @@ def test_what_needs_no_server_imports_none(arguments):
     imported = done.stderr.decode().split()
     assert "click" in imported
     assert not {"flask", "werkzeug", "waitress", "http.server"} & set(imported)
+
+
+def test_the_list_of_commands_says_what_each_commands_own_help_says_first():
+    listed = re.sub(r"\s+", " ", klingkit("--help").output.partition("Commands:")[2])
+    for name in cli.list_commands(None):
+        said = re.sub(r"\s+", " ", cli.get_command(None, name).get_short_help_str(60))
+        assert f" {name} {said.removesuffix('...').rpartition(' ')[0]}" in listed
+
+
+def test_the_list_of_commands_imports_no_command():
+    program = (
+        "import sys\n"
+        "from kling_mock_server.cli.main import cli\n"
+        "try: cli(['--help'])\n"
+        "finally: sys.stderr.write(' '.join(sys.modules))\n"
+    )
+    imported = run(sys.executable, "-c", program).stderr.decode().split()
+    assert {f"kling_mock_server.cli.{name}" for name in ("check", "serve", "fuzz")}.isdisjoint(imported)
 
 
 def test_a_terminal_that_cannot_show_the_vendors_words_shows_escapes():

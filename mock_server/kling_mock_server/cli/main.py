@@ -9,24 +9,29 @@ import click
 from kling_mock_server.cli.environment import give_variables, with_variables
 from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED
 
+_MODULES: Final = {"scenarios": "serve"}
+"""The module of a command, where it has another name."""
+
 
 class Group(click.Group):
     """Imports the larger commands when they are asked for; shows a mistake in our documents as one line."""
 
     _late: Final = {
-        "cases": "kling_mock_server.cli.cases",
-        "check": "kling_mock_server.cli.check",
-        "docs": "kling_mock_server.cli.docs",
-        "drill": "kling_mock_server.cli.drill",
-        "fuzz": "kling_mock_server.cli.fuzz",
-        "judge": "kling_mock_server.cli.judge",
-        "proxy": "kling_mock_server.cli.proxy",
-        "rules": "kling_mock_server.cli.rules",
-        "scenarios": "kling_mock_server.cli.serve",
-        "schemathesis": "kling_mock_server.cli.schemathesis",
-        "serve": "kling_mock_server.cli.serve",
-        "spec": "kling_mock_server.cli.spec",
+        "cases": "Print labelled requests as NDJSON: test vectors for any language.",
+        "check": "Judge payload files; - reads standard input.",
+        "docs": "List the pages of the documentation, or show one.",
+        "drill": "Run a client through the scenarios, and judge it by what it sent.",
+        "fuzz": "Attack a server, or a Python payload validator or builder, with valid and precisely broken requests.",
+        "judge": "Hold recorded traffic against the contract, and name every difference.",
+        "proxy": "Forward to the service, judge each request on the way, and record what was answered.",
+        "rules": "Print every rule, or these, with the vendor's sentence behind it.",
+        "scenarios": "List the scenarios that come with the mock, or show one as JSON.",
+        "schemathesis": "Test a mock with Schemathesis and klingkit's rules.",
+        "serve": "Serve the mock until Ctrl-C.",
+        "spec": "Print the effective OpenAPI 3.1 document, how much of the vendor's prose it covers, or what a newer "
+        "one changes.",
     }
+    """Each command with the beginning of its help: to list them imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -35,10 +40,19 @@ class Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name."""
         if cmd_name in self._late and cmd_name not in self.commands:
-            command: click.Command = getattr(import_module(self._late[cmd_name]), cmd_name)
+            command: click.Command = getattr(
+                import_module(f"{__package__}.{_MODULES.get(cmd_name, cmd_name)}"), cmd_name
+            )
             give_variables(command, cmd_name)
             self.add_command(command)
         return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands, each with the beginning of its help."""
+        width = formatter.width - 6 - max(map(len, self._late))
+        listed = [(name, click.Command(name, help=said).get_short_help_str(width)) for name, said in self._late.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(listed)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
