@@ -29,7 +29,7 @@ serve: $(VENV)/product
 	@exec $(BIN)/klingkit serve --port $(PORT)
 
 test: $(VENV)/test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/test
 	$(BIN)/ruff format --check $(SOURCES)
@@ -53,7 +53,7 @@ wheel-test: $(VENV)/test
 	$(PYTHON) -m venv --clear build/venv
 	build/venv/bin/python -m pip install --quiet --upgrade pip
 	build/venv/bin/python $(INSTALL) build/wheel/*.whl --group test
-	KLINGKIT_INSTALLED=1 build/venv/bin/python -m pytest -n auto -o pythonpath=tests $(WHEEL_TESTS)
+	KLINGKIT_INSTALLED=1 build/venv/bin/python -m pytest -n auto --dist worksteal -o pythonpath=tests $(WHEEL_TESTS)
 
 # What an index and its users would get: built, checked as the index does, installed afresh, the README run with it.
 release-check: $(VENV)/test

@@ -22,7 +22,7 @@ from kling_contracts.documents import loading
 from kling_contracts.facts.file_content import measured_audio
 from kling_mock_server import create_app
 from kling_mock_server.cli.cases import case_lines
-from support.catalogues import rows
+from support.catalogues import rows, variant
 from support.serving import documented
 
 CONTRACT = documented()
@@ -55,17 +55,19 @@ def test_the_catalogue_is_always_the_same():
     assert catalogue(Contract.load()) == ROWS
 
 
-@cache
-def catalogue_of(profile="documented", **variant):
-    contract = Contract.load(profile, **variant)
-    return contract, catalogue(contract)
+def catalogue_of(**options):
+    contract = variant(**options)
+    return contract, rows_of(contract)
+
+
+rows_of = cache(catalogue)
 
 
 @pytest.mark.parametrize(
-    "variant", [{"profile": "upstream"}, {"upstream_state": False}, {"null_is_absent": True}], ids=str
+    "options", [{"profile": "upstream"}, {"upstream_state": False}, {"null_is_absent": True}], ids=str
 )
-def test_every_profile_has_its_own_catalogue(variant):
-    contract, own = catalogue_of(**variant)
+def test_every_profile_has_its_own_catalogue(options):
+    contract, own = catalogue_of(**options)
     assert own != ROWS
     assert list(disagreements(own, contract)) == []
 

@@ -7,9 +7,9 @@ from itertools import islice
 import pytest
 
 import kling_contracts
-from kling_contracts import Contract
 from kling_contracts.cases.generator import generate
 from kling_contracts.cases.requests import SERVER_RULES
+from support import catalogues
 from support.serving import documented
 
 CONTRACT = documented()
@@ -28,7 +28,7 @@ def test_label_and_engine_agree_on_5000_cases():
 
 @pytest.mark.parametrize("variant", [{"profile": "upstream"}, {"upstream_state": False}], ids=str)
 def test_label_and_engine_agree_under_every_profile(variant):
-    contract = Contract.load(**variant)
+    contract = catalogues.variant(**variant)
     assert list(wrongly_labelled(generate(1, 1000, contract), contract)) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from kling_contracts import Contract, World, strategies
+from kling_contracts import World, strategies
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.requests import SERVER_RULES
 from kling_contracts.strategies import broken, cases, valid, worlds
@@ -62,12 +62,12 @@ def test_every_rule_can_be_broken(rule):
 
 def test_a_rule_of_another_contract_is_refused_by_name():
     with pytest.raises(ValueError, match="session-expired"):
-        broken("session-expired", contract=Contract.load(upstream_state=False))
+        broken("session-expired", contract=catalogues.variant(upstream_state=False))
 
 
 @pytest.mark.parametrize("variant", [{"profile": "upstream"}, {"upstream_state": False}], ids=str)
 def test_another_contract_has_its_own_cases(variant):
-    contract = Contract.load(**variant)
+    contract = catalogues.variant(**variant)
 
     @given(cases(contract=contract))
     def agrees(case):

@@ -45,17 +45,17 @@ def test_one_entry_more_is_refused_with_both_numbers(mock, kind):
 
 
 WRONG = {
-    "audios": {"audios": table(100_000, 1)},
-    "faces": {"sessions": {"1": {"video_ms": 9, "faces": table(100_000, [[]])}}},
-    "members": table(100_000, 1),
-    "members of an entry": {"audios": {"1": table(100_000, 1)}},
+    "audios": lambda: {"audios": table(100_000, 1)},
+    "faces": lambda: {"sessions": {"1": {"video_ms": 9, "faces": table(100_000, [[]])}}},
+    "members": lambda: table(100_000, 1),
+    "members of an entry": lambda: {"audios": {"1": table(100_000, 1)}},
 }
 
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_world_of_hundreds_of_thousands_of_entries_is_refused_before_it_is_judged(mock, monkeypatch, kind):
     monkeypatch.setattr("kling_contracts.facts.world.World.from_json", lambda _: pytest.fail("it was judged"))
-    answer = put(mock, WRONG[kind])
+    answer = put(mock, WRONG[kind]())
     assert answer.status == 400
     assert "entries" in answer.message
 

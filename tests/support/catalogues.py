@@ -15,6 +15,16 @@ def rows(operation=""):
     return catalogue(documented(), operation=operation)
 
 
+def variant(**options):
+    """Return the contract that `Contract.load` makes of these options, the same one in every test."""
+    return _variant(tuple(sorted(options.items())))
+
+
+@cache
+def _variant(options):
+    return Contract.load(**dict(options))
+
+
 @pytest.fixture
 def one_contract(monkeypatch):
     """Give commands that run in this process the documented contract that is there: to solve another takes seconds."""
