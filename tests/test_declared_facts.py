@@ -11,6 +11,7 @@ import kling_contracts
 from kling_contracts import Contract, DocumentError, World
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import File
+from kling_contracts.jsonio.keywords import MAX_ITEMS
 from kling_contracts.media import still_video
 from kling_contracts.unknown import Absent, Unknown
 from support.serving import documented
@@ -293,3 +294,33 @@ MODULES = [path for path in sorted(ROOT.rglob("*.py")) if not path.relative_to(R
 def test_no_name_of_an_operation_stands_in_the_contracts_code(path):
     assert {"session-unknown", "sound_insert_time", "voice_id", "SpeechFacts"} <= NAMES
     assert NAMES.intersection(texts_of(path)) == set()
+
+
+# The entries of a world that a payload names.
+
+
+@pytest.mark.parametrize(
+    ("payload", "named"),
+    [
+        ({"id": "a"}, [("audios", "a")]),
+        ({"id": "a", "file": "https://h/b.mp3"}, [("audios", "a"), ("files", "https://h/b.mp3")]),
+        ({"file": "aGVsbG8="}, []),
+        ({"items": [{"id": "a"}, 5, {"id": "b"}]}, [("audios", "a"), ("audios", "b")]),
+        ({"id": 5, "items": {"id": "a"}}, []),
+        ([{"id": "a"}], []),
+        (None, []),
+    ],
+)
+def test_the_entries_that_the_facts_of_a_payload_depend_on_are_named(payload, named):
+    in_items = {"kind": "lookup", "table": "audios", "key": "items[].id"}
+    facts = {"own": fact(VALUES["lookup"]), "file": fact(VALUES["media"]), "inner": fact(in_items)}
+
+    assert contract(facts).operation.facts.named_in(payload) == named
+
+
+@pytest.mark.parametrize("number", range(MAX_ITEMS - 1, MAX_ITEMS + 2))
+def test_so_many_items_name_entries_as_are_judged(number):
+    facts = {"inner": fact({"kind": "lookup", "table": "audios", "key": "items[].id"})}
+    payload = {"items": [{"id": str(index)} for index in range(number)]}
+
+    assert len(contract(facts).operation.facts.named_in(payload)) == min(number, MAX_ITEMS)

@@ -174,10 +174,10 @@ class Contract:
         sizes = [operation.facts.largest(holds) for operation in self.operations]
         return max((size for size in sizes if size is not None), default=None)
 
-    def limit_on(self, name: str, fact: str) -> int | None:
-        """Return the most that a rule of an operation allows a fact; None where no rule, or no operation, is."""
-        operation = self.by_name.get(name)
-        return operation.limit_on(fact) if operation else None
+    def limit_on(self, fact: str) -> int | None:
+        """Return the most that the first operation with a rule on it allows a fact; None where none has one."""
+        limits = (operation.limit_on(fact) for operation in self.operations)
+        return next((limit for limit in limits if limit is not None), None)
 
     def report(self, request: Request | Any, world: WorldLike = None, *, fetch: Fetch = unfetched) -> Report:
         """Judge a `Request`, or a payload that is already decoded, against a world or its JSON form.

@@ -9,6 +9,7 @@ from typing import Any, Final
 from kling_contracts.facts.compiling import FactWriter, MeasuringPlan, compiled_plan
 from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.media import Media, size_limit
+from kling_contracts.facts.naming import Naming, compiled_naming
 from kling_contracts.facts.provider import Entry
 from kling_contracts.facts.sources import FactSources
 
@@ -32,11 +33,19 @@ class CompiledFacts:
         """Return what measures the facts of a payload when they are asked for."""
         return Measurement(self, payload, sources)
 
+    def named_in(self, payload: Any) -> list[tuple[str, str]]:
+        """Return the table and the key of every entry of the world that the facts of a payload depend on."""
+        return self._names(payload if isinstance(payload, dict) else _NO_FIELDS)
+
     def largest(self, holds: str) -> int | None:
         """Return the size in bytes that a rule allows a file that holds `audio` or `video`; None where no rule does."""
         media = [fact for fact in self.declared if isinstance(fact.provider, Media) and fact.provider.holds == holds]
         sizes = [size_limit(fact.name, fact.members, self._limit_on) for fact in media]
         return max((size for size in sizes if size is not None), default=None)
+
+    @cached_property
+    def _names(self) -> Naming:
+        return compiled_naming(self.declared)
 
     @cached_property
     def positions(self) -> Mapping[str, int]:

@@ -1,11 +1,12 @@
 """The sources of facts: a world, a resolver of what it leaves out, and a clock."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from kling_contracts.facts.world import File, World
+from kling_contracts.facts.task import Task
+from kling_contracts.facts.world import Audio, File, Session, VideoFile, World
 from kling_contracts.unknown import Unknown
 
 Resolve = Callable[[str], Any]
@@ -23,10 +24,25 @@ def unfetched(url: str) -> Unknown:
     return UNFETCHED
 
 
+class WorldExcerpt(NamedTuple):
+    """The part of a world that the facts of one payload depend on; the members are those of `World`."""
+
+    now_ms: int | None
+    sessions: Mapping[str, Session]
+    audios: Mapping[str, Audio]
+    files: Mapping[str, File] | None
+    external_task_ids: Set[str]
+    audio_slack_ms: int
+    videos: Mapping[str, VideoFile] | None
+    voices: Mapping[str, str] | None
+    flagged_words: tuple[str, ...]
+    tasks: Mapping[str, Task] | None = None
+
+
 class FactSources(NamedTuple):
     """The sources from which the facts of a payload are measured."""
 
-    world: World | None = None
+    world: World | WorldExcerpt | None = None
     find: Mapping[str, Resolve] = _NOBODY
     """By table: resolves an id where the world leaves that table out."""
     fetch: Mapping[str, Resolve] = _NOBODY

@@ -1,6 +1,6 @@
 """Operations: a method on a path, with the compiled rules of its payload."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError
@@ -54,7 +54,8 @@ class Operation(NamedTuple):
     tree: CompiledSchema
     facts: CompiledFacts
     judge: Judge
-    reader: PayloadReader
+    read: Callable[[Any], ReadPayload]
+    """Returns what is judged of a payload: the documents may let null count as absent, and cut fractions."""
 
     @property
     def example_world(self) -> World:
@@ -69,16 +70,13 @@ class Operation(NamedTuple):
     def report(self, payload: Any, sources: FactSources) -> Report:
         """Judge one payload by the facts that are measured from the sources."""
         read = self.read(payload)
-        return read.noted(self.judge.report(read.payload, self.facts.measure(read.payload, sources)))
+        report = self.judge.report(read.payload, self.facts.measure(read.payload, sources))
+        return report.noted(read.notes) if read.notes else report
 
     def violations(self, payload: Any, sources: FactSources) -> tuple[Violation, ...]:
         """Return the violations of `report` alone."""
-        judged = self.read(payload).payload if self.reader.changes else payload
+        judged = self.read(payload).payload
         return self.judge.violations(judged, self.facts.measure(judged, sources))
-
-    def read(self, payload: Any) -> ReadPayload:
-        """Return what is judged of a payload: the documents may let null count as absent, and cut fractions."""
-        return self.reader.read(payload)
 
     def limit_on(self, fact: str) -> int | None:
         """Return the most that a rule allows a fact, as in `facts.file.size_bytes`; None where no rule does."""
@@ -108,6 +106,7 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
     compiler = Compiler(facts, body["x-violation-code"], statuses, body.get("x-source", "schema"))
     tree = CompiledSchema.compile(schema, compiler)
     measured = CompiledFacts(_declared(body, facts, schema), lambda fact: _limit_on(tree.rules, fact))
+    reader = PayloadReader.compile(schema, drops_null=bool(document.get(NULL_IS_ABSENT)))
     return Operation(
         id=body["operationId"],
         name=body["x-name"],
@@ -123,7 +122,7 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
         tree=tree,
         facts=measured,
         judge=Judge(tree, measured),
-        reader=PayloadReader.compile(schema, drops_null=bool(document.get(NULL_IS_ABSENT))),
+        read=reader.read if reader.changes else ReadPayload,
     )
 
 

@@ -1,11 +1,11 @@
 """Payloads as they are judged: some profiles let a null member count as absent, and cut the fraction of a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.jsonio.keywords import MAX_ITEMS
-from kling_contracts.judging.report import Note, Report
+from kling_contracts.judging.report import Note
 
 Schema = Mapping[str, Any]
 NULL_IS_ABSENT: Final = "x-null-is-absent"
@@ -20,11 +20,6 @@ class ReadPayload(NamedTuple):
     payload: Any
     notes: tuple[Note, ...] = ()
     """Notes on what was changed."""
-
-    def noted(self, report: Report, more: Sequence[Note] = ()) -> Report:
-        """Return a report with the notes on the payload, and `more` of them, behind its own."""
-        notes = (*self.notes, *more)
-        return report._replace(notes=report.notes + notes) if notes else report
 
 
 class PayloadReader(NamedTuple):
@@ -50,8 +45,6 @@ class PayloadReader(NamedTuple):
 
     def read(self, payload: Any) -> ReadPayload:
         """Return what is judged of a payload, which itself is left as it is."""
-        if not self.changes:
-            return ReadPayload(payload)
         notes: list[Note] = []
         return ReadPayload(self._changed(payload, "", notes), tuple(notes))
 

@@ -67,6 +67,10 @@ class Report(NamedTuple):
         """The ids of the broken rules, each once, in document order."""
         return tuple(dict.fromkeys(violation.rule.id for violation in self.violations))
 
+    def noted(self, notes: tuple[Note, ...]) -> "Report":
+        """Return the report with more notes behind its own."""
+        return self._replace(notes=self.notes + notes)
+
     def drawings(self, payload: Any, width: int = WIDTH) -> Iterator[str]:
         """Yield the timeline of the payload, or of each of its items, where a rule about its times is broken.
 
