@@ -4,7 +4,8 @@ import pytest
 
 from kling_contracts import Response
 from kling_mock_server.failures.wire import Wire, WiredResponse, wire_details
-from kling_mock_server.protocol.answer_summary import answer_details, task_details
+from kling_mock_server.protocol.answer_summary import answer_details
+from kling_mock_server.protocol.task_json import task_details
 
 
 def details(body=b"{}", *, is_file=False, **headers):

@@ -1,6 +1,7 @@
 """The layout: folders in layers, imports in one direction, read from the source and tried in a fresh interpreter."""
 
 import ast
+import json
 import re
 import sys
 from functools import cache
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kling_contracts import Request
+from kling_mock_server import create_app
+from support.calls import calls_of
 from support.interpreter import loaded_by, modules_loaded_by
 
 ROOT = Path(__file__).parents[1]
@@ -230,6 +234,7 @@ def test_only_schemas_rules_facts_and_cases_are_compiled_to_code():
         "kling_contracts/cases/drawing.py",
         "kling_contracts/cases/worlds.py",
         "kling_contracts/facts/compiling.py",
+        "kling_contracts/facts/naming.py",
         "kling_contracts/jsonio/plain_validity.py",
         "kling_contracts/judging/object_rules.py",
         "kling_contracts/judging/plain_judge.py",
@@ -318,6 +323,54 @@ def test_what_sends_requests_never_leads_to_the_server(folder):
             waiting += files_imported(name)
 
     assert [name for name in sorted(reached) if is_server(name.removesuffix(".py").replace("/", "."))] == []
+
+
+# A create call, followed through the files.
+
+HTTP = {
+    "kling_contracts/judging/request_rules.py",
+    "kling_contracts/jsonio/strict_json.py",
+    "kling_mock_server/state/tokens.py",
+    "kling_mock_server/state/short_texts.py",
+    "kling_mock_server/core/cors.py",
+    "kling_mock_server/core/page_endpoint.py",
+}
+"""The files that look at a request before it is one of an operation: path, method, headers, token, body."""
+MAX_FILES = 25
+MAX_MOVES = 60
+
+
+@pytest.fixture(scope="module")
+def calls_of_a_create(tmp_path_factory):
+    def calls(store):
+        responder = create_app(pace="manual", store=store).responder
+        contract = responder.contract
+        body = json.dumps(contract.operation.example).encode()
+        request = Request("POST", contract.operation.paths[0], {"authorization": "Bearer key"}, body)
+        # What is compiled and kept at first use is so by then.
+        assert [responder.respond(request).status for _ in range(3)] == [200] * 3
+        return calls_of(lambda: responder.respond(request))
+
+    return {"memory": calls("memory:"), "sqlite": calls(f"sqlite:///{tmp_path_factory.mktemp('store')}/state.db")}
+
+
+def depth(name):
+    package = name.split("/")[0]
+    return list(PACKAGES).index(package), -layer_of(name) if package in LAYERS else 0
+
+
+@pytest.mark.parametrize("store", ["memory", "sqlite"])
+def test_a_create_call_goes_down_through_the_folders_and_never_climbs_back_up(calls_of_a_create, store):
+    climbing = [call for call in calls_of_a_create[store] if call.by and depth(call.file) > depth(call.by)]
+
+    assert climbing == []
+
+
+def test_a_create_call_passes_few_files(calls_of_a_create):
+    moves = [call for call in calls_of_a_create["memory"] if call.by != call.file and call.file not in HTTP]
+
+    assert len({call.file for call in moves}) <= MAX_FILES
+    assert len(moves) <= MAX_MOVES
 
 
 def test_no_class_name_stands_for_two_things():

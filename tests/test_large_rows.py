@@ -9,7 +9,7 @@ from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.large_rows import FACE_BYTES, MAX_LARGE_BYTES, USUAL_BYTES
 from kling_mock_server.state.stores import open_store
 from kling_mock_server.state.stores.store import MemoryStore, Table
-from kling_mock_server.state.tables import LARGE_SESSIONS, LARGE_TASKS, MAX_TASKS, Message, Outbox
+from kling_mock_server.state.tables import LARGE_SESSIONS, LARGE_TASKS, MAX_TASKS, SESSIONS, Message, Outbox
 from support.redis_server import redis_server
 from support.serving import documented
 
@@ -89,10 +89,10 @@ def test_the_oldest_session_of_many_faces_makes_room(store, monkeypatch):
     account = account_on(store)
     for name, faces in (("usual", USUAL_BYTES // FACE_BYTES), ("1", 20), ("2", 20), ("3", 20)):
         account.put_session(name, session_of(faces))
-    assert {"usual", "1", "2", "3"} <= account.world.sessions.keys()
+    assert {"usual", "1", "2", "3"} <= account.state.view(SESSIONS).keys()
     account.put_session("4", session_of(20))
-    assert {"usual", "2", "3", "4"} <= account.world.sessions.keys()
-    assert "1" not in account.world.sessions
+    assert {"usual", "2", "3", "4"} <= account.state.view(SESSIONS).keys()
+    assert "1" not in account.state.view(SESSIONS)
 
 
 def test_a_session_that_is_put_again_makes_room_for_itself_alone(store, monkeypatch):
@@ -100,7 +100,7 @@ def test_a_session_that_is_put_again_makes_room_for_itself_alone(store, monkeypa
     account = account_on(store)
     for name in ("1", "2", "1", "2", "1"):
         account.put_session(name, session_of(20))
-    assert {"1", "2"} <= account.world.sessions.keys()
+    assert {"1", "2"} <= account.state.view(SESSIONS).keys()
 
 
 def test_a_new_world_forgets_how_large_the_sessions_of_the_old_one_were(store):

@@ -23,15 +23,15 @@ def begin_after_reading(monkeypatch):
     """Let a scenario begin, or end, between the reading of an account's state and the taking of a step."""
 
     def arrange(scenario):
-        read = AccountState.read
+        read = AccountState.read_with
 
-        def read_and_begin(self):
-            state = read(self)
-            monkeypatch.setattr(AccountState, "read", read)
+        def read_and_begin(self, rows):
+            seen = read(self, rows)
+            monkeypatch.setattr(AccountState, "read_with", read)
             begin_scenario(self, scenario)
-            return state
+            return seen
 
-        monkeypatch.setattr(AccountState, "read", read_and_begin)
+        monkeypatch.setattr(AccountState, "read_with", read_and_begin)
 
     return arrange
 

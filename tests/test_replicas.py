@@ -14,6 +14,7 @@ import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
@@ -344,11 +345,14 @@ def test_a_task_and_the_entry_of_its_creation_are_kept_together_or_not_at_all(la
     mock = mock_on(lasting)
     mock.create(key, external_task_id="kept")
 
-    def fail(self, rows, entry):
+    def fail(entry):
         raise StoreDownError("the disk is full")
 
+    def unwritable(self, entry):
+        return replace(self._table, to_json=fail), entry.request_id, entry
+
     with monkeypatch.context() as patch:
-        patch.setattr(journal.Journal, "put", fail)
+        patch.setattr(journal.Journal, "row", unwritable)
         assert mock.create(key, external_task_id="lost").status == 503
 
     assert mock.query("lost", key).broken == ["task-unknown"]

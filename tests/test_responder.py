@@ -374,12 +374,12 @@ def test_a_store_that_is_down_is_a_503_that_says_so(mock, monkeypatch, method, p
 
 
 def test_a_task_is_found_while_a_full_store_takes_no_entry_of_the_journal(monkeypatch):
-    def full(self, rows, entry):
+    def full(self, entry):
         raise StoreDownError("the disk is full")
 
     mock = Mock()
     task_id = mock.post(payload()).data["task_id"]
-    monkeypatch.setattr(Journal, "put", full)
+    monkeypatch.setattr(Journal, "row", full)
     assert mock.ask("GET", f"{PATH}/{task_id}").data["task_id"] == task_id
     assert mock.ask("GET", PATH).status == 200
     assert mock.post(payload()).status == 503

@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts import Contract, Request
+from kling_contracts import Contract, DocumentError, Request
 from kling_contracts.documents.loading import COMPANIONS
 from kling_contracts.facts.task import Task
+from kling_contracts.judging.request_rules import Routes
 from kling_mock_server.adapters.handle import Handle
-from kling_mock_server.core.operations import OPERATIONS
+from kling_mock_server.core.operations import FILES, OPERATIONS
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.webhooks import Attempt, Targets
 from kling_mock_server.protocol.envelope import encode
+from kling_mock_server.protocol.file_urls import EXTENSIONS
 from kling_mock_server.protocol.task_json import created_json
 from kling_mock_server.state import tables, tasks
 from kling_mock_server.state.tables import MAX_TASKS
@@ -478,7 +480,7 @@ def test_the_answer_to_a_creation_is_written_as_it_would_be_encoded(external_tas
 
 
 def test_an_external_id_that_is_taken_and_given_back_all_the_time_is_refused(mock, monkeypatch):
-    def never(self, task, outbox=None, **conditions):
+    def never(self, *task, **limits):
         return RefusedTask("facts.task")
 
     monkeypatch.setattr(Tasks, "create", never)
@@ -607,6 +609,11 @@ def test_every_operation_has_its_work():
     assert set(OPERATIONS) == {operation.name for operation in documented().operations}
 
 
+def test_every_kind_of_file_is_that_of_one_operation():
+    assert sorted(kind for entry in OPERATIONS.values() for kind in entry.files) == sorted(EXTENSIONS)
+    assert FILES.keys() == EXTENSIONS.keys()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "operation"),
     [
@@ -659,6 +666,31 @@ def test_the_limit_on_tasks_refuses_by_the_rule_of_the_documents(tmp_path):
 
 
 # Contracts of one's own.
+
+
+def with_unknown_operation(**changes):
+    """The contract with `tts` under another name."""
+    (tts,) = (operation for operation in documented().operations if operation.name == "tts")
+    others = [operation for operation in documented().operations if operation is not tts]
+    operations = (*others, tts._replace(name="speak", **changes))
+    rules = documented().request_rules._replace(routes=Routes(operations))
+    return replace(documented(), operations=operations, request_rules=rules)
+
+
+def test_an_operation_that_the_mock_does_not_know_is_answered_with_the_documents_example():
+    contract = with_unknown_operation()
+    answer = Mock(contract=contract).ask("POST", "/kling/v1/audio/tts", said())
+    assert (answer.status, answer.data) == (200, contract.by_name["speak"].answer_example["data"])
+
+
+def test_an_operation_that_the_mock_neither_knows_nor_has_an_example_of_is_refused_by_name():
+    with pytest.raises(DocumentError) as refused:
+        Mock(contract=with_unknown_operation(answer_example=None))
+
+    assert str(refused.value) == (
+        "the mock cannot answer the operation 'speak': it is none of create, query, list, identify, tts, and the "
+        "document has no example of a good answer to it (content, application/json, example)"
+    )
 
 
 def test_a_contract_without_a_rule_on_it_lets_an_unknown_task_pass_with_nothing_to_tell(tmp_path):

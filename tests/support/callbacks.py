@@ -4,7 +4,7 @@ import threading
 from contextlib import closing, contextmanager
 
 from kling_mock_server.adapters.handle import Handle
-from kling_mock_server.core.resources import resources_of
+from kling_mock_server.core.assembly import resources_of
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.failures.scenarios import scenario_from_json
 from kling_mock_server.outgoing.callback_attempt import CallbackSender

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict
 from urllib.parse import urlsplit
 
 from kling_contracts import Contract
+from kling_mock_server.core.assembly import resources_of
 from kling_mock_server.core.cors import PageOrigins
-from kling_mock_server.core.resources import resources_of
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.core.visitors import Visitors
 from kling_mock_server.outgoing.fetch import downloader, fetcher

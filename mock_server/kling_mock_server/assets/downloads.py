@@ -1,10 +1,11 @@
 """Files behind the URLs of requests: the mock's own in process, others under the fetch policy."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
-from kling_contracts.facts.sources import Fetch
+from kling_contracts.facts.sources import Fetch, Resolve
 from kling_contracts.facts.world import File, VideoFile
 from kling_contracts.unknown import Absent, Unknown
 from kling_mock_server.assets.library import Library
@@ -12,10 +13,12 @@ from kling_mock_server.assets.synthetic_video import video_of
 from kling_mock_server.outgoing.fetch import Download, audio_file
 from kling_mock_server.protocol.file_urls import Address, own_address
 from kling_mock_server.protocol.names import FILES_PREFIX
+from kling_mock_server.state.short_texts import kept_for_short
 
 _GONE: Final = Absent("the mock has no such file")
 SMALL_VIDEO: Final = 8 * 1024 * 1024
 """Bytes of a video that is downloaded whatever others are doing."""
+_MAX_ORIGINS: Final = 100
 _ONE_LARGE_VIDEO: Final = threading.Lock()
 """Videos may be a hundred megabytes: no two of those are held at once."""
 
@@ -31,6 +34,8 @@ class Downloads:
         self._fetch = fetch
         self._download = download
         self._largest_video = largest_video
+        self.for_origin = kept_for_short(_MAX_ORIGINS)(self._for_origin)
+        """Returns by what is held, `audio` or `video`, what resolves URLs for callers that reach the mock there."""
 
     def audio(self, url: str, origin: str) -> File | Unknown:
         """Return what a `sound_file` URL holds, for a caller that reaches the mock at `origin`."""
@@ -50,6 +55,9 @@ class Downloads:
         # From its beginning again: waiting for others with what there is of it would be holding it.
         with _ONE_LARGE_VIDEO:
             return video_of(url, self._download(url, largest), largest)
+
+    def _for_origin(self, origin: str) -> Mapping[str, Resolve]:
+        return {"audio": partial(self.audio, origin=origin), "video": partial(self.video, origin=origin)}
 
     def sound(self, url: str, origin: str) -> bytes | Unknown:
         """Return the bytes of a `sound_file` URL, to be rendered."""

@@ -1,25 +1,32 @@
 """The files of the mock: made when they are asked for, from what the account knows."""
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts import Contract
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.task import Task
 from kling_mock_server.assets import speech
 from kling_mock_server.protocol.file_urls import Address
-from kling_mock_server.protocol.names import CREATE, IDENTIFY
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.ids import made_ms
 from kling_mock_server.state.stores.store import real_ms
 from kling_mock_server.state.tables import RESULTS
 
-MEDIA_TYPES: Final = {"results": "video/mp4", "videos": "video/mp4", "audios": "audio/wav", "faces": "image/png"}
 RENDERED_MS: Final = 10_000
 """The time after its creation (real time) within which a task's video is rendered, by any process, or never."""
 _MAX_MS: Final = 60 * 60 * 1000
 _FOREVER: Final = 2**62
+
+
+class FileKind(NamedTuple):
+    """One kind of file that answers of an operation lead to."""
+
+    media_type: str
+    content: Callable[["Library", Account, str], bytes | None]
+    """Returns the bytes of an account's file by its name; None where there is none, no longer, or not yet."""
 
 
 class Library:
@@ -28,16 +35,17 @@ class Library:
     Results and audios can be downloaded for as long as their ids can be used, on the account's clock.
     """
 
-    def __init__(self, accounts: Accounts, contract: Contract) -> None:
+    def __init__(self, accounts: Accounts, contract: Contract, kinds: Mapping[str, FileKind]) -> None:
+        """`kinds` are those of files, by the name that their URLs have for them."""
+        self.kinds = kinds
         self._accounts = accounts
-        self._audios_kept_ms = contract.limit_on(CREATE, "facts.preview.age_ms") or _FOREVER
-        self._results_kept_ms = contract.limit_on(IDENTIFY, "facts.made.age_ms") or _FOREVER
-        self._readers = {"results": self._result, "audios": self._audio, "videos": _video, "faces": _face}
+        self._audios_kept_ms = contract.limit_on("facts.preview.age_ms") or _FOREVER
+        self._results_kept_ms = contract.limit_on("facts.made.age_ms") or _FOREVER
 
     def content(self, address: Address) -> bytes | None:
         """Return the bytes of a file; None where there is none, no longer, or not yet."""
         account = self._accounts.in_folder(address.folder)
-        return self._readers[address.kind](account, address.name) if account else None
+        return self.kinds[address.kind].content(self, account, address.name) if account else None
 
     def footage(self, address: Address) -> bytes | None:
         """Return the bytes that stand for a file as a source video: a rendered result is smaller than one may be."""
@@ -62,31 +70,33 @@ class Library:
             return None
         return None if now_ms - task.updated_ms(now_ms) > self._results_kept_ms else task
 
-    def _result(self, account: Account, video_id: str) -> bytes | None:
+    def result_video(self, account: Account, video_id: str) -> bytes | None:
+        """Return the video that a task has made: rendered, or a neutral one of its length."""
         task = self._finished(account, video_id)
         if task is None:
             return None
         rendered: bytes | None = account.state.view(RESULTS).get(task.id)
         return rendered or _neutral(task.video_ms)
 
-    def _audio(self, account: Account, audio_id: str) -> bytes | None:
-        audio = account.world.audios.get(audio_id)
+    def audio(self, account: Account, audio_id: str) -> bytes | None:
+        """Return an audio of the account's world, as WAV."""
+        audio = account.audio(audio_id)
         clock = account.clock
         at = FactSources(now_ms=clock.now_ms(), advanced_ms=clock.advanced_ms)
         if audio is None or at.age_ms(audio.created_ms) > self._audios_kept_ms:
             return None
         return speech.wav(min(max(audio.duration_ms, 1), _MAX_MS), audio_id)
 
+    def source_video(self, account: Account, session_id: str) -> bytes | None:
+        """Return a neutral video as long as that of a session."""
+        session = account.session(session_id)
+        return None if session is None else _neutral(session.video_ms)
 
-def _video(account: Account, session_id: str) -> bytes | None:
-    session = account.world.sessions.get(session_id)
-    return None if session is None else _neutral(session.video_ms)
-
-
-def _face(account: Account, name: str) -> bytes | None:
-    session_id, _, face_id = name.partition("-")
-    session = account.world.sessions.get(session_id)
-    return None if session is None or face_id not in session.faces else _portrait()
+    def portrait(self, account: Account, name: str) -> bytes | None:
+        """Return the picture of a face; its name is `SESSION-FACE`."""
+        session_id, _, face_id = name.partition("-")
+        session = account.session(session_id)
+        return None if session is None or face_id not in session.faces else _portrait()
 
 
 @lru_cache(maxsize=16)

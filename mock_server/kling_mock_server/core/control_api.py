@@ -14,6 +14,7 @@ from kling_contracts.rule_table import rule_row, rule_rows
 from kling_contracts.rules.lookup import nearest
 from kling_mock_server.core import inbox
 from kling_mock_server.core.journal_query import journal_json, parse_query
+from kling_mock_server.core.operations.work import Work
 from kling_mock_server.core.own_answers import CONTROL_CALL, CONTROL_METHOD, CONTROL_PATH, refusal
 from kling_mock_server.core.payload_check import check_json
 from kling_mock_server.core.resources import Resources
@@ -21,7 +22,7 @@ from kling_mock_server.core.task_list import tasks_json
 from kling_mock_server.core.value_limit import MAX_CONTROL_VALUES, most_values
 from kling_mock_server.failures.playback import begin_scenario
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id, plain
-from kling_mock_server.protocol.names import CONTROL_PREFIX, CREATE
+from kling_mock_server.protocol.names import CONTROL_PREFIX
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.world_size import refuse_large
@@ -101,11 +102,12 @@ def _understood(work: Callable[[], T]) -> T:
 class Control:
     """The control surface of one mock."""
 
-    def __init__(self, contract: Contract, accounts: Accounts, resources: Resources) -> None:
+    def __init__(self, contract: Contract, accounts: Accounts, resources: Resources, works: Mapping[str, Work]) -> None:
         self._contract = contract
+        self._works = works
         self._resources = resources
         self._accounts = accounts
-        price = contract.prices.get(CREATE)
+        price = resources.task_price
         self._open: Mapping[tuple[str, str], Callable[[str], Any]] = {
             ("GET", ""): self._index,
             ("GET", "/health"): self._health,
@@ -208,7 +210,7 @@ class Control:
         return rows[0]
 
     def _check(self, call: Call) -> dict[str, Any]:
-        return _understood(lambda: check_json(call.request, call.account, self._resources))
+        return _understood(lambda: check_json(call.request, call.account, self._contract, self._works))
 
     def _journal(self, call: Call) -> dict[str, Any]:
         query = _understood(lambda: parse_query(call.request.query, self._contract))

@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from kling_contracts import Note, Report, Request, Violation
+from kling_contracts.facts.sources import WorldExcerpt
 from kling_mock_server.failures.playback import PlayedStep
 from kling_mock_server.protocol.answer_summary import NO_DETAILS
 from kling_mock_server.protocol.envelope import new_request_id
-from kling_mock_server.state.account import Account
+from kling_mock_server.state.account import Account, Seen
 from kling_mock_server.state.journal import Entry, kept
 from kling_mock_server.state.request_redaction import kept_headers, kept_query
-from kling_mock_server.state.stores.store import RowAt
 from kling_mock_server.state.tables import State
-
-NO_ROWS: Final[Mapping[RowAt, Any]] = {}
 
 
 class Caller(NamedTuple):
@@ -36,6 +34,8 @@ class Exchange(NamedTuple):
     account: Account
     state: State
     """The account's state, read once: every part of the answer sees the same instant."""
+    world: WorldExcerpt
+    """The account's world with the entries alone that the payload names, read with the state."""
     now_ms: int
     """That instant on the account's clock, Unix time in ms."""
     token: str
@@ -50,8 +50,6 @@ class Exchange(NamedTuple):
     """The decoded body, or the parameters; None where it was not understood."""
     notes: tuple[Note, ...]
     """Notes on the request beside those on its payload."""
-    rows: Mapping[RowAt, Any] = NO_ROWS
-    """Rows of the account that were read together with its state."""
 
     @classmethod
     def begin(
@@ -60,19 +58,19 @@ class Exchange(NamedTuple):
         caller: Caller,
         *,
         operation: str = "",
-        state: State | None = None,
-        rows: Mapping[RowAt, Any] = NO_ROWS,
+        seen: Seen | None = None,
         played: PlayedStep | None = None,
         payload: Any = None,
         began_s: float | None = None,
     ) -> "Exchange":
-        """Return the exchange of a request; the account's `state` may have been read before."""
-        state = state or caller.account.state.read()
+        """Return the exchange of a request; what it is judged by may have been `seen` before."""
+        state, world = seen or caller.account.seen(())
         return cls(
             request=request,
             request_id=new_request_id(),
             account=caller.account,
             state=state,
+            world=world,
             now_ms=state.now_ms(),
             token=caller.token,
             operation=operation,
@@ -80,8 +78,12 @@ class Exchange(NamedTuple):
             began_s=perf_counter() if began_s is None else began_s,
             payload=payload,
             notes=caller.notes,
-            rows=rows,
         )
+
+    def seen_anew(self, seen: Seen) -> "Exchange":
+        """Return the exchange as of a later instant."""
+        state, world = seen
+        return self._replace(state=state, world=world, now_ms=state.now_ms())
 
     def entry(
         self, status: int, code: int, message: str, report: Report, details: Mapping[str, Any] = NO_DETAILS

@@ -6,7 +6,6 @@ from typing import Final
 
 from kling_contracts import Request, Response
 from kling_contracts.facts.task import Task
-from kling_mock_server.assets.library import MEDIA_TYPES
 from kling_mock_server.core.own_answers import FILE_METHOD, FILE_MISSING, refusal
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.file_urls import Address
@@ -28,7 +27,7 @@ def download(request: Request, address: Address | None, account: Account, resour
     content = library.content(address) if address else None
     if content is None or address is None:
         return refusal(rules[FILE_MISSING])
-    headers = {"Content-Type": MEDIA_TYPES[address.kind], "Accept-Ranges": "bytes"}
+    headers = {"Content-Type": library.kinds[address.kind].media_type, "Accept-Ranges": "bytes"}
     asked = _asked(request, len(content))
     if asked is None:
         return Response(200, headers, content)

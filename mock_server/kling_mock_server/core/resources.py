@@ -1,26 +1,16 @@
 """The objects that all requests to one mock share, beside the accounts."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from kling_contracts import Contract
-from kling_contracts.facts.sources import Fetch, unfetched
+from kling_contracts.rules.price import Price
 from kling_mock_server.assets.downloads import Downloads
 from kling_mock_server.assets.library import Library
 from kling_mock_server.assets.renderer import Renderer
 from kling_mock_server.core.cors import PageOrigins
 from kling_mock_server.core.visitors import Visitors
-from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
-from kling_mock_server.outgoing.fetch import Download, downloader
-from kling_mock_server.outgoing.webhooks import Targets
-from kling_mock_server.protocol.names import CREATE
-from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.ids import Ids
-
-NO_DOWNLOAD: Final = downloader("none")
-THIS_MACHINE: Final = Targets()
-LOCAL_VISITORS: Final = Visitors()
-LOCAL_PAGES: Final = PageOrigins()
 
 
 class Resources(NamedTuple):
@@ -37,36 +27,5 @@ class Resources(NamedTuple):
     """The pages that may read answers in a browser."""
     public_url: str = ""
     """The beginning of the URLs of the mock's files; empty: the origin at which a caller reaches the mock."""
-
-
-def resources_of(
-    contract: Contract,
-    accounts: Accounts,
-    *,
-    fetch: Fetch = unfetched,
-    download: Download = NO_DOWNLOAD,
-    targets: Targets = THIS_MACHINE,
-    secrets: tuple[str, ...] = (),
-    visitors: Visitors = LOCAL_VISITORS,
-    page_origins: PageOrigins = LOCAL_PAGES,
-    public_url: str = "",
-) -> Resources:
-    """Return the resources of a mock.
-
-    `fetch` resolves URLs of audio, `download` those of videos; `targets` is whom callbacks may go to, and `secrets`
-    sign them; `visitors` may call the control surface over sockets, pages of `page_origins` read answers; `public_url`
-    begins the URLs of files.
-    """
-    library = Library(accounts, contract)
-    largest_video = contract.largest("video")
-    return Resources(
-        contract=contract,
-        library=library,
-        downloads=Downloads(library, fetch, download, contract.largest_file, largest_video),
-        callback_worker=CallbackWorker(accounts, CallbackSender(targets, secrets, price=contract.prices.get(CREATE))),
-        renderer=Renderer(),
-        ids=Ids(),
-        visitors=visitors,
-        page_origins=page_origins,
-        public_url=public_url,
-    )
+    task_price: Price | None = None
+    """The price of creating a task; None where the documents do not say it."""

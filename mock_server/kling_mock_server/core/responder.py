@@ -1,23 +1,23 @@
 """Request in, response out: the mock itself, without any HTTP library."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
-from kling_contracts import Contract, Operation, Report, Request, Response, Violation
+from kling_contracts import Contract, Report, Request, Response, Violation
 from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.judging.report import printable
 from kling_contracts.judging.request_rules import notes_on_token
 from kling_contracts.rules.rule import SOME_ID, Rule
 from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoint
-from kling_mock_server.core.answer_record import AnswerRecord
-from kling_mock_server.core.exchange import NO_ROWS, Caller, Exchange
-from kling_mock_server.core.operations import check_operations, rows_ahead, work_on
-from kling_mock_server.core.operations.work import judge
+from kling_mock_server.core.assembly import resources_of
+from kling_mock_server.core.exchange import Caller, Exchange
+from kling_mock_server.core.operations import works_of
+from kling_mock_server.core.operations.work import Done, Work
 from kling_mock_server.core.own_answers import CONTROL_CALL, INTERNAL_ERROR, STORE_DOWN, check_mock_rules, refusal
-from kling_mock_server.core.resources import Resources, resources_of
+from kling_mock_server.core.resources import Resources
 from kling_mock_server.core.text_limits import TextLimits
 from kling_mock_server.core.value_limit import ValueLimit
 from kling_mock_server.failures.playback import PlayedStep, ScenarioPlayer, UnknownStepError
@@ -29,21 +29,21 @@ from kling_mock_server.protocol.names import (
     CONTROL_PREFIX,
     DOWNLOAD,
     FILES_PREFIX,
-    LIST,
     PAGE_PREFIX,
-    QUERY,
     SCENARIO_HEADER,
     UNVERIFIED_HEADER,
     VIOLATIONS_HEADER,
 )
+from kling_mock_server.protocol.task_json import task_details
+from kling_mock_server.state.account import Seen
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.journal import Entry, digest_of
-from kling_mock_server.state.stores.store import RowAt, StoreDownError
+from kling_mock_server.state.stores.store import StoreDownError
 from kling_mock_server.state.tasks import RefusedTask
 
 _LOG: Final = logging.getLogger("klingkit")
-_LOOKUPS: Final = (QUERY, LIST, DOWNLOAD)
-"""Operations that change nothing."""
+_LOOKUPS: Final = ("GET", "HEAD")
+"""Methods of requests that change nothing."""
 _ASKED_SCENARIO: Final = SCENARIO_HEADER.lower()
 SPARE_BYTES: Final = 1024 * 1024
 """Bytes that a body may hold beside the largest audio file in Base64."""
@@ -53,12 +53,8 @@ class _Outcome(NamedTuple):
     """The result of judging a payload, and of carrying it out where it is right."""
 
     report: Report
-    data: Any = None
-    """`data` of the answer; None where the report has violations."""
-    headers: Mapping[str, str] = {}
-    """Headers of a good answer."""
-    record: AnswerRecord | None = None
-    """The journal's entry of a good answer, which may be written."""
+    done: Done | None = None
+    """None where the payload is not right, or its task was refused: the report says why."""
     is_stale: bool = False
     """Whether the account has changed between judging and storing, so that judging again may say more."""
 
@@ -66,23 +62,24 @@ class _Outcome(NamedTuple):
 class Responder:
     """One mock. It may be shared by threads.
 
-    Raises `DocumentError` for a contract that creates tasks and has no rule on how many may run.
+    Raises `DocumentError` for a contract that creates tasks and has no rule on how many may run, and for one with an
+    operation that the mock can neither carry out nor answer by an example of the document.
     """
 
     def __init__(
         self, contract: Contract, accounts: Accounts, fetch: Fetch = unfetched, resources: Resources | None = None
     ) -> None:
-        check_operations(contract)
         check_mock_rules(contract)
         self.contract = contract
         self.accounts = accounts
         self.resources = resources or resources_of(contract, accounts, fetch=fetch)
         self.largest_body = (contract.largest_file or 0) * 4 // 3 + SPARE_BYTES
         """Bytes of a body beyond which an adapter need not read it: `refuse` answers for it."""
+        self._works = works_of(contract, self.resources)
         self._text_limits = TextLimits(contract)
         self._value_limit = ValueLimit(contract)
         self._scenarios = ScenarioPlayer(contract)
-        self._control = control_api.Control(contract, accounts, self.resources)
+        self._control = control_api.Control(contract, accounts, self.resources, self._works)
         self.watch: Callable[[Entry], None] | None = None
         """Called with every exchange that is journalled, its body whole."""
 
@@ -167,21 +164,25 @@ class Responder:
         if caller.refusal:
             exchange = Exchange.begin(request, caller, operation=name, began_s=began_s)
             return self._refused(exchange, Report((caller.refusal,)))
-        crowded = self._value_limit.broken(request.body)
+        work = self._works[name]
+        crowded = self._value_limit.broken(request.body) if len(request.body) > self._value_limit.most else None
         payload = crowded or self.contract.request_rules.payload(request, routed)
-        exchange = self._begin(request, caller, name, None if isinstance(payload, Violation) else payload, began_s)
+        is_read = not isinstance(payload, Violation)
+        seen = work.seen(caller.account, payload) if is_read else caller.account.seen(())
+        exchange = self._begin(request, caller, name, seen, payload if is_read else None, began_s)
         if exchange.played and not exchange.played.carries_out:
             return self._played(exchange, exchange.played, None, Report())
-        refusal = payload if isinstance(payload, Violation) else self._text_limits.broken(request.body, payload)
-        if refusal:
-            return self._refused(exchange, Report((refusal,)))
-        outcome = self._attempt(exchange, routed.operation, payload)
+        if isinstance(payload, Violation):
+            return self._refused(exchange, Report((payload,)))
+        if len(request.body) > self._text_limits.harmless_bytes and (broken := self._text_limits.broken(payload)):
+            return self._refused(exchange, Report((broken,)))
+        outcome = self._attempt(exchange, work, payload)
         if outcome.is_stale:
             # Once more: a concurrent request may have used the external id, or replaced the world, since judging.
-            outcome = self._attempt(exchange._replace(rows=NO_ROWS), routed.operation, payload)
-        if outcome.report.violations:
+            outcome = self._attempt(exchange.seen_anew(work.seen(caller.account, payload)), work, payload)
+        if outcome.done is None:
             return self._refused(exchange, outcome.report)
-        return self._accepted(exchange, outcome)
+        return self._accepted(exchange, outcome.report, outcome.done)
 
     def _caller(self, request: Request) -> Caller:
         """Find the account first: whatever is wrong with a request, its sender reads it in their own journal."""
@@ -193,48 +194,40 @@ class Responder:
             return Caller(self.accounts.nobody, digest_of(token), account, notes_on_token(token))
         return Caller(account, digest_of(token), notes=notes_on_token(token))
 
-    def _begin(self, request: Request, caller: Caller, operation: str, payload: Any, began_s: float) -> Exchange:
+    def _begin(
+        self,
+        request: Request,
+        caller: Caller,
+        operation: str,
+        seen: Seen,
+        payload: Any,
+        began_s: float,
+    ) -> Exchange:
         """Begin the exchange; where the account plays a scenario, or the request names one, a step of it takes it."""
         account = caller.account.state
-        rows: Mapping[RowAt, Any] = NO_ROWS
-        if account.store.shared and (ahead := rows_ahead(operation, payload)):
-            state, rows = account.read_ahead(ahead)
-        else:
-            state = account.read()
         asked = request.headers.get(_ASKED_SCENARIO)
         played: PlayedStep | None = None
         if asked is not None:
             played = self._scenarios.step_asked_for(asked.strip(), operation)
-        elif state.scenario is not None:
+        elif seen[0].scenario is not None:
             played = self._scenarios.take_step(account, operation)
         return Exchange.begin(
-            request,
-            caller,
-            operation=operation,
-            state=state,
-            rows=rows,
-            played=played,
-            payload=payload,
-            began_s=began_s,
+            request, caller, operation=operation, seen=seen, played=played, payload=payload, began_s=began_s
         )
 
-    def _attempt(self, exchange: Exchange, operation: Operation, payload: Any) -> _Outcome:
+    def _attempt(self, exchange: Exchange, work: Work, payload: Any) -> _Outcome:
         """Judge a payload and, where it is right, carry it out."""
-        work = work_on(exchange, self.resources)
-        read = operation.read(payload)
-        measured = operation.facts.measure(read.payload, work.sources())
-        report = judge(work, operation, read, measured)
-        if report.violations:
-            return _Outcome(report)
-        record = AnswerRecord(exchange, report)
-        done = work.carry_out(read.payload, measured, record)
+        judged = work.judge(exchange, payload)
+        if judged.report.violations:
+            return _Outcome(judged.report)
+        done = work.carry_out(exchange, judged)
         if isinstance(done, RefusedTask):
-            report = self._by_rule(self._refusing(operation, done), read.payload)
+            report = self._by_rule(self._refusing(exchange.operation, done), judged.payload)
             return _Outcome(report, is_stale=bool(done.fact))
-        return _Outcome(report, done, work.headers(measured), record=record)
+        return _Outcome(judged.report, done)
 
-    def _refusing(self, operation: Operation, refused: RefusedTask) -> Rule:
-        rule = self.contract.rule_on(operation.name, refused.fact) if refused.fact else self.contract.limiting_rule
+    def _refusing(self, operation: str, refused: RefusedTask) -> Rule:
+        rule = self.contract.rule_on(operation, refused.fact) if refused.fact else self.contract.limiting_rule
         assert rule is not None, "a task is refused by a rule of the contract alone"
         return rule
 
@@ -246,16 +239,14 @@ class Responder:
         given = payload.get(rule.node, SOME_ID) if isinstance(payload, dict) else SOME_ID
         return Report((Violation(rule, "", rule.sentence(given=given)),))
 
-    def _accepted(self, exchange: Exchange, outcome: _Outcome) -> Response:
-        report, data, headers = outcome.report, outcome.data, {**outcome.headers, **_unverified(outcome.report)}
-        good = answer(200, 0, SUCCEED, exchange.request_id, data, headers)
+    def _accepted(self, exchange: Exchange, report: Report, done: Done) -> Response:
+        good = answer(200, 0, SUCCEED, exchange.request_id, done.data, {**done.headers, **_unverified(report)})
         if exchange.played:
             return self._played(exchange, exchange.played, good, report)
-        assert outcome.record is not None, "a payload without violations was carried out"
-        if outcome.record.entry:
-            self._show(exchange, outcome.record.entry)
+        if done.entry:
+            self._show(exchange, done.entry)
         else:
-            self._record(exchange, outcome.record.made(data))
+            self._record(exchange, exchange.entry(200, 0, SUCCEED, report, task_details(done.data)))
         return good
 
     def _refused(self, exchange: Exchange, report: Report) -> Response:
@@ -279,7 +270,7 @@ class Responder:
         address = address_of(request.path)
         account = (address and self.accounts.in_folder(address.folder)) or self.accounts.nobody
         token = digest_of(request.headers.get("authorization", "").partition(" ")[2].strip())
-        exchange = self._begin(request, Caller(account, token), DOWNLOAD, None, began_s)
+        exchange = self._begin(request, Caller(account, token), DOWNLOAD, account.seen(()), None, began_s)
         if exchange.played and not exchange.played.carries_out:
             return self._played(exchange, exchange.played, None, Report())
         response = file_endpoint.download(request, address, account, self.resources)
@@ -303,7 +294,7 @@ class Responder:
             exchange.account.journal.record(entry)
         except StoreDownError:
             # A full store can be read: what was only looked up needs no entry to be true.
-            if exchange.operation not in _LOOKUPS:
+            if exchange.request.method not in _LOOKUPS:
                 raise
         self._show(exchange, entry)
 

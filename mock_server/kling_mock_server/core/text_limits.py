@@ -23,15 +23,13 @@ class TextLimits:
     def __init__(self, contract: Contract) -> None:
         self._rule = contract.mock_rules.get(TEXT_TOO_LONG)
         self._limits: Mapping[str, int] = (self._rule.value if self._rule else None) or _NO_LIMITS
-        self._least = min(self._limits.values(), default=0)
+        self.harmless_bytes = min(self._limits.values(), default=0)
+        """Bytes of a body that has no text beyond a limit, as most have not: nothing need be looked into."""
 
-    def broken(self, body: bytes, payload: Any) -> Violation | None:
-        """Return the violation of a payload with a text that is too long; `body` is what it was decoded from."""
-        # Most bodies are shorter than any limit: nothing is looked into.
-        if self._rule is None or len(body) <= self._least:
-            return None
-        found = self._first(payload)
-        return _violation(self._rule, *found) if found else None
+    def broken(self, payload: Any) -> Violation | None:
+        """Return the violation of a payload with a text that is too long."""
+        found = self._first(payload) if self._rule else None
+        return _violation(self._rule, *found) if self._rule and found else None
 
     def _first(self, payload: Any) -> tuple[Path, int, int] | None:
         waiting: list[tuple[Path, Any]] = [((), payload)]

@@ -14,15 +14,15 @@ class ValueLimit:
 
     def __init__(self, contract: Contract) -> None:
         self._rule = contract.mock_rules.get(TOO_MANY_VALUES)
-        self._most = int(self._rule.value["values"]) if self._rule else 0
+        self.most = int(self._rule.value["values"]) if self._rule else 0
+        """The limit; a body of no more bytes has no more values."""
 
     def broken(self, body: bytes) -> Violation | None:
         """Return the violation of a body that may hold too many values; it is counted, and not decoded."""
-        # Most bodies have fewer bytes than that.
-        if self._rule is None or len(body) <= self._most or most_values(body) <= self._most:
+        if self._rule is None or most_values(body) <= self.most:
             return None
-        message = f"{self._rule.message}: at most {self._most}"
-        return Violation(self._rule, "", message, f"up to {most_values(body)} values", f"at most {self._most} values")
+        message = f"{self._rule.message}: at most {self.most}"
+        return Violation(self._rule, "", message, f"up to {most_values(body)} values", f"at most {self.most} values")
 
 
 def most_values(body: bytes) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kling_contracts import Response
+from kling_mock_server.protocol.task_json import task_details
 
 NO_DETAILS: Final[Mapping[str, Any]] = {}
 
@@ -18,16 +19,6 @@ def answer_details(response: Response, *, is_file: bool = False) -> Mapping[str,
     headers = {name.lower(): value for name, value in response.headers.items()}
     details = {key: headers[name] for key, name in _HEADERS.items() if name in headers}
     return details if is_file else details | _body_details(response.body, headers)
-
-
-def task_details(data: Any) -> Mapping[str, Any]:
-    """Return the details of a task in `data` of an answer; empty where `data` is not a task."""
-    if not isinstance(data, dict) or "task_status" not in data:
-        return NO_DETAILS
-    result = data.get("task_result")
-    videos = result.get("videos") if isinstance(result, dict) else None
-    details = {"task_status": data["task_status"]}
-    return {**details, "videos": len(videos)} if isinstance(videos, list) else details
 
 
 _HEADERS: Final = {"retry_after": "retry-after", "range": "content-range"}

@@ -6,10 +6,11 @@ from urllib.parse import quote, unquote
 
 from kling_mock_server.protocol.names import FILES_PREFIX
 
+EXTENSIONS: Final = {"results": "mp4", "audios": "wav", "videos": "mp4", "faces": "png"}
+"""The extension of every kind of file."""
 _PATH: Final = re.compile(
-    rf"{FILES_PREFIX}/(?P<folder>[0-9a-z]+)/(?P<kind>results|audios|videos|faces)/(?P<name>.+)", re.DOTALL
+    rf"{FILES_PREFIX}/(?P<folder>[0-9a-z]+)/(?P<kind>{'|'.join(EXTENSIONS)})/(?P<name>.+)", re.DOTALL
 )
-_EXTENSIONS: Final = {"results": "mp4", "audios": "wav", "videos": "mp4", "faces": "png"}
 
 
 class Address(NamedTuple):
@@ -22,7 +23,7 @@ class Address(NamedTuple):
     def url(self, origin: str) -> str:
         """Return its URL below the origin under which a caller reached the mock."""
         name = quote(self.name, safe="", errors="replace")
-        return f"{origin}{FILES_PREFIX}/{self.folder}/{self.kind}/{name}.{_EXTENSIONS[self.kind]}"
+        return f"{origin}{FILES_PREFIX}/{self.folder}/{self.kind}/{name}.{EXTENSIONS[self.kind]}"
 
 
 def address_of(path: str) -> Address | None:
@@ -31,7 +32,7 @@ def address_of(path: str) -> Address | None:
     if not match:
         return None
     name, _, extension = match["name"].rpartition(".")
-    return Address(match["folder"], match["kind"], name) if extension == _EXTENSIONS[match["kind"]] else None
+    return Address(match["folder"], match["kind"], name) if extension == EXTENSIONS[match["kind"]] else None
 
 
 def own_address(url: str) -> Address | None:

@@ -1,5 +1,6 @@
-"""A task as the API writes it: in the answer to its creation, in queries, in callbacks."""
+"""A task as the API writes it: in the answer to its creation, in queries, in callbacks; and what the journal keeps."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from kling_contracts.facts.task import Task
@@ -49,6 +50,16 @@ def state_json(task: Task, status: str, updated_ms: int, folder: str, price: Pri
     elif status == "failed" and price:
         value["final_unit_deduction"] = "0"
     return {**value, "created_at": task.created_ms, "updated_at": updated_ms}
+
+
+def task_details(data: Any) -> Mapping[str, Any]:
+    """Return the details of a task in `data` of an answer; empty where `data` is not a task."""
+    if not isinstance(data, dict) or "task_status" not in data:
+        return {}
+    result = data.get("task_result")
+    videos = result.get("videos") if isinstance(result, dict) else None
+    details = {"task_status": data["task_status"]}
+    return {**details, "videos": len(videos)} if isinstance(videos, list) else details
 
 
 def cost_json(price: Price | None, video_ms: int = 0) -> dict[str, str]:

@@ -1,34 +1,39 @@
 """One account: the world, clock, tasks and journal of one caller, all of them rows in a store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from kling_contracts import World
+from kling_contracts.facts.sources import WorldExcerpt
 from kling_contracts.facts.world import Audio, Session
 from kling_mock_server.state.account_state import AccountState, InitialState
 from kling_mock_server.state.clock import Clock
 from kling_mock_server.state.folders import Folders
 from kling_mock_server.state.journal import Journal
 from kling_mock_server.state.large_rows import note_session
-from kling_mock_server.state.seen_rows import SeenRows
-from kling_mock_server.state.stores.store import RowAt, Store, Table, Transaction
-from kling_mock_server.state.tables import AUDIOS, EXTERNAL_IDS, FILES, LARGE_SESSIONS, SESSIONS, TASKS, VIDEOS, State
+from kling_mock_server.state.stores.store import Store, Table, Transaction
+from kling_mock_server.state.tables import (
+    AUDIOS,
+    EXTERNAL_IDS,
+    FILES,
+    LARGE_SESSIONS,
+    SESSIONS,
+    TASKS,
+    VIDEOS,
+    Row,
+    State,
+)
 from kling_mock_server.state.tasks import Tasks
 from kling_mock_server.state.world_size import refuse_large
 
 Entry = TypeVar("Entry", Session, Audio)
-
-
-Beside = Callable[[Transaction], None]
+Seen = tuple[State, WorldExcerpt]
+"""An account's state, and its world with the entries alone that somebody has named."""
 
 
 def _ignore() -> None:
     """Send no callbacks."""
-
-
-def _nothing(rows: Transaction) -> None:
-    """Write nothing beside an entry."""
 
 
 class Account:
@@ -53,30 +58,49 @@ class Account:
         self.tasks = Tasks(self.state)
         self._folders = Folders(store)
         self._initial = initial
-        self._built: tuple[State | None, World] = None, initial.world
+        self._sessions, self._audios = self.state.view(SESSIONS), self.state.view(AUDIOS)
 
     @property
     def folder(self) -> str:
         """The folder of its files, the part of their URLs that nobody can guess."""
         return self._folders.name_of(self.key)
 
-    @property
-    def world(self) -> World:
-        """The world as it is; its mappings look rows up in the store."""
-        return self.world_of(self.state.read())
+    def session(self, session_id: str) -> Session | None:
+        """Return a session of the world; None where it has none of that id."""
+        return self._sessions.get(session_id)
 
-    def world_ahead(self, state: State, rows: Mapping[RowAt, Any]) -> World:
-        """Return the world that belongs to a state, with rows of it that were read together with that state."""
-        return _world_of(state, lambda table: _seen(table, rows, self.state.view(table)))
+    def audio(self, audio_id: str) -> Audio | None:
+        """Return an audio of the world; None where it has none of that id."""
+        return self._audios.get(audio_id)
 
-    def world_of(self, state: State) -> World:
-        """Return the world that belongs to a state of the account, just read."""
-        built_from, world = self._built
-        if state is not built_from:
-            world = _world_of(state, self.state.view)
-            # Both at once: other threads do the same.
-            self._built = state, world
-        return world
+    def seen(self, named: Iterable[tuple[str, str]]) -> Seen:
+        """Return the account's state, and its world with the named entries alone: table and key of each.
+
+        All is read at once: whatever happens to the account, what is judged by it is judged by one instant.
+        """
+        names = [one for one in named if one[0] in _WORLD_TABLES]
+        state, entries = self.state.read_with([(_WORLD_TABLES[table], key) for table, key in names])
+        found: dict[str, dict[str, Any]] = {
+            "sessions": {},
+            "audios": {},
+            "files": {},
+            "external_task_ids": {},
+            "videos": {},
+        }
+        for (table, key), entry in zip(names, entries, strict=True):
+            if entry is not None:
+                found[table][key] = entry
+        return state, WorldExcerpt(
+            state.standing_ms,
+            found["sessions"],
+            found["audios"],
+            found["files"] if state.lists_files else None,
+            found["external_task_ids"].keys(),
+            state.audio_slack_ms,
+            found["videos"] if state.lists_videos else None,
+            state.voices,
+            state.flagged_words,
+        )
 
     def put_world_json(self, value: Any) -> World:
         """Replace the world by its JSON form, and return it.
@@ -98,8 +122,19 @@ class Account:
         born_ms = self.clock.now_ms() - state.advanced_ms if state.advanced_ms else None
 
         def copy(rows: Transaction) -> World:
-            world = _world_of(state, lambda table: dict(rows.items(table)))
-            return replace(world, tasks=dict(rows.items(TASKS)) or None)
+            tables = {name: dict(rows.items(table)) for name, table in _WORLD_TABLES.items()}
+            return World(
+                now_ms=state.standing_ms,
+                sessions=tables["sessions"],
+                audios=tables["audios"],
+                files=tables["files"] if state.lists_files else None,
+                external_task_ids=tables["external_task_ids"].keys(),
+                audio_slack_ms=state.audio_slack_ms,
+                videos=tables["videos"] if state.lists_videos else None,
+                voices=state.voices,
+                flagged_words=state.flagged_words,
+                tasks=dict(rows.items(TASKS)) or None,
+            )
 
         world = self.state.transaction(copy)
         now_ms = None if state.standing_ms is None else self.clock.now_ms()
@@ -111,46 +146,38 @@ class Account:
         self.journal.clear()
         self.state.reset()
 
-    def put_session(self, session_id: str, session: Session, beside: Beside = _nothing) -> None:
-        """Add or replace one session of the world; `beside` writes what is to be kept with it or not at all."""
+    def put_session(self, session_id: str, session: Session, beside: Sequence[Row] = ()) -> None:
+        """Add or replace one session of the world; the rows `beside` are kept with it or not at all."""
         self._put(SESSIONS, session_id, session, beside)
 
-    def put_audio(self, audio_id: str, audio: Audio, beside: Beside = _nothing) -> None:
-        """Add or replace one audio of the world; `beside` writes what is to be kept with it or not at all."""
+    def put_audio(self, audio_id: str, audio: Audio, beside: Sequence[Row] = ()) -> None:
+        """Add or replace one audio of the world; the rows `beside` are kept with it or not at all."""
         self._put(AUDIOS, audio_id, audio, beside)
 
-    def _put(self, table: Table, name: str, entry: Session | Audio, beside: Beside) -> None:
+    def _put(self, table: Table, name: str, entry: Session | Audio, beside: Sequence[Row]) -> None:
         # An entry without a time of its own is as old as the clock was advanced; one that is added later is new.
         made_ms = self.clock.now_ms() if self.state.read().advanced_ms else None
         made = entry if entry.created_ms is not None else entry._replace(created_ms=made_ms)
+        written: list[Row] = [(table, name, made), *beside]
 
         def work(rows: Transaction) -> None:
-            rows.put(table, name, made)
+            for row in written:
+                rows.put(*row)
             for large in note_session(rows, name, made) if isinstance(made, Session) else ():
                 rows.delete(SESSIONS, large)
                 rows.delete(LARGE_SESSIONS, large)
-            beside(rows)
 
-        self.state.transaction(work, [(table, name)])
-
-
-def _world_of(state: State, entries: Callable[[Table], Mapping[str, Any]]) -> World:
-    return World(
-        now_ms=state.standing_ms,
-        sessions=entries(SESSIONS),
-        audios=entries(AUDIOS),
-        files=entries(FILES) if state.lists_files else None,
-        external_task_ids=entries(EXTERNAL_IDS).keys(),
-        audio_slack_ms=state.audio_slack_ms,
-        videos=entries(VIDEOS) if state.lists_videos else None,
-        voices=state.voices,
-        flagged_words=state.flagged_words,
-    )
+        self.state.transaction(work, [row[:2] for row in written])
 
 
-def _seen(table: Table, rows: Mapping[RowAt, Any], view: Mapping[str, Any]) -> Mapping[str, Any]:
-    seen = {key: row for (of, key), row in rows.items() if of is table}
-    return SeenRows(seen, view) if seen else view
+_WORLD_TABLES: Final = {
+    "sessions": SESSIONS,
+    "audios": AUDIOS,
+    "files": FILES,
+    "external_task_ids": EXTERNAL_IDS,
+    "videos": VIDEOS,
+}
+"""The tables of the store, by the names that a world has for them."""
 
 
 def _made_at(entries: Mapping[str, Entry], made_ms: int | None) -> dict[str, Entry]:

@@ -55,13 +55,13 @@ class AccountState:
         state: State | None = self._states.get(ONE)
         return self.transaction(self.begun) if state is None else state
 
-    def read_ahead(self, rows: Sequence[RowAt]) -> tuple[State, Mapping[RowAt, Any]]:
+    def read_with(self, rows: Sequence[RowAt]) -> tuple[State, list[Any]]:
         """Return the same row, and others that are asked for together with it; None for one that is not there."""
         state, *found = self.store.read(self.key, [_STATE_ROW, *rows])
         if state is None:
             # The account begins with rows that were not there.
-            return self.transaction(self.begun), {}
-        return state, dict(zip(rows, found, strict=True))
+            return self.transaction(lambda written: (self.begun(written), [written.get(*row) for row in rows]))
+        return state, found
 
     def begun(self, rows: Transaction) -> State:
         """Return the same row within a transaction. A store may have forgotten the account in the meantime."""

@@ -12,7 +12,8 @@ from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.timeline import Bar
 from kling_mock_server.state.passwords import without_passwords
 from kling_mock_server.state.short_texts import kept_for_short
-from kling_mock_server.state.stores.store import RowAt, Store, Table, Transaction
+from kling_mock_server.state.stores.store import Store, Table
+from kling_mock_server.state.tables import Row
 
 MAX_ENTRIES: Final = 1000
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -81,20 +82,17 @@ class Journal:
 
     def record(self, entry: Entry) -> None:
         """Add an exchange; the oldest makes room."""
-        self._store.transaction(self._account, lambda rows: self.put(rows, entry), [self.row_of(entry.request_id)])
+        row = self.row(entry)
+        self._store.transaction(self._account, lambda rows: rows.put(*row), [row[:2]])
 
-    def put(self, rows: Transaction, entry: Entry) -> None:
-        """Do the same within a change of the account; what no usual exchange has so much of is cut."""
+    def row(self, entry: Entry) -> Row:
+        """Return the row of an exchange, to be written with a change; what no usual one has so much of is cut."""
         report = entry.report
         if len(report.violations) > MAX_FINDINGS or len(report.unverified) + len(report.notes) > MAX_FINDINGS:
             entry = entry._replace(report=_shortened(report))
         if len(entry.path) > MAX_TEXT_LENGTH or len(entry.query) > MAX_TEXT_LENGTH:
             entry = entry._replace(path=entry.path[:MAX_TEXT_LENGTH], query=entry.query[:MAX_TEXT_LENGTH])
-        rows.put(self._table, entry.request_id, entry)
-
-    def row_of(self, request_id: str) -> RowAt:
-        """Return where the entry of an exchange is, or is going to be."""
-        return self._table, request_id
+        return self._table, entry.request_id, entry
 
     def note(self, at_ms: int, message: str) -> None:
         """Add an entry that is no exchange but says what happened to the account."""

@@ -23,6 +23,10 @@ MAX_RESULTS: Final = 20
 """Rendered videos that an account keeps; of an older task a neutral one is served."""
 
 
+Row = tuple[Table, str, Any]
+"""A table, the key of a row in it, and the row."""
+
+
 class State(NamedTuple):
     """The single record of an account: its clock, its limits, and what its world says as a whole."""
 

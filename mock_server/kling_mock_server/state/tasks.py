@@ -1,13 +1,13 @@
 """The tasks of one account: created, looked up, counted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from kling_contracts.facts.task import Task, maker_of
 from kling_mock_server.state import outbox as callbacks
 from kling_mock_server.state.account_state import AccountState
 from kling_mock_server.state.large_rows import note_task
-from kling_mock_server.state.stores.store import RowAt, Transaction
+from kling_mock_server.state.stores.store import Transaction
 from kling_mock_server.state.tables import (
     EXTERNAL_IDS,
     LARGE_TASKS,
@@ -19,6 +19,7 @@ from kling_mock_server.state.tables import (
     STATE,
     TASKS,
     Outbox,
+    Row,
     end_of,
 )
 
@@ -28,10 +29,6 @@ class RefusedTask(NamedTuple):
 
     fact: str
     """The fact that is not as it was judged, as rules name it: `facts.task`; empty: as many tasks run as may."""
-
-
-def _nothing(rows: Transaction, task: Task) -> None:
-    """Write nothing beside the task."""
 
 
 class Tasks:
@@ -50,27 +47,27 @@ class Tasks:
         *,
         unique: bool = True,
         needs_session: bool = False,
-        beside: Callable[[Transaction, Task], None] = _nothing,
-        rows: Sequence[RowAt] = (),
+        beside: Sequence[Row] = (),
     ) -> Task | RefusedTask:
         """Store a new task and its callbacks; return it as created at the instant at which it was stored.
 
         It is refused where as many tasks are running as may, if it has to be `unique` and its external id was used
-        before, and if it `needs_session` and its session is there no longer. `beside` writes what is to be kept with
-        the task or not at all; `rows` are those that it writes.
+        before, and if it `needs_session` and its session is there no longer. The rows `beside` are kept with the task
+        or not at all.
         """
 
         def work(rows: Transaction) -> Task | RefusedTask:
             if needs_session and rows.get(SESSIONS, task.session_id) is None:
                 return RefusedTask("facts.session")
             stored = self._create(rows, task, outbox, unique=unique)
-            if isinstance(stored, Task):
-                beside(rows, stored)
+            for row in beside if isinstance(stored, Task) else ():
+                rows.put(*row)
             return stored
 
         external_id = [(EXTERNAL_IDS, task.external_task_id)] if task.external_task_id else []
         session = [(SESSIONS, task.session_id)] if needs_session else []
-        return self._state.transaction(work, [(STATE, ONE), *session, (TASKS, task.id), *external_id, *rows])
+        others = [row[:2] for row in beside]
+        return self._state.transaction(work, [(STATE, ONE), *session, (TASKS, task.id), *external_id, *others])
 
     def find(self, name: str) -> Task | None:
         """Return the task of that id or, where none has it, of that external id."""

@@ -4,81 +4,60 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from kling_contracts.facts.file_content import base64_bytes
-from kling_contracts.facts.measuring import Measurement
-from kling_contracts.facts.sources import UNFETCHED, FactSources
+from kling_contracts.facts.sources import UNFETCHED
 from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import Face, Session
+from kling_contracts.judging.operation import Operation
 from kling_contracts.unknown import Unknown
 from kling_mock_server.assets import speech
 from kling_mock_server.assets.synthetic_video import shown_in
-from kling_mock_server.core.answer_record import AnswerRecord
 from kling_mock_server.core.exchange import Exchange
-from kling_mock_server.core.operations.work import Work
+from kling_mock_server.core.operations.work import Done, Judged, Work
 from kling_mock_server.core.resources import Resources
-from kling_mock_server.protocol.names import CREATE
 from kling_mock_server.protocol.task_json import created_json
-from kling_mock_server.state.stores.store import RowAt
-from kling_mock_server.state.tables import AUDIOS, EXTERNAL_IDS, SESSIONS, Message, Outbox
+from kling_mock_server.state.tables import Message, Outbox
 from kling_mock_server.state.tasks import RefusedTask
 
 if TYPE_CHECKING:
     from kling_mock_server.assets.rendering import RenderPlan
-    from kling_mock_server.failures.scenarios import Delivery, Fate
+    from kling_mock_server.failures.scenarios import Delivery, Fate, Step
 
-_TASK: Final = "facts.task"
-_SESSION: Final = "facts.session"
 _LOUDNESS: Final = 1.0
 
 
 class Create(Work):
     """One task."""
 
-    def __init__(self, exchange: Exchange, resources: Resources) -> None:
-        super().__init__(exchange, resources)
-        account, rows = exchange.account, exchange.rows
-        self._world = account.world_ahead(exchange.state, rows) if rows else account.world_of(exchange.state)
-        step = exchange.played.step if exchange.played else None
-        self._fate = step.task if step else None
-        self._callbacks = step.callbacks if step else None
+    def __init__(self, operation: Operation, resources: Resources) -> None:
+        super().__init__(operation, resources)
+        self._unique = resources.contract.rule_on(operation.name, "facts.task") is not None
+        self._needs_session = resources.contract.rule_on(operation.name, "facts.session") is not None
 
-    def sources(self) -> FactSources:
-        """Return what the payload's facts are measured from."""
-        exchange, downloads = self._exchange, self._resources.downloads
-        fetch = partial(downloads.audio, origin=exchange.request.origin)
-        now_ms, advanced_ms = exchange.now_ms, exchange.state.advanced_ms
-        return FactSources(self._world, fetch={"audio": fetch}, now_ms=now_ms, advanced_ms=advanced_ms)
-
-    def carry_out(self, payload: Any, measured: Measurement, record: AnswerRecord) -> Any:
+    def carry_out(self, exchange: Exchange, judged: Judged) -> Done | RefusedTask:
         """Store the task; refused where too many tasks run, or the world has changed since it was judged."""
-        session_id = payload.get("session_id", "")
-        session = self._world.sessions.get(session_id)
-        needs_session = self._resources.contract.rule_on(CREATE, _SESSION) is not None
-        if session is None and needs_session:
-            return RefusedTask(_SESSION)
-        session = session or _unknown_session(session_id)
-        task = self._task(payload, session)
-        outbox = self._outbox(task, payload.get("callback_url", ""))
-        unique = self._resources.contract.rule_on(CREATE, _TASK) is not None
-        stored = self._account.tasks.create(
-            task,
-            outbox,
-            unique=unique,
-            needs_session=needs_session,
-            beside=lambda rows, task: record.write(rows, created_json(task)),
-            rows=record.rows,
+        session = _session(exchange, judged.payload.get("session_id", ""))
+        step = exchange.played.step if exchange.played else None
+        task = self._task(exchange, judged.payload, session, step.task if step else None)
+        outbox = _outbox(task, judged.payload.get("callback_url", ""), step)
+        # Its times are later ones if it has to wait before it is stored; the journal tells none of them.
+        data = created_json(task)
+        entry = self._entry(exchange, judged, data)
+        beside = [exchange.account.journal.row(entry)] if entry else []
+        stored = exchange.account.tasks.create(
+            task, outbox, unique=self._unique, needs_session=self._needs_session, beside=beside
         )
         if isinstance(stored, RefusedTask):
             return stored
         if self._resources.renderer.can_render:
-            gather, size = partial(self._plan, stored, payload, session), len(self._exchange.request.body)
-            self._resources.renderer.plan(self._account, stored.id, gather, size)
+            gather = partial(self._render_plan, exchange, judged.payload, stored, session)
+            self._resources.renderer.plan(exchange.account, stored.id, gather, len(exchange.request.body))
         if outbox:
-            self._deliver()
-        return record.data
+            self._deliver(exchange.account.key, step)
+        return Done(data if stored is task else created_json(stored), entry=entry)
 
-    def _task(self, payload: Any, session: Session) -> Task:
-        now_ms, pace = self._exchange.state.now_ms(), self._account.pace
-        begins_ms, ends_ms, succeeds, message = _course(now_ms, pace.begins_after_ms, pace.ends_after_ms, self._fate)
+    def _task(self, exchange: Exchange, payload: Any, session: Session, fate: "Fate | None") -> Task:
+        now_ms, pace = exchange.state.now_ms(), exchange.account.pace
+        begins_ms, ends_ms, succeeds, message = _course(now_ms, pace.begins_after_ms, pace.ends_after_ms, fate)
         return Task(
             id=self._resources.ids.next(),
             external_task_id=payload.get("external_task_id", ""),
@@ -91,55 +70,47 @@ class Create(Work):
             video_url=session.video_url,
             video_ms=session.video_ms,
             session_id=payload.get("session_id", ""),
-            origin=self._exchange.request.origin,
+            origin=exchange.request.origin,
         )
 
-    def _outbox(self, task: Task, url: str) -> Outbox | None:
-        if not url:
-            return None
-        messages = _every_change(task) if self._callbacks is None else _planned(task, self._callbacks)
-        return Outbox(task.id, url, messages, 0, messages[0].at_ms) if messages else None
-
-    def _deliver(self) -> None:
+    def _deliver(self, account: str, step: "Step | None") -> None:
         worker = self._resources.callback_worker
         worker.nudge()
-        if self._callbacks and any(callback.due == "before-reply" for callback in self._callbacks):
-            worker.send_before_reply(self._account.key)
+        if step and step.callbacks and any(callback.due == "before-reply" for callback in step.callbacks):
+            worker.send_before_reply(account)
 
-    def _plan(self, task: Task, payload: Any, session: Session) -> "RenderPlan | None":
+    def _render_plan(self, exchange: Exchange, payload: Any, task: Task, session: Session) -> "RenderPlan | None":
         item: Any = next(iter(payload.get("face_choose", ())), {})
         face = session.faces.get(item.get("face_id", ""))
-        sound = self._sound(item) if face else None
+        sound = self._sound(exchange, item) if face else None
         return None if face is None or sound is None else _plan(task, item, face, sound)
 
-    def _sound(self, item: Any) -> bytes | None:
+    def _sound(self, exchange: Exchange, item: Any) -> bytes | None:
         audio_id, sound_file = item.get("audio_id"), item.get("sound_file")
         if audio_id:
-            return speech.wav(self._world.audios[audio_id].duration_ms, audio_id)
+            return speech.wav(exchange.world.audios[audio_id].duration_ms, audio_id)
         data = base64_bytes(sound_file)
         if data is not None:
             return data
-        fetched = self._resources.downloads.sound(sound_file, self._exchange.request.origin)
+        fetched = self._resources.downloads.sound(sound_file, exchange.request.origin)
         return None if isinstance(fetched, Unknown) else fetched
 
 
-def _unknown_session(session_id: str) -> Session:
+def _session(exchange: Exchange, session_id: str) -> Session:
+    session = exchange.world.sessions.get(session_id)
+    if session is not None:
+        return session
     # A contract without a rule on it lets any session pass; nothing is known of its video.
     duration_ms, faces = shown_in(UNFETCHED, session_id)
     return Session(duration_ms, faces)
 
 
-def rows_looked_at(payload: Any) -> list[RowAt]:
-    """Return the rows of the account that a payload, right or wrong, will be judged by: those of the ids in it."""
-    items = payload["face_choose"] if isinstance(payload.get("face_choose"), list) else []
-    audios = [item.get("audio_id") for item in items[:_ITEMS] if isinstance(item, dict)]
-    session, external_id = payload.get("session_id"), payload.get("external_task_id")
-    asked = [(SESSIONS, session), (EXTERNAL_IDS, external_id), *((AUDIOS, audio) for audio in audios)]
-    return [(table, key) for table, key in asked if isinstance(key, str)]
-
-
-_ITEMS: Final = 4
-"""Items of `face_choose` that are looked at; the rows of further ones are read one by one."""
+def _outbox(task: Task, url: str, step: "Step | None") -> Outbox | None:
+    if not url:
+        return None
+    callbacks = step.callbacks if step else None
+    messages = _every_change(task) if callbacks is None else _planned(task, callbacks)
+    return Outbox(task.id, url, messages, 0, messages[0].at_ms) if messages else None
 
 
 def _course(now_ms: int, begins_ms: int, ends_ms: int, fate: "Fate | None") -> tuple[int, int | None, bool, str]:
