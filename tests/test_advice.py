@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from kling_contracts import World
+from kling_contracts.judging.report import Note
 from kling_contracts.media import silent_audio
 from support.serving import AUDIO, documented, payload, world
 
@@ -68,3 +69,8 @@ def test_a_payload_that_is_refused_gets_no_advice():
     body = branded(b"mp42")
     body["face_choose"][0]["sound_end_time"] = AUDIO_MS + 1
     assert advised(OF_AN_MP4, body, WORLD) == ([], True)
+
+
+@pytest.mark.parametrize(("pointer", "printed"), [("/face_choose/0", "note: /face_choose/0: so"), ("", "note: so")])
+def test_a_note_is_printed_with_its_place_unless_it_is_on_the_whole_request(pointer, printed):
+    assert str(Note(pointer, "so")) == printed

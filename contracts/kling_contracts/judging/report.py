@@ -47,7 +47,12 @@ class Note(NamedTuple):
     """Something that breaks no rule and is hardly meant: an unknown field."""
 
     pointer: str
+    """JSON Pointer into the payload; empty for the payload as a whole, and for the request around it."""
     message: str
+
+    def __str__(self) -> str:
+        """Return the note as reports print it."""
+        return f"note: {self.pointer}: {self.message}" if self.pointer else f"note: {self.message}"
 
 
 class Report(NamedTuple):

@@ -20,6 +20,6 @@ def _lines(entry: Entry) -> Iterator[str]:
     report = entry.report
     yield summary(entry)
     yield from (indented(describe(violation)) for violation in report.violations)
-    yield from (f"  note: {note.pointer}: {note.message}".replace("\n", "\\n") for note in report.notes)
+    yield from (f"  {note}".replace("\n", "\\n") for note in report.notes)
     if report.violations and report.facts:
         yield from (f"\n{indented(drawing)}" for drawing in report.drawings(entry.payload))

@@ -138,7 +138,7 @@ class ProxyApp:
         blocked = self._options.block and self._broken(report)
         verdict = "blocked" if blocked else "forwarded" if report.violations else "forwarded, with a note"
         lines = [f"{request.method} {request.path}: {verdict}", *(indented(describe(one)) for one in report.violations)]
-        lines += [f"  note: {note.pointer}: {note.message}" for note in report.notes]
+        lines += [f"  {note}" for note in report.notes]
         self.tell("\n".join(lines))
 
     def _received(self, request: Request, environ: Environ, start_response: Start) -> Iterable[bytes]:

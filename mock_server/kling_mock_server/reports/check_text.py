@@ -82,7 +82,7 @@ def _blocks(result: Result, width: int, shared: Sequence[tuple[str, str]]) -> It
         yield indented(text)
     yield from _unverified_blocks([pair for pair in _pairs(report) if pair not in shared])
     if report.notes:
-        yield "\n\n".join(f"  note: {note.pointer}: {note.message}" for note in report.notes)
+        yield "\n\n".join(f"  {note}" for note in report.notes)
 
 
 def _unverified_blocks(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
