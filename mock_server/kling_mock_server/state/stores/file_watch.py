@@ -26,14 +26,15 @@ class FileWatch:
 
         Raises `StoreDownError` where it was deleted, replaced by another file, or cut.
         """
+        # Before the look: another thread may accept meanwhile what was written after it.
+        seen = self._seen
         try:
             found = os.stat(self._path)
         except OSError as error:
             if isinstance(error, FileNotFoundError):
                 self.fail("deleted")
             self.fail("taken away", f" ({error.strerror})")
-        seen, same_file = self._seen, (found.st_dev, found.st_ino) == (self._seen.st_dev, self._seen.st_ino)
-        if not same_file:
+        if (found.st_dev, found.st_ino) != (seen.st_dev, seen.st_ino):
             self.fail("replaced by another")
         if found.st_size < seen.st_size:
             # SQLite makes a file larger, never smaller.
