@@ -78,7 +78,7 @@ class Evaluation:
             self._explain([one for one in found if behind <= one.seat.place < place], given, facts)
             self._visit_child(child, name, name in node.required, given, facts)
             behind = place
-        self._explain([one for one in found if one.seat.place >= behind], given, facts)
+        self._explain([one for one in found if one.seat.place >= behind] if behind else found, given, facts)
         if not self._only_violations:
             if not self._unsound and len(self.violations) == before:
                 self.notes += [advice_note(one, path) for one in node.own.due(fields, facts)]
@@ -107,8 +107,8 @@ class Evaluation:
 
     def _refused_below(self, path: str) -> frozenset[str]:
         """Return the fields that broke a keyword as JSON Pointers from the value at a path."""
-        if not self._unsound:
-            return NOTHING
+        if not self._unsound or not path:
+            return self._unsound
         within = f"{path}/"
         return frozenset([one[len(path) :] for one in self._unsound if one == path or one.startswith(within)])
 

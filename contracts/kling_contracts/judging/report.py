@@ -1,7 +1,6 @@
 """Violations: rules broken by one payload; what could not be verified; notes; and their text for people."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kling_contracts.judging.timeline import WIDTH, Bar, Timeline
@@ -9,8 +8,7 @@ from kling_contracts.rules.evidence import GRADES, Evidence
 from kling_contracts.rules.rule import Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(NamedTuple):
     """One rule broken by one payload."""
 
     rule: Rule
