@@ -341,3 +341,164 @@ def test_a_wrong_overlay_is_a_wrong_document():
     # One `except DocumentError` catches whatever is wrong with our documents.
     with pytest.raises(DocumentError):
         applied({"target": "$.nothing", "remove": True})
+
+
+# The sets that the standard publishes as examples of a compliant tool, retold with documents of our own.
+
+LENDING = {
+    "openapi": "3.1.0",
+    "info": {"title": "Tool lending", "version": "2.0.0"},
+    "servers": [
+        {"url": "https://tools.example", "description": "Public"},
+        {"url": "https://trial.tools.example", "description": "Trial"},
+    ],
+    "paths": {
+        "/tools": {
+            "get": {
+                "summary": "Everything on the shelf",
+                "tags": ["shelf"],
+                "responses": {
+                    "200": {
+                        "content": {
+                            "application/json": {
+                                "schema": {
+                                    "type": "array",
+                                    "items": {
+                                        "type": "object",
+                                        "properties": {
+                                            "label": {"type": "string", "example": "drill"},
+                                            "weight_g": {"type": "integer"},
+                                        },
+                                    },
+                                }
+                            }
+                        }
+                    },
+                    "500": {"description": "Broken"},
+                },
+            }
+        },
+        "/tools/{id}": {
+            "get": {"tags": ["shelf"], "responses": {"200": {"description": "One"}, "default": {"description": "?"}}}
+        },
+    },
+    "components": {"schemas": {"Loan": {"properties": {"days": {"type": "integer", "example": 7}}}}},
+}
+
+
+def edited(edit):
+    """The document after an edit by hand."""
+    document = deepcopy(LENDING)
+    edit(document)
+    return document
+
+
+def license_is_added(document):
+    document["info"]["license"] = {"name": "MIT", "url": "https://spdx.org/licenses/MIT"}
+
+
+def operation_is_described(document):
+    document["paths"]["/tools"]["get"] |= {"summary": "All tools", "description": "Lists what can be lent"}
+
+
+def operations_are_tagged(document):
+    shelf, tool = document["paths"].values()
+    del shelf["get"]["summary"]
+    shelf["get"]["tags"] = ["shelf", "every", "first"]
+    shelf["get"]["x-by"] = {"x-overlay": "lending"}
+    tool["get"]["tags"] = ["shelf", "every"]
+    for item in (shelf, tool):
+        item["post"] = {"x-draft": {"by": "hand"}}
+
+
+def example_is_removed(document):
+    del document["components"]["schemas"]["Loan"]["properties"]["days"]["example"]
+
+
+def responses_are_removed(document):
+    del document["paths"]["/tools"]["get"]["responses"]["500"]
+    del document["paths"]["/tools/{id}"]["get"]["responses"]["default"]
+
+
+def texts_are_removed(document):
+    media = document["paths"]["/tools"]["get"]["responses"]["200"]["content"]["application/json"]
+    del media["schema"]["items"]["properties"]["label"]
+
+
+def server_is_removed(document):
+    del document["servers"][1]
+
+
+def servers_are_replaced(document):
+    document["servers"] = [{"url": "http://tools.local", "description": "Sandbox"}]
+
+
+def root_is_marked(document):
+    document["info"]["x-edited"] = True
+
+
+@pytest.mark.parametrize(
+    ("actions", "edit"),
+    [
+        (
+            [{"target": "$.info", "update": {"license": {"name": "MIT", "url": "https://spdx.org/licenses/MIT"}}}],
+            license_is_added,
+        ),
+        (
+            [
+                {
+                    "target": "$.paths['/tools'].get",
+                    "update": {"description": "Lists what can be lent", "summary": "All tools"},
+                }
+            ],
+            operation_is_described,
+        ),
+        (
+            [
+                {"target": "$.paths['/tools'].get.summary", "remove": True},
+                {"target": "$.paths.*.get", "update": {"tags": ["every"]}},
+                {
+                    "target": "$.paths['/tools'].get",
+                    "update": {"x-by": {"x-overlay": "lending"}, "tags": ["first"]},
+                },
+                {"target": "$.paths.*", "update": {"post": {"x-draft": {"by": "hand"}}}},
+            ],
+            operations_are_tagged,
+        ),
+        (
+            [{"target": "$.components.schemas.Loan.properties['days'].example", "remove": True}],
+            example_is_removed,
+        ),
+        (
+            [
+                {"target": "$.paths..responses['500']", "remove": True},
+                {"target": "$.paths..responses['default']", "remove": True},
+            ],
+            responses_are_removed,
+        ),
+        (
+            [
+                {
+                    "target": "$.paths['/tools'].get.responses['200']..properties[?(@.type == 'string')]",
+                    "remove": True,
+                }
+            ],
+            texts_are_removed,
+        ),
+        ([{"target": "$.servers[?( @.description == 'Trial' )]", "remove": True}], server_is_removed),
+        (
+            [
+                {"target": "$.servers", "remove": True},
+                {"target": "$", "update": {"servers": [{"url": "http://tools.local", "description": "Sandbox"}]}},
+            ],
+            servers_are_replaced,
+        ),
+        ([{"target": "$", "update": {"info": {"x-edited": True}}}], root_is_marked),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+@pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
+def test_the_published_examples_of_a_compliant_tool_give_the_published_results(actions, edit, version):
+    given = {**overlay(*actions, version=version), "extends": "tools.yaml"}
+
+    assert apply(LENDING, given) == edited(edit)
