@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from kling_mock_server import create_app
+from kling_mock_server.adapters.exchange_log import TextLog
 from kling_mock_server.cli.main import cli
 from kling_mock_server.failures.scenarios import given, given_one, library, named
 from support.serving import PATH, Mock, new_app, payload, running
@@ -161,6 +162,18 @@ def test_a_call_that_asks_for_what_there_is_not_is_refused_and_not_carried_out(a
     answer = mock.post(payload(external_task_id=None), **{ASK.lower(): asked})
     assert (answer.status, said in answer.message) == (400, True), answer.message
     assert mock.control("GET", "/tasks") == []
+
+
+def test_a_call_that_asks_for_what_there_is_not_is_journalled_and_printed(capsys):
+    mock = Mock()
+    mock.responder.watch = TextLog().see
+    answer = mock.post(payload(), **{ASK.lower(): "rate-limitd"})
+    (entry,) = mock.control("GET", "/journal")["entries"]
+    told = entry["response"]
+    assert (told["status"], told["code"], told["message"]) == (400, answer.code, answer.message)
+    assert told["request_id"] == answer.json["request_id"]
+    assert [one["rule"] for one in entry["violations"]] == ["control-call"]
+    assert "did you mean rate-limited" in capsys.readouterr().out
 
 
 def test_a_page_may_send_the_header():

@@ -20,7 +20,7 @@ from kling_mock_server.core.own_answers import CONTROL_CALL, INTERNAL_ERROR, STO
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.core.text_limits import TextLimits
 from kling_mock_server.core.value_limit import ValueLimit
-from kling_mock_server.failures.playback import PlayedStep, ScenarioPlayer, UnknownStepError
+from kling_mock_server.failures.playback import PlayedStep, ScenarioPlayer
 from kling_mock_server.failures.wire import wire_details
 from kling_mock_server.protocol.answer_summary import answer_details
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id
@@ -115,8 +115,6 @@ class Responder:
     def _respond(self, request: Request) -> Response:
         try:
             return self._answer_own(request) or self._answer(request)
-        except UnknownStepError as error:
-            return refusal(self.contract.mock_rules[CONTROL_CALL], f"{SCENARIO_HEADER}: {error}")
         except StoreDownError as error:
             return self._store_down(error)
         except Exception as error:
@@ -169,7 +167,12 @@ class Responder:
         payload = crowded or self.contract.request_rules.payload(request, routed)
         is_read = not isinstance(payload, Violation)
         seen = work.seen(caller.account, payload) if is_read else caller.account.seen(())
-        exchange = self._begin(request, caller, name, seen, payload if is_read else None, began_s)
+        begun = self._begin(request, caller, name, seen, payload if is_read else None, began_s)
+        return begun if isinstance(begun, Response) else self._carry_out(begun, work, payload)
+
+    def _carry_out(self, exchange: Exchange, work: Work, payload: Any) -> Response:
+        """Answer a request whose `payload` was read, or is the violation for which it cannot be."""
+        request = exchange.request
         if exchange.played and not exchange.played.carries_out:
             return self._played(exchange, exchange.played, None, Report())
         if isinstance(payload, Violation):
@@ -179,7 +182,7 @@ class Responder:
         outcome = self._attempt(exchange, work, payload)
         if outcome.is_stale:
             # Once more: a concurrent request may have used the external id, or replaced the world, since judging.
-            outcome = self._attempt(exchange.seen_anew(work.seen(caller.account, payload)), work, payload)
+            outcome = self._attempt(exchange.seen_anew(work.seen(exchange.account, payload)), work, payload)
         if outcome.done is None:
             return self._refused(exchange, outcome.report)
         return self._accepted(exchange, outcome.report, outcome.done)
@@ -202,18 +205,34 @@ class Responder:
         seen: Seen,
         payload: Any,
         began_s: float,
-    ) -> Exchange:
-        """Begin the exchange; where the account plays a scenario, or the request names one, a step of it takes it."""
-        account = caller.account.state
+    ) -> Exchange | Response:
+        """Begin the exchange; where the account plays a scenario, or the request names one, a step of it takes it.
+
+        A request that names a scenario which there is not, or that has no such step, is refused.
+        """
         asked = request.headers.get(_ASKED_SCENARIO)
-        played: PlayedStep | None = None
+        played: PlayedStep | str | None = None
         if asked is not None:
             played = self._scenarios.step_asked_for(asked.strip(), operation)
         elif seen[0].scenario is not None:
-            played = self._scenarios.take_step(account, operation)
-        return Exchange.begin(
-            request, caller, operation=operation, seen=seen, played=played, payload=payload, began_s=began_s
+            played = self._scenarios.take_step(caller.account.state, operation)
+        unknown = played if isinstance(played, str) else ""
+        exchange = Exchange.begin(
+            request,
+            caller,
+            operation=operation,
+            seen=seen,
+            played=None if isinstance(played, str) else played,
+            payload=payload,
+            began_s=began_s,
         )
+        return self._misasked(exchange, unknown) if unknown else exchange
+
+    def _misasked(self, exchange: Exchange, because: str) -> Response:
+        rule, message = self.contract.mock_rules[CONTROL_CALL], f"{SCENARIO_HEADER}: {because}"
+        report = Report((Violation(rule, "", message),))
+        self._record(exchange, exchange.entry(rule.status, rule.code, message, report))
+        return refusal(rule, message, exchange.request_id)
 
     def _attempt(self, exchange: Exchange, work: Work, payload: Any) -> _Outcome:
         """Judge a payload and, where it is right, carry it out."""
@@ -270,7 +289,10 @@ class Responder:
         address = address_of(request.path)
         account = (address and self.accounts.in_folder(address.folder)) or self.accounts.nobody
         token = digest_of(request.headers.get("authorization", "").partition(" ")[2].strip())
-        exchange = self._begin(request, Caller(account, token), DOWNLOAD, account.seen(()), None, began_s)
+        begun = self._begin(request, Caller(account, token), DOWNLOAD, account.seen(()), None, began_s)
+        if isinstance(begun, Response):
+            return begun
+        exchange = begun
         if exchange.played and not exchange.played.carries_out:
             return self._played(exchange, exchange.played, None, Report())
         response = file_endpoint.download(request, address, account, self.resources)

@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from kling_mock_server.failures.scenarios import Scenario, Step
 
 
-class UnknownStepError(ValueError):
-    """A call asks for a scenario, or for a step of one, that there is not."""
-
-
 class PlayedStep(NamedTuple):
     """A step of a scenario that takes a call."""
 
@@ -55,17 +51,17 @@ class ScenarioPlayer:
 
         return account.transaction(work)
 
-    def step_asked_for(self, name: str, operation: str) -> PlayedStep:
-        """Return the step of a scenario that a call of an operation asks for; the account's scenario goes on after it.
+    def step_asked_for(self, name: str, operation: str) -> PlayedStep | str:
+        """Return the step of a scenario that a call of an operation asks for, or why there is none.
 
-        Raises `UnknownStepError` where there is none.
+        The account's scenario goes on after it.
         """
         from kling_mock_server.failures.scenarios import step_for
 
         try:
             return PlayedStep(name, step_for(name, operation))
         except ValueError as error:
-            raise UnknownStepError(str(error)) from None
+            return str(error)
 
     def answer(self, step: "Step", good: Response | None, request_id: str, payload: Any) -> PlayedAnswer:
         """Return what a step makes of the good answer, or of none where the call is not carried out.

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from kling_contracts import World
 from kling_contracts.facts.sources import WorldExcerpt
-from kling_contracts.facts.world import Audio, Session
+from kling_contracts.facts.world import Audio, File, Session, VideoFile
 from kling_mock_server.state.account_state import AccountState, InitialState
 from kling_mock_server.state.clock import Clock
 from kling_mock_server.state.folders import Folders
@@ -78,26 +78,31 @@ class Account:
 
         All is read at once: whatever happens to the account, what is judged by it is judged by one instant.
         """
-        names = [one for one in named if one[0] in _WORLD_TABLES]
-        state, entries = self.state.read_with([(_WORLD_TABLES[table], key) for table, key in names])
-        found: dict[str, dict[str, Any]] = {
-            "sessions": {},
-            "audios": {},
-            "files": {},
-            "external_task_ids": {},
-            "videos": {},
+        rows = [(_WORLD_TABLES[table], key) for table, key in named if table in _WORLD_TABLES]
+        state, entries = self.state.read_with(rows)
+        sessions: dict[str, Session] = {}
+        audios: dict[str, Audio] = {}
+        files: dict[str, File] = {}
+        external_ids: dict[str, str] = {}
+        videos: dict[str, VideoFile] = {}
+        found: Mapping[Table, dict[str, Any]] = {
+            SESSIONS: sessions,
+            AUDIOS: audios,
+            FILES: files,
+            EXTERNAL_IDS: external_ids,
+            VIDEOS: videos,
         }
-        for (table, key), entry in zip(names, entries, strict=True):
+        for (table, key), entry in zip(rows, entries, strict=True):
             if entry is not None:
                 found[table][key] = entry
         return state, WorldExcerpt(
             state.standing_ms,
-            found["sessions"],
-            found["audios"],
-            found["files"] if state.lists_files else None,
-            found["external_task_ids"].keys(),
+            sessions,
+            audios,
+            files if state.lists_files else None,
+            external_ids.keys(),
             state.audio_slack_ms,
-            found["videos"] if state.lists_videos else None,
+            videos if state.lists_videos else None,
             state.voices,
             state.flagged_words,
         )

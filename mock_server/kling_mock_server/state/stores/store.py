@@ -167,7 +167,8 @@ class MemoryStore:
         if shelf is None:
             return [None] * len(rows)
         with shelf.lock:
-            return [shelf.get(table, key) for table, key in rows]
+            tables = shelf.tables
+            return [tables[table.name].get(key) if table.name in tables else None for table, key in rows]
 
     def view(self, account: str, table: Table) -> Mapping[str, Any]:
         """Return the table; an account is not made by looking."""
