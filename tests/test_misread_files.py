@@ -6,6 +6,7 @@ from functools import cache
 import pytest
 
 from kling_contracts.audits import Kind
+from kling_contracts.facts.made_worlds import NOW_MS
 from kling_contracts.media import audio, iso_media
 from kling_mock_server.testing.fuzzing import Options, fuzz_server
 from support.catalogues import rows
@@ -60,6 +61,12 @@ MISREAD = {
     "an m4a in stereo refused": m4a(refused(lambda data, brand: b"\x05\x02\x15\x90" in data)),
     "an index at the end alone": m4a(refused(lambda data, brand: data.find(b"moov") < data.find(b"mdat"))),
 }
+
+
+@pytest.mark.parametrize("table", ["audios", "sessions"])
+def test_what_was_made_half_a_second_ahead_is_accepted(table):
+    made = [(row.breaks, one.created_ms) for row in rows("create") for one in getattr(row.world, table).values()]
+    assert (frozenset(), NOW_MS + 500) in made
 
 
 @pytest.mark.parametrize("take", MISREAD.values(), ids=MISREAD)

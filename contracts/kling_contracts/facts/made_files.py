@@ -23,6 +23,9 @@ OTHER_FORMATS: Final[Mapping[str, bytes]] = {
     "wma": b"0&\xb2u\x8ef\xcf\x11",
     "aiff": b"FORM\0\0\0\x38AIFF",
     "aac": b"\xff\xf1\x50\x80\x01\xff\xfc",
+    "mov": b"\0\0\0\x10ftypqt  \0\0\0\0",
+    "3gp": b"\0\0\0\x10ftyp3gp4\0\0\0\0",
+    "mp4": b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0,moov\0\0\0$trak\0\0\0\x1cmdia\0\0\0\x14hdlr\0\0\0\0\0\0\0\0vide",
     "unknown": b"These bytes are no audio.",
 }
 """How files of formats begin that are recognised and not measured."""

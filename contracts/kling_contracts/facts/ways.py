@@ -96,7 +96,7 @@ class Recipe(NamedTuple):
         """Yield the entries that a table may hold: every flag, every text that matters, which side is smaller."""
         needs = self.needs
         numbers: dict[str, Any] = {key: self.amount(key) for key in needs.numbers}
-        bounds = tuple(Bound(number.name, 0, MAX_OF.get(key)) for key, number in numbers.items())
+        bounds = tuple(Bound(number.name, MIN_OF.get(key, 0), MAX_OF.get(key)) for key, number in numbers.items())
         flags: list[Any] = [[(flag, value) for value in (False, True)] for flag in needs.flags]
         texts: list[Any] = [[(key, text) for text in options] for key, options in needs.texts.items()]
         sides: list[Any] = [[(pair, chosen) for chosen in pair] for pair in needs.smaller]
@@ -140,5 +140,7 @@ def _said(key: Any, value: Any) -> str:
     return f"{key} {value}" if isinstance(value, str) else key if value else f"not {key}"
 
 
+MIN_OF: Final[Mapping[str, int]] = {"created_ms": -500}
+"""By attribute, the least that a made entry has, where that is not 0: an age in ms, as clocks differ a little."""
 MAX_OF: Final[Mapping[str, int]] = {"created_ms": 10**12, **dict.fromkeys(NESTED_TABLES, 20)}
 """By attribute, the most that a made entry has: an age in ms that keeps its time above 0, a number of entries."""

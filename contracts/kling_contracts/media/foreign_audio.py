@@ -11,9 +11,9 @@ from typing import Final
 from kling_contracts.media import silent_audio, still_video
 
 _OPUS_RATE: Final = 48_000
-_OPUS_PACKET: Final = b"\xf8\xff\xfe"
-"""20 ms of silence, mono (RFC 6716)."""
-_OPUS_PACKET_MS: Final = 20
+_OPUS_PACKET: Final = b"\xfb\x06" + b"\xff\xfe" * 6
+"""Six frames of 20 ms of silence, mono (RFC 6716)."""
+_OPUS_PACKET_MS: Final = 120
 _OPUS_LATE: Final = 312
 """Samples that a decoder drops at the start."""
 _OPUS_HEAD: Final = b"OpusHead" + struct.pack("<BBHIhB", 1, 1, _OPUS_LATE, _OPUS_RATE, 0, 0)

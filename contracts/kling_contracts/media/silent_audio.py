@@ -153,8 +153,8 @@ def make(audio_format: str, duration_ms: int, size_bytes: int | None = None) -> 
     return smallest if size_bytes is None else padded(audio_format, smallest, size_bytes)
 
 
-def padded(audio_format: str, audio: bytes, size_bytes: int) -> bytes:
-    """Return a wav, mp3 or m4a file, padded to exactly so many bytes, as `make` does.
+def padded(audio_format: str, audio: bytes, size_bytes: int, filler: bytes = b"\0") -> bytes:
+    """Return a wav, mp3 or m4a file, padded to exactly so many bytes with one that is repeated, as `make` does.
 
     Raises:
         ValueError: the size does not hold the file, or is 256 MiB or more.
@@ -168,7 +168,7 @@ def padded(audio_format: str, audio: bytes, size_bytes: int) -> bytes:
             f"the {audio_format} takes {len(audio)} bytes, or {len(audio) + overhead} "
             f"and more with padding, below {_MAX_BYTES}; not {size_bytes}"
         )
-    return pad(audio, spare)
+    return pad(audio, filler * spare)
 
 
 def id3_tag(body: bytes) -> bytes:
@@ -201,21 +201,21 @@ def _mp3_info(frames: int, padding: int, channels: int) -> bytes:
     return (header + info + encoder + trims).ljust(_MP3_INFO_BYTES, b"\0")
 
 
-def _pad_wav(silent: bytes, spare: int) -> bytes:
+def _pad_wav(silent: bytes, spare: bytes) -> bytes:
     # The last chunk may be odd: nothing follows that would have to start at an even place.
-    return chunk(b"RIFF", silent[8:] + chunk(b"JUNK", bytes(spare)))
+    return chunk(b"RIFF", silent[8:] + chunk(b"JUNK", spare))
 
 
-def _pad_mp3(silent: bytes, spare: int) -> bytes:
-    return id3_tag(bytes(spare)) + silent
+def _pad_mp3(silent: bytes, spare: bytes) -> bytes:
+    return id3_tag(spare) + silent
 
 
-def _pad_m4a(silent: bytes, spare: int) -> bytes:
-    return silent + box(b"free", bytes(spare))
+def _pad_m4a(silent: bytes, spare: bytes) -> bytes:
+    return silent + box(b"free", spare)
 
 
 # How to make a format, how to pad it, and the bytes that padding takes before the first byte of its own.
-_FORMATS: dict[str, tuple[Callable[[int], bytes], Callable[[bytes, int], bytes], int]] = {
+_FORMATS: dict[str, tuple[Callable[[int], bytes], Callable[[bytes, bytes], bytes], int]] = {
     "wav": (wav, _pad_wav, 8),
     "mp3": (mp3, _pad_mp3, 10),
     "m4a": (m4a, _pad_m4a, 8),
