@@ -131,7 +131,7 @@ schemathesis: $(VENV)/product
 	$(PYTHON) -m venv $(SCHEMATHESIS)
 	$(SCHEMATHESIS)/bin/python -m pip install --quiet --upgrade pip
 	$(SCHEMATHESIS)/bin/python $(INSTALL) --editable . --group schemathesis
-	$(SCHEMATHESIS)/bin/python -m pytest tests/schemathesis_runs
+	$(SCHEMATHESIS)/bin/python -m pytest -n auto --dist worksteal tests/schemathesis_runs
 
 format: $(VENV)/test
 	$(BIN)/ruff format $(SOURCES)
