@@ -101,6 +101,8 @@ LONG = (
     'klingkit drill "python careless_client.py"',
     "klingkit fuzz http://127.0.0.1:8080",
     "klingkit docs --examples .",
+    # docs/fuzzing.md follows it without a report, and test_fuzzing.py reads the reports.
+    "klingkit fuzz test_validator:build --report fuzz.xml",
 )
 
 
