@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kling_contracts import Contract, RuleError
 from kling_contracts.rules.cel_compiler import compile_rule
+from kling_contracts.rules.cel_parser import MAX_NESTING
 from kling_contracts.unknown import Absent, Unknown, UnknownFactError
 
 INT, TEXT, BOOL = {"type": "integer"}, {"type": "string"}, {"type": "boolean"}
@@ -168,6 +169,21 @@ def test_the_official_engine_agrees(source):
 )
 def test_a_comparison_is_judged_exactly_at_its_boundary(source, holds):
     assert verdict(source) is holds
+
+
+@pytest.mark.parametrize("negations", [1, 2, 3, 400, 401])
+def test_however_many_negations_are_as_one_or_none(negations):
+    assert compiled("!" * negations + "self.yes").holds(VALUE, None) is (negations % 2 == 0)
+
+
+@pytest.mark.parametrize("inner", ["self.yes", "!(self.yes)", "self.a == 5 || self.no"])
+def test_parentheses_nest_as_deep_as_python_reads_them_in_every_form(inner):
+    def nested(levels):
+        return "(!" * levels + f"({inner})" + " == self.yes)" * levels
+
+    assert compiled(nested(MAX_NESTING - 2)).code() is not None
+    with pytest.raises(RuleError, match="nested too deeply"):
+        compiled(nested(MAX_NESTING))
 
 
 def test_integers_are_not_bounded_to_64_bits_when_judging():

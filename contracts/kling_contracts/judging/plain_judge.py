@@ -79,7 +79,7 @@ class _JudgeWriter:
             yield from self._facts.item(array)
             yield f"{facts} = {self._facts.record}"
             yield f"kept[{array!r}].append({facts})"
-        path = f"f'/{array}/{{index}}'"
+        path = f"{f'/{array}/'!r} + str(index)"
         yield from self._rules(own.seats, "item", path, facts, into)
         yield from self._due(own, "item", path, facts, into)
 

@@ -13,7 +13,9 @@ SCALARS: Final = {"integer": "int", "string": "string", "boolean": "bool"}
 MAX_INT: Final = 2**63 - 1
 """CEL integers have 64 bits."""
 MAX_RULE_LENGTH: Final = 4000
-"""Characters of a rule: Python's own compiler has no more patience for nesting than that allows."""
+"""Characters of a rule."""
+MAX_NESTING: Final = 40
+"""Levels of parentheses: Python, in which rules are written out, reads no more than 200."""
 
 
 def parse(source: str, roots: Roots, wanted: str = "bool") -> "Term":
@@ -24,10 +26,7 @@ def parse(source: str, roots: Roots, wanted: str = "bool") -> "Term":
     """
     if len(source) > MAX_RULE_LENGTH:
         raise RuleError(f"longer than {MAX_RULE_LENGTH} characters: {source[:40]}…")
-    try:
-        return Parser(source, roots).parse(wanted)
-    except RecursionError:
-        raise RuleError(f"nested too deeply in: {source}") from None
+    return Parser(source, roots).parse(wanted)
 
 
 class Term(NamedTuple):
@@ -68,6 +67,7 @@ class Parser:
         self._roots = roots
         self._tokens = list(_tokens(source))
         self._next = 0
+        self._nesting = 0
 
     def parse(self, wanted: str = "bool") -> Term:
         """Return the whole expression, which must be of the type that is wanted."""
@@ -123,10 +123,14 @@ class Parser:
         return term
 
     def _not(self) -> Term:
-        if not self._take("!"):
-            return self._primary()
-        term = self._not()
-        self._expect_type(term, "bool", "!")
+        negations = 0
+        while self._take("!"):
+            negations += 1
+        term = self._primary()
+        if negations:
+            self._expect_type(term, "bool", "!")
+        if negations % 2 == 0:
+            return term
         negated = _join("!", "bool", [term])
         return negated._replace(if_true=term.if_false, if_false=term.if_true)
 
@@ -144,10 +148,17 @@ class Parser:
         if kind == "name":
             return self._read(text)
         if (kind, text) == ("sign", "("):
-            term = self._or()
-            self._expect(")")
-            return term
+            return self._parenthesised()
         raise self._error(f"unexpected {text!r}" if text else "unexpected end")
+
+    def _parenthesised(self) -> Term:
+        self._nesting += 1
+        if self._nesting > MAX_NESTING:
+            raise self._error("nested too deeply")
+        term = self._or()
+        self._expect(")")
+        self._nesting -= 1
+        return term
 
     def _has(self) -> Term:
         self._expect("(")
