@@ -39,7 +39,7 @@ class Size(NamedTuple):
     callbacks: int = 10_000
     accounts: int = 100
     over_s: float = 120.0
-    lead_s: float = 20.0
+    lead_s: float = 60.0
     hanging: int = 3
 
 
