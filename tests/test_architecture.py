@@ -232,6 +232,7 @@ def test_only_schemas_rules_facts_and_cases_are_compiled_to_code():
 
     assert {name for name in MODULES if evaluates(name)} == {
         "kling_contracts/cases/drawing.py",
+        "kling_contracts/cases/records.py",
         "kling_contracts/cases/worlds.py",
         "kling_contracts/facts/compiling.py",
         "kling_contracts/facts/naming.py",

@@ -6,9 +6,9 @@ import z3
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kling_contracts.cases.choosers import SeededChooser
 from kling_contracts.cases.drawing import compiled
 from kling_contracts.cases.factory import factory_of
-from kling_contracts.cases.generator import SeededChooser
 from kling_contracts.cases.goals import VALID, Goal
 from kling_contracts.cases.linear import Inequality, InfeasibleError, Solver
 from kling_contracts.cases.plans import BEYOND

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.drawing import CLASSES
+from kling_contracts.cases.choosers import CLASSES
 from kling_contracts.cases.factory import CaseFactory, Drawn
 from kling_contracts.cases.generator import factories
 from kling_contracts.cases.goals import VALID, Goal

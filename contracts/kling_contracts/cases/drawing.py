@@ -1,56 +1,41 @@
 """Drawing: the steps of a solved part as one compiled function, which puts each number into a dictionary."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from kling_contracts.cases.choosers import Chooser
 from kling_contracts.cases.linear import DrawStep, Form
 
 Values = dict[str, int]
-Draw = Callable[[Values, "Chooser"], None]
+Draw = Callable[[Values, Chooser], None]
 
 WIDTH: Final = 2**16
 """How far from its bound a number is drawn that has only one."""
-CLASSES: Final = ((0, 0), (1, 1), (2, 98), (99, 9_998), (9_999, 10**6))
-"""Steps past the limit: at once behind it, one further, about 1 %, more, and so far that a swapped pair shows."""
-
-
-class Chooser(Protocol):
-    """Draws numbers: from a seed, or through Hypothesis."""
-
-    def below(self, options: int) -> int:
-        """Return a number from 0 up to, but not including, `options`; 0 is the simplest."""
-
-    def between(self, low: int, high: int) -> int:
-        """Return a number from `low` to `high`; the one nearest to 0 is the simplest."""
-
-    def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
-        """Return a number between each pair of bounds, all at once; often one of the two."""
-
-    def beyond(self, most: int | None) -> int:
-        """Return how many steps to go past the first distance behind a limit; None: as many as wanted."""
 
 
 @lru_cache(maxsize=4096)
 def compiled(steps: Sequence[DrawStep], first: str) -> Draw:
     """Return the function that draws one part; the variable `first` is a distance past a limit."""
-    lines = ["def draw(v, chooser):"]
+    lines = ["def draw(v, chooser):", "  between = chooser.between"]
+    drawn: dict[str, str] = {}
     for step in steps:
-        low, high = _low(step), _high(step)
-        name = repr(step.name)
+        low, high = _bound("low", "max", _lows(step, drawn)), _bound("high", "min", _highs(step, drawn))
+        lines += [*low, *high]
         if step.name == first:
             # It is drawn first, so its bounds are numbers: what else holds may ask for more than the least distance.
-            lines.append(f"  low = {low or 0}")
-            lines.append(f"  v[{name}] = low + chooser.beyond({f'{high} - low' if high else 'None'})")
+            least = "low" if low else "0"
+            number = f"{least} + chooser.beyond({f'high - {least}' if high else 'None'})"
         elif low and high:
-            lines += [f"  low = {low}", f"  high = {high}"]
-            lines.append(f"  v[{name}] = chooser.between(low, high) if low < high else low")
+            number = "between(low, high) if low < high else low"
         elif low:
-            lines += [f"  low = {low}", f"  v[{name}] = chooser.between(low, (low if low > 0 else 0) + {WIDTH})"]
+            number = f"between(low, (low if low > 0 else 0) + {WIDTH})"
         elif high:
-            lines += [f"  high = {high}", f"  v[{name}] = chooser.between((high if high < 0 else 0) - {WIDTH}, high)"]
+            number = f"between((high if high < 0 else 0) - {WIDTH}, high)"
         else:
-            lines.append(f"  v[{name}] = chooser.between({-WIDTH}, {WIDTH})")
+            number = f"between({-WIDTH}, {WIDTH})"
+        drawn[step.name] = f"x{len(drawn)}"
+        lines.append(f"  {drawn[step.name]} = v[{step.name!r}] = {number}")
     scope: dict[str, Any] = {}
     exec("\n".join(lines), {"__builtins__": {"max": max, "min": min}}, scope)
     draw: Draw = scope["draw"]
@@ -83,21 +68,31 @@ def options(low: int, high: int) -> int:
     return span + span // 2 + 3 if span else 1
 
 
-def source_of(form: Form) -> str:
-    """Return an expression over the drawn values as Python."""
-    text = " + ".join(f"v[{name!r}]" if factor == 1 else f"{factor} * v[{name!r}]" for name, factor in form.terms)
-    return f"{text} + {form.constant}" if text and form.constant else text or str(form.constant)
+def _bound(name: str, function: str, bounds: Sequence[str]) -> list[str]:
+    """Return the lines that find the narrowest of several bounds; the first two are compared without a call."""
+    if len(bounds) == 2:
+        one, other = bounds
+        better = ">" if function == "max" else "<"
+        return [f"  {name} = {one}", f"  other = {other}", f"  if other {better} {name}: {name} = other"]
+    return [f"  {name} = {f'{function}({chr(44).join(bounds)})' if len(bounds) > 1 else bounds[0]}"] if bounds else []
 
 
-def _low(step: DrawStep) -> str:
-    bounds = [f"-({_divided(form, factor)})" for factor, form in step.lows]
-    return f"max({', '.join(bounds)})" if len(bounds) > 1 else "".join(bounds)
+def _lows(step: DrawStep, drawn: Mapping[str, str]) -> list[str]:
+    return [
+        _sum(form.times(-1), drawn) if factor == 1 else f"-(({_sum(form, drawn)}) // {factor})"
+        for factor, form in step.lows
+    ]
 
 
-def _high(step: DrawStep) -> str:
-    bounds = [_divided(form, factor) for factor, form in step.highs]
-    return f"min({', '.join(bounds)})" if len(bounds) > 1 else "".join(bounds)
+def _highs(step: DrawStep, drawn: Mapping[str, str]) -> list[str]:
+    return [_sum(form, drawn) if factor == 1 else f"({_sum(form, drawn)}) // {factor}" for factor, form in step.highs]
 
 
-def _divided(form: Form, factor: int) -> str:
-    return source_of(form) if factor == 1 else f"(({source_of(form)}) // {factor})"
+def _sum(form: Form, drawn: Mapping[str, str]) -> str:
+    """Return an expression over the drawn numbers as Python."""
+    parts = [f"{'-' if value < 0 else '+'} {_times(abs(value))}{drawn[name]}" for name, value in form.terms]
+    return " ".join([str(form.constant), *parts])
+
+
+def _times(factor: int) -> str:
+    return "" if factor == 1 else f"{factor} * "

@@ -1,13 +1,13 @@
 """The factory of one operation's cases: goals and plans on one side, a source of choices on the other."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, cached_property, partial
 from itertools import islice, product
 from typing import Final, NamedTuple
 
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.drawing import Chooser, Values
+from kling_contracts.cases.choosers import Chooser
+from kling_contracts.cases.drawing import Values
 from kling_contracts.cases.fields import Choice
 from kling_contracts.cases.goals import VALID, Goal, goals_of
 from kling_contracts.cases.items import OtherItems, alike
@@ -27,6 +27,7 @@ from kling_contracts.cases.mixes import (
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.plans import BEYOND, Plan, Planner
 from kling_contracts.cases.realising import Realiser
+from kling_contracts.cases.records import quick
 from kling_contracts.cases.requests import SERVER_RULES, RequestGoal, request_goals
 from kling_contracts.cases.shapes import Shape, Shapes
 from kling_contracts.cases.variants import VARIANTS
@@ -37,8 +38,11 @@ from kling_contracts.judging.operation import Operation
 from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_contracts.rules.rule import Rule
 
+_new_case: Final = quick(Case)
 MAX_MIXES: Final = 64
 """Combinations of groups that one goal is planned for."""
+_FAULT_MIXES: Final = 2
+"""Combinations that a value of a wrong type is planned for."""
 _VALID_OUTFITS: Final = 24
 _BROKEN_OUTFITS: Final = 2
 """Ways of an unconstrained field that are kept for each combination of a goal."""
@@ -74,6 +78,7 @@ class CaseFactory:
             for one in VARIANTS
             if not (is_closed and one.adds_fields) and not (one.is_float and not operation.media_types)
         ]
+        self._places: dict[tuple[tuple[str, ...], int], tuple[Goal | RequestGoal, ...]] = {}
         self._mixes: dict[int, Mixes] = {id(VALID): self._valid_mixes()}
         self._reached: dict[int, bool] = {}
 
@@ -117,6 +122,18 @@ class CaseFactory:
         if not self.reachable(rule):
             raise ValueError(f"no case can break {rule!r}")
         return (rule,)
+
+    def places(self, rules: tuple[str, ...], sound: int = 0) -> tuple[Goal | RequestGoal, ...]:
+        """Return goals to choose from evenly: as many for each of the rules, and `sound` times as many valid ones."""
+        found = self._places.get((rules, sound))
+        if found is None:
+            found = self._places[rules, sound] = self._spread(rules, sound)
+        return found
+
+    def _spread(self, rules: tuple[str, ...], sound: int) -> tuple[Goal | RequestGoal, ...]:
+        every = [self.reachable(rule) for rule in rules]
+        most = max(map(len, every), default=1)
+        return (*[VALID] * (sound * most), *(goals[place % len(goals)] for goals in every for place in range(most)))
 
     # Mixes.
 
@@ -170,7 +187,18 @@ class CaseFactory:
     def _solved(self, goal: Goal) -> Iterator[Mix]:
         options = [self._options(goal, place) for place in range(len(self.shapes.components))]
         fixed = {node: choices for node, choices in goal.fixed.items() if node not in self.shapes.of_node}
-        for shapes in islice(product(*map(_grouped, options)), MAX_MIXES):
+        mixes, most = list(islice(product(*map(_grouped, options)), MAX_MIXES)), MAX_MIXES
+        if not goal.target and not goal.limit:
+            # A value of a wrong type is one whatever stands beside it: the simplest, and another for each value.
+            numbers = sum(choice.number for choices in goal.fixed.values() for choice in choices)
+            start = 1 + numbers % max(1, len(mixes) - 1)
+            mixes, most = [*mixes[:1], *mixes[start:], *mixes[1:start]], _FAULT_MIXES
+        return islice(self._each_solved(goal, fixed, mixes), most)
+
+    def _each_solved(
+        self, goal: Goal, fixed: Mapping[str, Sequence[Choice]], mixes: Sequence[Sequence[Sequence[Shape]]]
+    ) -> Iterator[Mix]:
+        for shapes in mixes:
             assignment = self._assignment(fixed, [group[0] for group in shapes])
             items, plans = self._with_items(assignment, partial(self._planner.broken, goal))
             if plans:
@@ -243,17 +271,19 @@ class CaseFactory:
 
     def draw(self, goal: Goal, chooser: Chooser) -> Drawn:
         """Draw a case that reaches a goal."""
-        weighted = self.mixes(goal).weighted
-        mix = weighted[chooser.below(len(weighted))] if len(weighted) > 1 else weighted[0]
-        planned, dressed = divmod(chooser.below(len(mix.plans) * len(mix.outfits)), len(mix.outfits))
-        return self.drawn(goal, mix, mix.plans[planned], mix.outfits[dressed], chooser)
+        _, weighted, most = self.mixes(goal)
+        # One draw for both: each costs Hypothesis as much as a number of the case.
+        picked, rest = divmod(chooser.below(len(weighted) * most), most)
+        mix = weighted[picked]
+        planned, dressed = divmod(rest % (len(mix.plans) * len(mix.outfits)), len(mix.outfits))
+        ready = mix.plans[planned]
+        is_numeric = goal is VALID or goal.target or goal.limit
+        values = ready.values(chooser) if is_numeric else ready.prepared(chooser)
+        return Drawn(goal, mix, ready.plan, mix.outfits[dressed], values)
 
     def drawn(self, goal: Goal, mix: Mix, ready: ReadyPlan, outfit: Outfit, chooser: Chooser) -> Drawn:
         """Draw the numbers of a plan."""
-        values: Values = dict(zip(ready.loose, chooser.several(ready.bounds), strict=True))
-        for draw in ready.draws:
-            draw(values, chooser)
-        return Drawn(goal, mix, ready.plan, outfit, values)
+        return Drawn(goal, mix, ready.plan, outfit, ready.values(chooser))
 
     def case(self, drawn: Drawn) -> Case:
         """Return the case that was drawn."""
@@ -265,7 +295,8 @@ class CaseFactory:
         distance = f" by {plan.first + plan.step * values[BEYOND]}" if plan.first else ""
         flavour = flavours(outfit.assignment, values["n"]) if mix.is_bulky else ""
         why = f"{goal.says}{distance}{outfit.shown}{flavour}."
-        return Case(request, world, plan.breaks, why, outfit.quote, self.operation.name)
+        made: Case = _new_case(request, world, plan.breaks, why, outfit.quote, self.operation.name)
+        return made
 
     def _realise(self, goal: Goal, outfit: Outfit, is_padded: bool) -> None:
         assignment, usual = outfit.assignment, self.mixes(VALID).every[0].outfits[0].assignment
@@ -282,10 +313,9 @@ class CaseFactory:
 
     def asked(self, goal: RequestGoal, sound: Case) -> Case:
         """Return a valid case whose request is changed so that it breaks a rule."""
-        request = goal.change(sound.request)
-        return replace(
-            sound, request=request, breaks=frozenset([goal.rule]), why=goal.says, quote=self._quote(goal.rule, {})
-        )
+        request, quote = goal.change(sound.request), self._quote(goal.rule, {})
+        made: Case = _new_case(request, sound.world, frozenset([goal.rule]), goal.says, quote, sound.operation)
+        return made
 
     def _quote(self, rule: str, assignment: Assignment) -> str:
         return self._quotes(rule, assignment) if rule else ""

@@ -1,12 +1,11 @@
 """Seeded generation without Hypothesis, for corpora and load."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain, islice
-from random import Random
 from typing import Final
 
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.drawing import CLASSES
+from kling_contracts.cases.choosers import SeededChooser
 from kling_contracts.cases.factory import CaseFactory, factory_of
 from kling_contracts.cases.goals import VALID
 from kling_contracts.cases.requests import RequestGoal
@@ -57,50 +56,16 @@ def factories(contract: Contract | None, operation: str) -> list[CaseFactory]:
     return [factory_of(first.contract, one.name) for one in first.contract.operations]
 
 
-class SeededChooser:
-    """Draws from a seed; what lies at an end is drawn often."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = Random(seed).random
-
-    def below(self, options: int) -> int:
-        """Return a number from 0 up to, but not including, `options`."""
-        return int(self._random() * options)
-
-    def between(self, low: int, high: int) -> int:
-        """Return a number from `low` to `high`, one time in four one of the two."""
-        drawn = self._random() * 4
-        if drawn < 3:
-            return low + int(drawn * (high - low + 1) / 3)
-        return low if drawn < 3.5 else high
-
-    def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
-        """Return a number between each pair of bounds."""
-        between = self.between
-        return [between(low, high) for low, high in bounds]
-
-    def beyond(self, most: int | None) -> int:
-        """Return how far to go past the first distance: not at all half of the time."""
-        if self._random() < 0.5 or most == 0:
-            return 0
-        low, high = CLASSES[1 + self.below(len(CLASSES) - 1)]
-        if most is not None:
-            low, high = min(low, most), min(high, most)
-        return low + self.below(high - low + 1)
-
-
 class _Broken:
     """Broken cases of one factory."""
 
     def __init__(self, factory: CaseFactory, rules: tuple[str, ...], chooser: SeededChooser) -> None:
         self._factory = factory
-        self._goals = [factory.reachable(rule) for rule in rules]
+        self._goals = factory.places(rules)
         self._chooser = chooser
 
     def draw(self, sound: Case) -> Case:
-        below = self._chooser.below
-        goals = self._goals[below(len(self._goals))]
-        goal = goals[below(len(goals))]
+        goal = self._goals[self._chooser.below(len(self._goals))]
         if isinstance(goal, RequestGoal):
             return self._factory.asked(goal, sound)
         return self._factory.case(self._factory.draw(goal, self._chooser))

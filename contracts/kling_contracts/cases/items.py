@@ -75,13 +75,13 @@ class Item(NamedTuple):
 
 def place_of(node: str) -> tuple[str, int]:
     """Return the node of the first item that corresponds to a node, and the place of its item: 0 for the first."""
-    found = _PLACE.search(node)
-    return (_PLACE.sub("[]", node), int(found[1])) if found else (node, 0)
+    item = item_of(node)
+    return (_PLACE.sub("[]", node), item.place) if item else (node, 0)
 
 
 def item_of(node: str) -> Item | None:
     """Return the item that a node belongs to; None for a node of the first item or of no item."""
-    found = _PLACE.search(node)
+    found = _PLACE.search(node) if "[" in node else None
     return Item(node[: found.start()], int(found[1])) if found else None
 
 
@@ -89,7 +89,8 @@ def each_item(model: Model, assignment: Assignment) -> Iterator[tuple[int, Assig
     """Yield the rules by their indexes, each with the assignment that it is judged for: once for every item."""
     for index in range(len(model.rules)):
         yield index, assignment
-    for item in [item for node in assignment if (item := item_of(node)) and item.node == node]:
+    nodes = [node for node in assignment if node.endswith("]") and not node.endswith("[]")]
+    for item in filter(None, map(item_of, nodes)):
         view = seen_by(assignment, item)
         for index, parsed in enumerate(model.rules):
             if parsed.rule.node.startswith(f"{item.array}[]"):

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
-from kling_contracts.cases.drawing import Draw, compiled, loose
+from kling_contracts.cases.choosers import Chooser, SeededChooser, Simplest
+from kling_contracts.cases.drawing import Draw, Values, compiled, loose
 from kling_contracts.cases.fields import Choice
 from kling_contracts.cases.model import Assignment
 from kling_contracts.cases.plans import BEYOND, Plan
@@ -13,6 +14,8 @@ from kling_contracts.cases.texts import NUMBERS, flavours_of
 from kling_contracts.cases.variants import Variant
 from kling_contracts.facts.ways import OwnText
 
+_SETS: Final = 8
+"""Sets of numbers that are drawn once for a plan whose goal hangs on no number."""
 _RARE: Final = 8
 """How much rarer a file inside a payload is than any other choice."""
 
@@ -39,6 +42,23 @@ class ReadyPlan(NamedTuple):
     """The numbers that have nothing to do with others, drawn at once."""
     bounds: tuple[tuple[int, int], ...]
     """Theirs, and those of a number that tells cases apart."""
+    sets: list[Values]
+    """Numbers that were drawn before, the simplest first; empty until some are needed."""
+
+    def values(self, chooser: Chooser) -> Values:
+        """Draw all numbers."""
+        values: Values = dict(zip(self.loose, chooser.several(self.bounds), strict=True))
+        for draw in self.draws:
+            draw(values, chooser)
+        return values
+
+    def prepared(self, chooser: Chooser) -> Values:
+        """Draw one of a few sets of numbers, and the number that tells cases apart."""
+        if not self.sets:
+            seeded = SeededChooser(0)
+            self.sets[:] = [self.values(Simplest()), *(self.values(seeded) for _ in range(_SETS - 1))]
+        number, place = divmod(chooser.below(NUMBERS * _SETS), _SETS)
+        return {**self.sets[place], "n": number}
 
 
 class Mix(NamedTuple):
@@ -57,6 +77,8 @@ class Mixes(NamedTuple):
 
     every: tuple[Mix, ...]
     weighted: tuple[Mix, ...]
+    most: int
+    """The most plans and outfits, multiplied, that one of them has."""
 
 
 def is_padded(plan: Plan, assignment: Assignment) -> bool:
@@ -88,14 +110,15 @@ def ready(plan: Plan) -> ReadyPlan:
     draws = tuple(compiled(part, BEYOND) for part in plan.parts if part[0].name not in free)
     # The narrowest first: drawn at once, the first ones vary most.
     bounds = {"n": (0, NUMBERS - 1), **dict(sorted(free.items(), key=lambda one: one[1][1] - one[1][0]))}
-    return ReadyPlan(plan, draws, tuple(bounds), tuple(bounds.values()))
+    return ReadyPlan(plan, draws, tuple(bounds), tuple(bounds.values()), [])
 
 
 def mixed(every: Sequence[Mix]) -> Mixes:
     """Make those with a file in the payload rare."""
     small = [mix for mix in every if not mix.is_bulky]
     bulky = [mix for mix in every if mix.is_bulky]
-    return Mixes(tuple(every), (*small * (_RARE if bulky else 1), *bulky))
+    most = max((len(mix.plans) * len(mix.outfits) for mix in every), default=0)
+    return Mixes(tuple(every), (*small * (_RARE if bulky else 1), *bulky), most)
 
 
 def indexes(sizes: Sequence[int], most: int) -> Iterator[tuple[int, ...]]:

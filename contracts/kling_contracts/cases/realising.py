@@ -10,6 +10,7 @@ from kling_contracts.cases.fields import LEFT_OUT, Items, OpenNumber
 from kling_contracts.cases.items import place_of
 from kling_contracts.cases.linear import Form
 from kling_contracts.cases.model import Assignment, Model
+from kling_contracts.cases.records import quick
 from kling_contracts.cases.requests import HEADERS, parameter_request
 from kling_contracts.cases.texts import OwnTexts, Write, key_of
 from kling_contracts.cases.variants import Variant
@@ -82,7 +83,8 @@ class Realiser:
         method, path = operation.method, operation.paths[0]
         template = _PLACE.sub(_put_float if is_float else _put, json.dumps(payload).replace("%", "%%"))
         if operation.media_types:
-            return lambda filled: Request(method, path, HEADERS, (template % filled).encode())
+            request = quick(Request)
+            return lambda filled: request(method, path, HEADERS, (template % filled).encode(), "", "")
         return lambda filled: parameter_request(operation, json.loads(template % filled))
 
 

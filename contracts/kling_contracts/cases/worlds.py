@@ -1,13 +1,15 @@
 """Worlds: what each table holds for a choice of everything finite, printed as Python once for each choice."""
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.answers import tables_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice
-from kling_contracts.cases.items import place_of
+from kling_contracts.cases.items import Item
 from kling_contracts.cases.model import Assignment, Model
+from kling_contracts.cases.records import quick
 from kling_contracts.cases.texts import key_of
 from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.flagged import Flagged
@@ -45,12 +47,15 @@ class WorldMaker:
         made = {name: f"{name}(v)" for name, _ in tables}
         made |= {name: f"v[{key!r}]" for name, key in self._numbers} | {"flagged_words": repr(self._words)}
         made |= {name: f"many({name!r}, v['n'])" for name in self._pages}
-        body = ", ".join(f"{name}={code}" for name, code in made.items())
-        source = f"lambda v: World({NOW_MS}, {body})"
+        made = {"now_ms": str(NOW_MS)} | made
+        # The tasks of a world add to its other tables as it is made.
+        record = "World" if "tasks" in made else "quick_world"
+        members = {name: made.get(name, f"usual.{name}") for name in World.__dataclass_fields__}
+        source = f"lambda v: {record}({', '.join(members.values())})"
         code = self._codes.get(source)
         if code is None:
             code = self._codes[source] = compile(source, "<world>", "eval")
-        make: Callable[[Filled], World] = eval(code, {"World": World, "many": many, **dict(tables)})
+        make: Callable[[Filled], World] = eval(code, {**_WORLD_SCOPE, **dict(tables)})
         return make
 
     def _table(self, name: str, facts: list[Fact], ghost: Assignment) -> Callable[[Filled], Any]:
@@ -92,7 +97,8 @@ class WorldMaker:
             if _lookup(inner).inside == fact.name:
                 members[_lookup(inner).table] = self._inside(inner, ghost)
         record: Any = NESTED_TABLES.get(table) or TABLES[table]
-        return _Call(record.__name__, members)
+        defaults = record._field_defaults
+        return _Call(record.__name__, {name: members.get(name, defaults.get(name)) for name in record._fields})
 
     def _inside(self, fact: Fact, ghost: Assignment) -> dict[Any, Any]:
         table = _lookup(fact).table
@@ -129,8 +135,14 @@ def _is_aliased(fact: Fact, entry: Entry) -> bool:
 def _choices(fact: Fact, ghost: Assignment) -> list[Choice]:
     """Return what stands in the field of a fact, for a fact of an item once for each item."""
     field = str(fact.provider.field)
-    others = [choice for node, choice in ghost.items() if place_of(node)[0] == field] if fact.array else []
-    return others or [ghost[field]]
+    found = [ghost[field]]
+    if fact.array:
+        for place in count(1):
+            other = ghost.get(Item(fact.array, place).name(field))
+            if other is None:
+                break
+            found.append(other)
+    return found
 
 
 def _lookup(fact: Fact) -> Lookup:
@@ -171,7 +183,8 @@ def printed(value: Any, scope: dict[str, Any]) -> str:
     if isinstance(value, Code):
         return value.text
     if isinstance(value, _Call):
-        return f"{value.name}({', '.join(f'{name}={printed(one, scope)}' for name, one in value.members.items())})"
+        # What a named tuple's own constructor does, without its cost.
+        return f"new({value.name}, ({''.join(f'{printed(one, scope)}, ' for one in value.members.values())}))"
     if isinstance(value, dict) and any(isinstance(one, Code | _Call) for pair in value.items() for one in pair):
         return "{" + ", ".join(f"{printed(key, scope)}: {printed(one, scope)}" for key, one in value.items()) + "}"
     if isinstance(value, frozenset) and any(isinstance(one, Code) for one in value):
@@ -188,7 +201,9 @@ def faces(count: int) -> dict[str, Face]:
     return {str(number): Face(1000 * number, 1000 * number + 5000) for number in range(count)}
 
 
+_WORLD_SCOPE: Final[dict[str, Any]] = {"World": World, "quick_world": quick(World), "usual": World(), "many": many}
 _SCOPE: Final[dict[str, Any]] = {
+    "new": tuple.__new__,
     "faces": faces,
     **{one.__name__: one for one in (*TABLES.values(), *NESTED_TABLES.values()) if one not in (None, str)},
 }

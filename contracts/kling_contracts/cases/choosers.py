@@ -1,0 +1,85 @@
+"""Choosers: where the decisions and numbers of a case come from."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Final, Protocol
+
+CLASSES: Final = ((0, 0), (1, 1), (2, 98), (99, 9_998), (9_999, 10**6))
+"""Steps past the limit: at once behind it, one further, about 1 %, more, and so far that a swapped pair shows."""
+
+
+class Chooser(Protocol):
+    """Draws numbers: from a seed, or through Hypothesis."""
+
+    def below(self, options: int) -> int:
+        """Return a number from 0 up to, but not including, `options`; 0 is the simplest."""
+
+    def between(self, low: int, high: int) -> int:
+        """Return a number from `low` to `high`; the one nearest to 0 is the simplest."""
+
+    def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
+        """Return a number between each pair of bounds, all at once; often one of the two."""
+
+    def beyond(self, most: int | None) -> int:
+        """Return how many steps to go past the first distance behind a limit; None: as many as wanted."""
+
+
+class SeededChooser:
+    """Draws from a seed; what lies at an end is drawn often."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed).random
+        self.between = _between(self._random)
+        """Return a number from `low` to `high`, one time in four one of the two."""
+
+    def below(self, options: int) -> int:
+        """Return a number from 0 up to, but not including, `options`."""
+        return int(self._random() * options)
+
+    def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
+        """Return a number between each pair of bounds."""
+        random = self._random
+        return [
+            low + int(drawn * (high - low + 1)) if (drawn := random() * 1.25) < 1 else low if drawn < 1.125 else high
+            for low, high in bounds
+        ]
+
+    def beyond(self, most: int | None) -> int:
+        """Return how far to go past the first distance: not at all half of the time."""
+        if self._random() < 0.5 or most == 0:
+            return 0
+        low, high = CLASSES[1 + self.below(len(CLASSES) - 1)]
+        if most is not None:
+            low, high = min(low, most), min(high, most)
+        return low + self.below(high - low + 1)
+
+
+class Simplest:
+    """Chooses the simplest of everything."""
+
+    def below(self, options: int) -> int:
+        """Return 0."""
+        return 0
+
+    def between(self, low: int, high: int) -> int:
+        """Return the number nearest to 0."""
+        return min(max(0, low), high)
+
+    def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
+        """Return the number nearest to 0 between each pair of bounds."""
+        return [self.between(low, high) for low, high in bounds]
+
+    def beyond(self, most: int | None) -> int:
+        """Return the first distance."""
+        return 0
+
+
+def _between(random: Callable[[], float]) -> Callable[[int, int], int]:
+    # A function of its own, since most of a case's draws call it.
+    def between(low: int, high: int) -> int:
+        drawn = random() * 1.25
+        if drawn < 1:
+            return low + int(drawn * (high - low + 1))
+        return low if drawn < 1.125 else high
+
+    return between
