@@ -8,14 +8,16 @@ limit.
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
+from typing import Final
 
 from hypothesis import event, note
 from hypothesis import strategies as st
 
 from kling_contracts.cases.case import Case
-from kling_contracts.cases.drawing import CLASSES, decoded, options
+from kling_contracts.cases.choosers import CLASSES
+from kling_contracts.cases.drawing import decoded, options
 from kling_contracts.cases.factory import CaseFactory, factory_of
-from kling_contracts.cases.goals import VALID, Goal
+from kling_contracts.cases.goals import VALID
 from kling_contracts.cases.requests import RequestGoal
 from kling_contracts.contract import Contract
 from kling_contracts.facts.world import World
@@ -65,15 +67,11 @@ def cases(*, contract: Contract | None = None, operation: str = "", http: bool =
 
 
 @st.composite
-def _cases(draw: st.DrawFn, factory: CaseFactory, rules: Sequence[str], sound: int) -> Case:
+def _cases(draw: st.DrawFn, factory: CaseFactory, rules: tuple[str, ...], sound: int) -> Case:
     """`sound`: how often a case is valid, against once for each of `rules`."""
+    goals = factory.places(rules, sound)
     chooser = _DrawnChooser(draw)
-    options = sound + len(rules)
-    chosen = (chooser.below(options) if options > 1 else 0) - sound
-    goal: Goal | RequestGoal = VALID
-    if chosen >= 0:
-        goals = factory.reachable(rules[chosen])
-        goal = goals[chooser.below(len(goals))] if len(goals) > 1 else goals[0]
+    goal = goals[chooser.below(len(goals))]
     if isinstance(goal, RequestGoal):
         case = factory.asked(goal, factory.case(factory.draw(VALID, chooser)))
     else:
@@ -96,7 +94,11 @@ class _DrawnChooser:
 
     def between(self, low: int, high: int) -> int:
         """Return a number from `low` to `high`."""
-        return self._draw(_integers(low, high))
+        span = high - low
+        # A new strategy costs as much as several draws, so spans are rounded up to few; what is too far is the last.
+        spare = max(0, span.bit_length() - _BITS)
+        digit = self._draw(_integers(0, ((span >> spare) + 1 << spare) - 1))
+        return decoded(min(digit, span), low, high)
 
     def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
         """Return a number between each pair of bounds, all from one draw."""
@@ -118,6 +120,8 @@ class _DrawnChooser:
         return low if low == high else self._draw(_integers(low, high))
 
 
+_BITS: Final = 4
+"""Bits of a span that are kept: it grows by an eighth at most."""
 _CLASS = st.integers(0, 2 * (len(CLASSES) - 1))
 """Half of the time the first class."""
 
