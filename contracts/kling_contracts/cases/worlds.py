@@ -183,7 +183,7 @@ def printed(value: Any, scope: dict[str, Any]) -> str:
     if isinstance(value, Code):
         return value.text
     if isinstance(value, _Call):
-        # What a named tuple's own constructor does, without its cost.
+        # The same as a named tuple's own constructor, without its cost.
         return f"new({value.name}, ({''.join(f'{printed(one, scope)}, ' for one in value.members.values())}))"
     if isinstance(value, dict) and any(isinstance(one, Code | _Call) for pair in value.items() for one in pair):
         return "{" + ", ".join(f"{printed(key, scope)}: {printed(one, scope)}" for key, one in value.items()) + "}"
