@@ -2,9 +2,11 @@
 
 import base64
 import copy
+import gc
 import json
 import re
 import time
+import tracemalloc
 from functools import cache
 from pathlib import Path
 
@@ -334,6 +336,19 @@ def test_a_file_of_the_largest_size_is_good_and_one_of_a_byte_more_is_not():
     sizes = {len(base64.b64decode(text)): row.breaks for row in files if (text := sound_of(row))}
     assert sizes == {largest: frozenset(), largest + 1: frozenset(["sound-file-too-large"])}
     assert list(disagreements(files, CONTRACT)) == []
+
+
+def test_files_of_megabytes_are_not_kept():
+    contract = Contract.compile(changed(13))  # No other test makes files of these sizes.
+    assert factory_of(contract).about
+    tracemalloc.start()
+    try:
+        assert sum(len(row.request.body) for row in server_catalogue(contract)) > 2 * contract.largest_file
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < contract.largest_file
 
 
 def sound_of(row):

@@ -111,14 +111,21 @@ def flavours_of(text: OwnText) -> tuple[str, ...]:
 def _file(audio_format: str, duration: str, size: str, flavours: int) -> Write:
     def write(values: Values, number: int) -> str:
         flavour = number % flavours if flavours else 0
-        return _inline(audio_format, flavour, values[duration], values[size] if size else None)
+        size_bytes = values[size] if size else None
+        # Files of megabytes are few, and to keep hundreds of them would take a gigabyte.
+        made = _kept if size_bytes is None or size_bytes <= MAX_KEPT_BYTES else _made
+        return made(audio_format, flavour, values[duration], size_bytes)
 
     return write
 
 
-@lru_cache(maxsize=512)
-def _inline(audio_format: str, flavour: int, duration_ms: int, size_bytes: int | None) -> str:
+def _made(audio_format: str, flavour: int, duration_ms: int, size_bytes: int | None) -> str:
     return _encoded(flavoured(audio_format, flavour, duration_ms, size_bytes))
+
+
+MAX_KEPT_BYTES: Final = 65_536
+"""Bytes of a file that is kept for the next case with the same one."""
+_kept = lru_cache(maxsize=512)(_made)
 
 
 def _example(value: Any, path: tuple[str | int, ...]) -> Any:
