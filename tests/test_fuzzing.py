@@ -288,7 +288,7 @@ def test_the_accounts_it_used_are_fresh_afterwards(whole):
         fuzz_server(running.url, options, contract=documented())
 
         worlds = [account.world_json() for account in running.responder.accounts._by_key.values()]
-    assert len(worlds) == 2
+    assert len(worlds) == 3  # Its own, that of a JWT, and another one beside its own.
     assert {tuple(world["sessions"]) for world in worlds} == {(serving.SESSION,)}
 
 

@@ -6,11 +6,15 @@ No label comes from judging: a rule that is judged wrongly would only confirm it
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote, unquote
 
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
+
+PATH_CHARACTERS: Final = "/:@!$&'()*+,;=~-._"
+"""Characters that stand in the path of a URL as they are (RFC 3986, section 3.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Case:
     """The vendor's words that decide; empty where there are none."""
     operation: str = ""
     """Short name of the operation that it is for; empty where it is not known."""
+    others: Mapping[str, World] = field(default_factory=dict)
+    """The worlds of other accounts by bearer token; the request comes from none of them."""
 
     @property
     def payload(self) -> Any:
@@ -42,6 +48,7 @@ class Case:
             **({"operation": self.operation} if self.operation else {}),
             "request": _request_json(self.request),
             "world": self.world.to_json(),
+            **({"others": {token: world.to_json() for token, world in self.others.items()}} if self.others else {}),
         }
 
     @classmethod
@@ -55,13 +62,15 @@ class Case:
                 why=row["why"],
                 quote=row["quote"],
                 operation=row.get("operation", ""),
+                others={token: World.from_json(world) for token, world in row.get("others", {}).items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a row of a case: {error!r}") from error
 
 
 def _request_json(request: Request) -> dict[str, Any]:
-    head = {"method": request.method, "path": request.path, "query": request.query, "headers": dict(request.headers)}
+    path = quote(request.path, safe=PATH_CHARACTERS)
+    head = {"method": request.method, "path": path, "query": request.query, "headers": dict(request.headers)}
     try:
         return {**head, "body": request.body.decode()}
     except UnicodeDecodeError:
@@ -70,4 +79,4 @@ def _request_json(request: Request) -> dict[str, Any]:
 
 def _request(value: Mapping[str, Any]) -> Request:
     sent = base64.b64decode(value["body_base64"]) if "body_base64" in value else value["body"].encode()
-    return Request(value["method"], value["path"], value["headers"], sent, value["query"])
+    return Request(value["method"], unquote(value["path"]), value["headers"], sent, value["query"])

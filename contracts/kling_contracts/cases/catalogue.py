@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.case import Case
@@ -11,6 +12,7 @@ from kling_contracts.cases.factory import CaseFactory, Drawn
 from kling_contracts.cases.generator import factories
 from kling_contracts.cases.goals import VALID, Goal
 from kling_contracts.cases.mixes import Mix
+from kling_contracts.cases.plans import Plan
 from kling_contracts.cases.requests import RequestGoal, harmless_requests, server_goals
 from kling_contracts.cases.texts import flavours_of
 from kling_contracts.contract import Contract
@@ -74,13 +76,19 @@ class _Fixed:
 
     def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
         """Return a number between each pair of bounds; the first one, which tells cases apart, is given."""
-        return [self._number, *(self.between(low, high) for low, high in bounds[1:])]
+        first, last = bounds[0]
+        return [first + self._number % (last - first + 1), *(self.between(low, high) for low, high in bounds[1:])]
 
     def beyond(self, most: int | None) -> int:
         """Return the number of steps that was asked for, as far as that is possible."""
         return self._steps if most is None else min(self._steps, most)
 
 
+_MUCH: Final = 2
+"""The value of a limit, or of a way to break one."""
+_OWN: Final = 3
+"""The value of what one row alone can show."""
+_NONE: Final[Mapping[Any, int]] = MappingProxyType({})
 _ENDS: Final = ("middle", "low", "high", "ends")
 _SAYS: Final = {"low": "the numbers are the least", "high": "the numbers are the most", "ends": "many lie at limits"}
 
@@ -88,6 +96,7 @@ _SAYS: Final = {"low": "the numbers are the least", "high": "the numbers are the
 def _candidates(factory: CaseFactory) -> Iterator[_Candidate]:
     yield from _valid(factory)
     yield from _flavoured(factory)
+    yield from _harmless(factory)
     for goals in factory.goals.values():
         for goal in goals:
             if isinstance(goal, Goal):
@@ -96,10 +105,17 @@ def _candidates(factory: CaseFactory) -> Iterator[_Candidate]:
     for rule in factory.breakable:
         for asked in factory.goals[rule]:
             if isinstance(asked, RequestGoal):
-                yield _Candidate(factory.asked(asked, sound), {("request", asked.says): 1})
+                yield _Candidate(factory.asked(asked, sound), {("request", asked.says): _OWN})
     for asked in harmless_requests(factory.operation):
         case = replace(factory.asked(asked, sound), breaks=frozenset())
-        yield _Candidate(case, {("request", asked.says): 1})
+        yield _Candidate(case, {("request", asked.says): _OWN})
+
+
+def _harmless(factory: CaseFactory) -> Iterator[_Candidate]:
+    for goal in factory.harmless:
+        for mix in factory.mixes(goal).every:
+            drawn = factory.drawn(goal, mix, mix.plans[0], mix.outfits[0], _Fixed("middle"))
+            yield _candidate(factory, drawn, "", _of_look_alike(goal))
 
 
 def _valid(factory: CaseFactory) -> Iterator[_Candidate]:
@@ -108,36 +124,63 @@ def _valid(factory: CaseFactory) -> Iterator[_Candidate]:
     for place in range(count):
         mix = mixes[place % len(mixes)]
         end = _ENDS[place // len(mixes) % len(_ENDS)]
-        drawn = _draw(factory, VALID, mix, _Fixed(end, seed=place), place // len(mixes))
+        drawn = _draw(factory, VALID, mix, _Fixed(end, seed=place, number=place), place // len(mixes))
         yield _candidate(factory, drawn, f"{_SAYS[end]}" if end in _SAYS else f"number {place}")
     for goals in factory.goals.values():
         for goal in goals:
             if isinstance(goal, Goal):
                 for place, mix in enumerate(factory.exact(goal)):
                     drawn = _draw(factory, VALID, mix, _Fixed("middle", seed=place), 0)
-                    yield _candidate(factory, drawn, f"{goal.rule} is only just kept", ("exact", goal.says, place))
+                    yield _candidate(
+                        factory,
+                        drawn,
+                        f"{goal.rule} is only just kept",
+                        {("exact", goal.says, place): _MUCH if goal.target or not place else 1},
+                    )
 
 
 def _broken(factory: CaseFactory, goal: Goal) -> Iterator[_Candidate]:
     # A value of a wrong type is one whatever stands beside it.
     for place, mix in enumerate(factory.first_mixes(goal, _MIXES if goal.target else 1)):
         for planned, ready in enumerate(mix.plans[:4]):
-            steps = (0, 1, CLASSES[3][0], CLASSES[4][1]) if ready.plan.first and place == 0 and planned == 0 else (0,)
-            for step in steps:
+            others = sorted(ready.plan.breaks - {goal.rule})
+            also = f"with it {', '.join(others)}" if others else ""
+            outfit = mix.outfits[place % len(mix.outfits)]
+            for step in _steps(ready.plan) if place == 0 and planned == 0 else (0,):
                 # Small numbers fit into the worlds of others.
-                chooser = _Fixed("low" if goal.target and 0 < step < CLASSES[4][0] else "middle", step, place)
-                drawn = factory.drawn(goal, mix, ready, mix.outfits[place % len(mix.outfits)], chooser)
-                others = sorted(ready.plan.breaks - {goal.rule})
-                also = f"with it {', '.join(others)}" if others else ""
-                yield _candidate(factory, drawn, also, *_features(goal, step, place + planned))
+                is_small = goal.target and 0 < step < CLASSES[4][0] and step != ready.plan.mirror
+                chooser = _Fixed("low" if is_small else "middle", step, place)
+                drawn = factory.drawn(goal, mix, ready, outfit, chooser)
+                is_look_alike = outfit.substitute and factory.is_keyword(goal.rule)
+                features = _of_look_alike(goal) if is_look_alike else _features(goal, step, place, planned)
+                yield _candidate(factory, drawn, also, features)
+            if goal.target and ready.plan.first and place == planned == goal.more == 0:
+                drawn = factory.drawn(goal, mix, ready, outfit, _Fixed("high"))
+                says = f"{also}; {_SAYS['high']}" if also else _SAYS["high"]
+                yield _candidate(factory, drawn, says, {(goal.rule, goal.says, "high"): _OWN})
 
 
-def _features(goal: Goal, step: int, place: int) -> list[object]:
+def _steps(plan: Plan) -> Sequence[int]:
+    """Return how many steps past the first distance are tried."""
+    if not plan.first:
+        return (0,)
+    return tuple(dict.fromkeys((0, 1, CLASSES[3][0], CLASSES[4][1], CLASSES[5][1], plan.mirror)))
+
+
+def _features(goal: Goal, step: int, place: int, planned: int) -> Mapping[Any, int]:
     """The features of a broken row: a conjunct or bound just past its limit is worth more than a wrong type."""
     way = (goal.rule, goal.says)
-    if step or place or goal.more:
-        return [(*way, step, place)]
-    return [way, (*way, "first"), (*way, "alone")] if goal.target or goal.limit else [way]
+    if step or place or planned or goal.more:
+        is_spare = planned or (step and goal.more)
+        return {(*way, step, place, planned): 1 if is_spare else _OWN if step else _MUCH}
+    if goal.target or goal.limit:
+        return dict.fromkeys([way, (*way, "first"), (*way, "alone")], _MUCH)
+    return {way: _OWN}
+
+
+def _of_look_alike(goal: Goal) -> Mapping[Any, int]:
+    """The features of a look-alike that is alike in all fields of a type: the first one tells most."""
+    return {("near", goal.says.partition(" ")[2]): _MUCH, ("near", goal.says): 1}
 
 
 def _flavoured(factory: CaseFactory) -> Iterator[_Candidate]:
@@ -147,7 +190,7 @@ def _flavoured(factory: CaseFactory) -> Iterator[_Candidate]:
         for number, kind in enumerate(flavours_of(file)[1:] if sides else (), 1):
             for goal, mix in sides[number % len(sides)]:
                 drawn = _draw(factory, goal, mix, _Fixed("low", number=number), 0)
-                yield _Candidate(factory.case(drawn), {("flavour", file, kind, goal.rule == ""): 2})
+                yield _Candidate(factory.case(drawn), {("flavour", file, kind, goal.rule == ""): _OWN})
 
 
 def _files(factory: CaseFactory) -> list[OwnText]:
@@ -179,12 +222,12 @@ def _draw(factory: CaseFactory, goal: Goal, mix: Mix, chooser: _Fixed, dressed: 
     )
 
 
-def _candidate(factory: CaseFactory, drawn: Drawn, says: str, *features: object) -> _Candidate:
+def _candidate(factory: CaseFactory, drawn: Drawn, says: str, features: Mapping[Any, int] = _NONE) -> _Candidate:
     case = factory.case(drawn)
     if says:
         case = replace(case, why=f"{case.why.removesuffix('.')}; {says}.")
     found: dict[Any, int] = {
-        **dict.fromkeys(features, 2),
+        **features,
         **{(rule, "falls"): 1 for rule in case.breaks},
         case.breaks: 1,
     }
@@ -234,7 +277,7 @@ def _distinct(candidates: Iterable[_Candidate]) -> Iterator[_Candidate]:
     """Leave out what is too large, and what sends the same into the same world or says the same once more."""
     sent, said = set(), set()
     for one in candidates:
-        key = repr((one.case.request, one.case.world))
+        key = repr((one.case.request, one.case.world, one.case.others))
         if len(one.case.request.body) <= MAX_BYTES and key not in sent and one.case.why not in said:
             sent.add(key)
             said.add(one.case.why)

@@ -4,8 +4,11 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final, Protocol
 
-CLASSES: Final = ((0, 0), (1, 1), (2, 98), (99, 9_998), (9_999, 10**6))
-"""Steps past the limit: at once behind it, one further, about 1 %, more, and so far that a swapped pair shows."""
+CLASSES: Final = ((0, 0), (1, 1), (2, 98), (99, 9_998), (9_999, 10**6), (2**32 - 999, 2**32 - 2))
+"""Steps past the limit: at once behind it, one further, about 1 %, more, and so far that a swapped pair shows.
+
+The last ones are those that a number of 32 bits takes for one just within the limit.
+"""
 
 
 class Chooser(Protocol):

@@ -5,6 +5,7 @@ from functools import cache, cached_property, partial
 from itertools import islice, product
 from typing import Final, NamedTuple
 
+from kling_contracts.cases.alike_goals import AlikeGoals
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.choosers import Chooser
 from kling_contracts.cases.drawing import Values
@@ -76,9 +77,10 @@ class CaseFactory:
         self._variants = [
             one
             for one in VARIANTS
-            if not (is_closed and one.adds_fields) and not (one.is_float and not operation.media_types)
+            if not (is_closed and one.adds_fields) and not ((one.is_float or one.spell) and not operation.media_types)
         ]
         self._places: dict[tuple[tuple[str, ...], int], tuple[Goal | RequestGoal, ...]] = {}
+        self._harmless: list[Goal] = []
         self._mixes: dict[int, Mixes] = {id(VALID): self._valid_mixes()}
         self._reached: dict[int, bool] = {}
 
@@ -90,7 +92,19 @@ class CaseFactory:
         for goal in request_goals(self.operation, frozenset(methods or ())):
             if goal.rule in found:
                 found[goal.rule] = (*found[goal.rule], goal)
-        return {**found, **goals_of(self.model)}
+        found |= goals_of(self.model)
+        for look_alike, mixes in AlikeGoals(self.model, self.first_mixes, found, self._realiser.text).goals():
+            self._mixes[id(look_alike)] = mixes
+            if look_alike.rule:
+                found[look_alike.rule] = (*found[look_alike.rule], look_alike)
+            else:
+                self._harmless.append(look_alike)
+        return found
+
+    @cached_property
+    def harmless(self) -> tuple[Goal, ...]:
+        """The goals of what looks wrong and breaks nothing."""
+        return tuple(self._harmless) if self.goals else ()
 
     @cached_property
     def breakable(self) -> tuple[str, ...]:
@@ -109,6 +123,10 @@ class CaseFactory:
 
     def _is_reachable(self, goal: Goal) -> bool:
         return self._reached[id(goal)] if id(goal) in self._reached else bool(self.first_mixes(goal, 1))
+
+    def is_keyword(self, rule: str) -> bool:
+        """Return whether a rule is a keyword of the schema."""
+        return rule in self._rules and bool(self._rules[rule].keyword)
 
     def rules(self, rule: str | None, http: bool) -> tuple[str, ...]:
         """Return the rules to break: the one that is asked for, or all; those of the request only with `http`.
@@ -291,11 +309,11 @@ class CaseFactory:
         if outfit.make is None:
             self._realise(goal, outfit, mix.is_padded)
         assert outfit.make is not None
-        request, world = outfit.make(values)
+        request, world, others = outfit.make(values)
         distance = f" by {plan.first + plan.step * values[BEYOND]}" if plan.first else ""
         flavour = flavours(outfit.assignment, values["n"]) if mix.is_bulky else ""
         why = f"{goal.says}{distance}{outfit.shown}{flavour}."
-        made: Case = _new_case(request, world, plan.breaks, why, outfit.quote, self.operation.name)
+        made: Case = _new_case(request, world, plan.breaks, why, outfit.quote, self.operation.name, others)
         return made
 
     def _realise(self, goal: Goal, outfit: Outfit, is_padded: bool) -> None:
@@ -309,12 +327,12 @@ class CaseFactory:
         said += [f"the payload {outfit.variant.says}"] if outfit.variant.says else []
         outfit.shown = f" ({'; '.join(said)})" if said else ""
         outfit.quote = self._quote(goal.rule, assignment)
-        outfit.make = self._realiser.realised(assignment, ghost, outfit.variant, is_padded)
+        outfit.make = self._realiser.realised(assignment, ghost, outfit.variant, is_padded, outfit.substitute)
 
     def asked(self, goal: RequestGoal, sound: Case) -> Case:
         """Return a valid case whose request is changed so that it breaks a rule."""
         request, quote = goal.change(sound.request), self._quote(goal.rule, {})
-        made: Case = _new_case(request, sound.world, frozenset([goal.rule]), goal.says, quote, sound.operation)
+        made: Case = _new_case(request, sound.world, frozenset([goal.rule]), goal.says, quote, sound.operation, {})
         return made
 
     def _quote(self, rule: str, assignment: Assignment) -> str:

@@ -9,7 +9,7 @@ from kling_contracts.cases.drawing import Draw, Values, compiled, loose
 from kling_contracts.cases.fields import Choice
 from kling_contracts.cases.model import Assignment
 from kling_contracts.cases.plans import BEYOND, Plan
-from kling_contracts.cases.realising import Make
+from kling_contracts.cases.realising import Make, Substitute
 from kling_contracts.cases.texts import NUMBERS, flavours_of
 from kling_contracts.cases.variants import Variant
 from kling_contracts.facts.ways import OwnText
@@ -23,11 +23,12 @@ _RARE: Final = 8
 class Outfit:
     """A choice for every node and a variant, with the function that realises both once it is needed."""
 
-    __slots__ = ("assignment", "make", "quote", "shown", "variant")
+    __slots__ = ("assignment", "make", "quote", "shown", "substitute", "variant")
 
-    def __init__(self, assignment: Assignment, variant: Variant) -> None:
+    def __init__(self, assignment: Assignment, variant: Variant, substitute: Substitute | None = None) -> None:
         self.assignment = assignment
         self.variant = variant
+        self.substitute = substitute
         self.make: Make | None = None
         self.shown = ""
         self.quote = ""
@@ -58,7 +59,8 @@ class ReadyPlan(NamedTuple):
             seeded = SeededChooser(0)
             self.sets[:] = [self.values(Simplest()), *(self.values(seeded) for _ in range(_SETS - 1))]
         number, place = divmod(chooser.below(NUMBERS * _SETS), _SETS)
-        return {**self.sets[place], "n": number}
+        first, last = self.bounds[0]
+        return {**self.sets[place], "n": first + number % (last - first + 1)}
 
 
 class Mix(NamedTuple):
@@ -104,12 +106,12 @@ def flavours(assignment: Assignment, number: int) -> str:
     return "".join(f", {one}" for one in said if one)
 
 
-def ready(plan: Plan) -> ReadyPlan:
-    """Compile the draws of a plan."""
+def ready(plan: Plan, numbers: tuple[int, int] = (0, NUMBERS - 1)) -> ReadyPlan:
+    """Compile the draws of a plan; `numbers` are the bounds of the number that tells cases apart."""
     free = {part[0].name: found for part in plan.parts if (found := loose(part, BEYOND))}
     draws = tuple(compiled(part, BEYOND) for part in plan.parts if part[0].name not in free)
     # The narrowest first: drawn at once, the first ones vary most.
-    bounds = {"n": (0, NUMBERS - 1), **dict(sorted(free.items(), key=lambda one: one[1][1] - one[1][0]))}
+    bounds = {"n": numbers, **dict(sorted(free.items(), key=lambda one: one[1][1] - one[1][0]))}
     return ReadyPlan(plan, draws, tuple(bounds), tuple(bounds.values()), [])
 
 

@@ -2,16 +2,17 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.drawing import Values
-from kling_contracts.cases.fields import LEFT_OUT, Items, OpenNumber
+from kling_contracts.cases.fields import LEFT_OUT, Choice, Items, OpenNumber
 from kling_contracts.cases.items import place_of
 from kling_contracts.cases.linear import Form
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.records import quick
-from kling_contracts.cases.requests import HEADERS, parameter_request
+from kling_contracts.cases.requests import HEADERS, OTHER_TOKEN, parameter_request
 from kling_contracts.cases.texts import OwnTexts, Write, key_of
 from kling_contracts.cases.variants import Variant
 from kling_contracts.cases.worlds import WorldMaker
@@ -19,7 +20,25 @@ from kling_contracts.facts.ways import OwnText
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
 
-Make = Callable[[Values], tuple[Request, World]]
+Make = Callable[[Values], tuple[Request, World, Mapping[str, World]]]
+"""Takes the drawn numbers, and returns a request, its world and the worlds of other accounts by token."""
+_NOBODY: Final[Mapping[str, World]] = MappingProxyType({})
+
+
+class Substitute(NamedTuple):
+    """One field of a payload that looks right and is not."""
+
+    node: str
+    choice: Choice | None
+    """The choice that it counts as, where that is another than the right one's."""
+    spell: Callable[[Any], str | None] | None = None
+    """Takes the right value, and returns as JSON what stands there; None: the right value itself."""
+    name: str = ""
+    """The name that the field is given in place of its own."""
+    is_elsewhere: bool = False
+    """Whether what stands there is right for another account alone."""
+    is_alone: bool = False
+    """Whether the world holds no neighbours of what is right."""
 
 
 class Realiser:
@@ -30,62 +49,105 @@ class Realiser:
         self._texts = OwnTexts(model)
         self._worlds = WorldMaker(model)
 
-    def realised(self, assignment: Assignment, ghost: Assignment, variant: Variant, is_padded: bool) -> Make:
+    def realised(
+        self,
+        assignment: Assignment,
+        ghost: Assignment,
+        variant: Variant,
+        is_padded: bool,
+        substitute: Substitute | None = None,
+    ) -> Make:
         """Return the function that makes request and world; `ghost` has a sound choice in place of each fault.
 
         `is_padded`: whether a file in Base64 must have exactly the size that was drawn.
         """
         texts = self._texts_of(ghost, is_padded) | self._texts_of(assignment, is_padded)
         fill = [*texts.items(), *_computed(assignment)]
-        ask = self._request(variant.change(self._symbolic("", assignment)), variant.is_float)
-        world_of = self._worlds.world(ghost)
+        world_of, elsewhere = self._worlds.world(ghost, is_alone=bool(substitute and substitute.is_alone)), None
+        if substitute and substitute.spell:
+            fill.append((_SUBSTITUTE, self._substituted(assignment[substitute.node], substitute.spell)))
+        elif substitute and substitute.is_elsewhere:
+            own = {substitute.node: substitute.choice} if substitute.choice else {}
+            elsewhere, world_of = world_of, self._worlds.world({**ghost, **own})
+        if variant.spell:
+            fill += _spelt(assignment, variant.spell)
+        ask = self._request(variant.change(self._symbolic("", assignment, substitute)), variant)
 
-        def make(values: Values) -> tuple[Request, World]:
+        def make(values: Values) -> tuple[Request, World, Mapping[str, World]]:
             filled: dict[str, Any] = values
             number = values["n"]
             for key, write in fill:
                 filled[key] = write(values, number)
-            return ask(filled), world_of(filled)
+            others = {OTHER_TOKEN: elsewhere({**filled, "n": 0})} if elsewhere else _NOBODY
+            return ask(filled), world_of(filled), others
 
         return make
+
+    def text(self, choice: Choice, number: int) -> str | None:
+        """Return what a choice of a text is for one number that tells cases apart; None where it takes more."""
+        if isinstance(choice.value, str):
+            return choice.value
+        if not isinstance(choice.value, OwnText) or choice.value.kind not in ("id", "url") or _is_sized(choice):
+            return None
+        return self._texts.write(choice.value, False, False)({}, number)
+
+    def _substituted(self, choice: Choice, spell: Callable[[Any], str | None]) -> Write:
+        right = self._right(choice)
+        return lambda values, number: spell(right(values, number)) or "null"
+
+    def _right(self, choice: Choice) -> Callable[[Values, int], Any]:
+        if isinstance(choice.value, OpenNumber):
+            number: Callable[[Values, int], Any] = _number(choice.value.form, choice.value.scale)
+            return number
+        if isinstance(choice.value, OwnText):
+            return self._texts.write(choice.value, False, False)
+        return lambda values, number: choice.value
 
     def _texts_of(self, assignment: Assignment, is_padded: bool) -> dict[str, Write]:
         found = {}
         for choice in assignment.values():
             if isinstance(choice.value, OwnText):
-                length = f"{choice.node}.length"
-                is_sized = any(name == length for row in choice.rows for name, _ in row.terms)
-                found[key_of(choice.value)] = self._texts.write(choice.value, is_sized, is_padded)
+                found[key_of(choice.value)] = self._texts.write(choice.value, _is_sized(choice), is_padded)
         return found
 
-    def _symbolic(self, node: str, assignment: Assignment) -> Any:
+    def _symbolic(self, node: str, assignment: Assignment, substitute: Substitute | None = None) -> Any:
         """Return the payload with placeholders for numbers and own texts."""
+        if substitute and substitute.spell and substitute.node == node:
+            return f"\0{_SUBSTITUTE}\0"
         value = assignment[node].value
         if isinstance(value, Items):
-            return self._symbolic_items(node, value.size, assignment)
+            return self._symbolic_items(node, value.size, assignment, substitute)
         if isinstance(value, OwnText):
             return f"\0{key_of(value)}\1"
         return f"\0{_name_of(value)}\0" if isinstance(value, OpenNumber) else value
 
-    def _symbolic_items(self, node: str, count: int, assignment: Assignment) -> Any:
+    def _symbolic_items(self, node: str, count: int, assignment: Assignment, substitute: Substitute | None) -> Any:
         if count >= 0:
             names = [f"{node}[]", *(f"{node}[{place}]" for place in range(1, count))]
-            return [self._symbolic(name if name in assignment else names[0], assignment) for name in names[:count]]
+            known = [name if name in assignment else names[0] for name in names[:count]]
+            return [self._symbolic(name, assignment, substitute) for name in known]
         members = {}
         for name in self._model.fields[place_of(node)[0]].schema.get("properties", {}):
             child = f"{node}.{name}".lstrip(".")
             if assignment[child].value is not LEFT_OUT:
-                members[name] = self._symbolic(child, assignment)
+                other = substitute.name if substitute and substitute.node == child else ""
+                members[other or name] = self._symbolic(child, assignment, substitute)
         return members if count == -1 else {**members, "unknown_member": 1}
 
-    def _request(self, payload: Any, is_float: bool) -> Callable[[dict[str, Any]], Request]:
+    def _request(self, payload: Any, variant: Variant) -> Callable[[dict[str, Any]], Request]:
         operation = self._model.operation
         method, path = operation.method, operation.paths[0]
-        template = _PLACE.sub(_put_float if is_float else _put, json.dumps(payload).replace("%", "%%"))
+        put = _put_float if variant.is_float else _put_spelt if variant.spell else _put
+        template = _PLACE.sub(put, json.dumps(payload).replace("%", "%%"))
         if operation.media_types:
             request = quick(Request)
             return lambda filled: request(method, path, HEADERS, (template % filled).encode(), "", "")
         return lambda filled: parameter_request(operation, json.loads(template % filled))
+
+
+def _is_sized(choice: Choice) -> bool:
+    """Whether the length of a text is drawn."""
+    return any(name == f"{choice.node}.length" for row in choice.rows for name, _ in row.terms)
 
 
 _PLACE: Final = re.compile(r'"\\u0000([^"]+?)\\u0000"|\\u0000([^"]+?)\\u0001')
@@ -98,6 +160,26 @@ def _put(match: re.Match[str]) -> str:
 def _put_float(match: re.Match[str]) -> str:
     # Beyond 2^53 a fraction of .0 is another number, but no number here is as large.
     return f"%({match[1]}).1f" if match[1] and not match[1].startswith("=/") else _put(match)
+
+
+def _put_spelt(match: re.Match[str]) -> str:
+    return f"%({match[1]}{_SPELT})s" if match[1] else _put(match)
+
+
+_SUBSTITUTE: Final = "=/substitute"
+_SPELT: Final = "|spelt"
+
+
+def _spelt(assignment: Assignment, spell: Callable[[int | float], str]) -> Iterator[tuple[str, Write]]:
+    """Yield every number of the payload as it is written."""
+    for choice in assignment.values():
+        if isinstance(choice.value, OpenNumber):
+            number = _number(choice.value.form, choice.value.scale)
+            yield f"{_name_of(choice.value)}{_SPELT}", _written(number, spell)
+
+
+def _written(number: Write, spell: Callable[[int | float], str]) -> Write:
+    return lambda values, place: spell(number(values, place))  # type: ignore[arg-type]
 
 
 def _name_of(number: OpenNumber) -> str:

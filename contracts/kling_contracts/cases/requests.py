@@ -3,10 +3,11 @@
 import base64
 import codecs
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from kling_contracts.http import JSON_TYPE, Request
 from kling_contracts.jsonio.strict_json import MAX_DEPTH
@@ -14,11 +15,14 @@ from kling_contracts.judging.operation import Operation
 
 TOKEN: Final = "klingkit"
 """The bearer token of every request that has a good one."""
+OTHER_TOKEN: Final = "klingkit-other"
+"""The bearer token of another account."""
 HEADERS: Final[Mapping[str, str]] = {"authorization": f"Bearer {TOKEN}", "content-type": JSON_TYPE}
 _WITHOUT_BODY: Final[Mapping[str, str]] = {"authorization": f"Bearer {TOKEN}"}
 
 ChangeRequest = Callable[[Request], Request]
 
+_TEXT_VALUE: Final = re.compile(rb':\s*"[^"\\]*"')
 _encode: Final = json.JSONEncoder(check_circular=False).encode
 
 
@@ -37,7 +41,7 @@ def parameter_request(operation: Operation, payload: Mapping[str, Any]) -> Reque
     for name, value in payload.items():
         declared = operation.parameters.get(name)
         if declared and declared.place == "path":
-            path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
+            path = path.replace(f"{{{name}}}", str(value))
         else:
             query[name] = value
     return Request(operation.method, path, _WITHOUT_BODY, b"", urlencode(query))
@@ -89,6 +93,23 @@ def _twice(sent: bytes) -> bytes:
     return b"{" + _encode(name).encode() + b':"",' + sent[1:]
 
 
+def _twice_inside(sent: bytes) -> bytes:
+    start = sent.rindex(b"{") + 1
+    name = sent[start : sent.index(b":", start)]
+    return sent[:start] + name + b':"",' + sent[start:]
+
+
+def _twice_alike(sent: bytes) -> bytes:
+    name, value = next(iter(json.loads(sent).items()))
+    return b"{" + _encode({name: value})[1:-1].encode() + b"," + sent[1:]
+
+
+def _half_pair(place: int, sent: bytes) -> bytes:
+    """Write half of a surrogate pair at the end of a text, by its place among all."""
+    end = list(_TEXT_VALUE.finditer(sent))[place].end() - 1
+    return sent[:end] + b"\\ud83d" + sent[end:]
+
+
 def _once_more_below(sent: bytes) -> bytes:
     name = next(iter(json.loads(sent)))
     return b'{"note":{' + _encode(name).encode() + b":1}," + sent[1:]
@@ -129,6 +150,11 @@ _FAULTS: Final = (
     ("authorization-invalid", "There is a scheme and no token.", authorization("Bearer")),
     ("authorization-invalid", "The token is blank.", authorization("Bearer  ")),
     ("authorization-invalid", "The scheme is another one.", authorization("Basic a2xpbmc6a2l0")),
+    ("authorization-invalid", "A good token is no password.", authorization(f"Basic {TOKEN}")),
+    ("authorization-invalid", "A good token stands behind another scheme.", authorization(f"Token {TOKEN}")),
+    ("authorization-invalid", "A colon is no part of a scheme.", authorization(f"Bearer: {TOKEN}")),
+    ("authorization-invalid", "The token stands in quotes.", authorization(f'Bearer "{TOKEN}"')),
+    ("authorization-invalid", "Two tokens are sent.", authorization(f"Bearer {TOKEN}, Bearer {TOKEN}")),
     ("authorization-invalid", "There is a token and no scheme.", authorization(TOKEN)),
     ("authorization-invalid", "A token holds no space.", authorization(f"Bearer {TOKEN} {TOKEN}")),
     ("content-type", "The body is sent as plain text.", content_type("text/plain")),
@@ -149,6 +175,10 @@ _FAULTS: Final = (
     ("body-json", "A number has 5000 digits.", beside(b'"number":' + b"9" * 5000)),
     ("body-json", "A number begins with a zero.", beside(b'"number":01')),
     ("body-json", "A key stands twice.", body(_twice)),
+    ("body-json", "A key stands twice in the innermost object.", body(_twice_inside)),
+    ("body-json", "A key stands twice with one value.", body(_twice_alike)),
+    ("body-json", "The first text ends with half of a surrogate pair.", body(partial(_half_pair, 0))),
+    ("body-json", "The last text ends with half of a surrogate pair.", body(partial(_half_pair, -1))),
     ("body-json", "A string holds a raw line break.", beside(b'"text":"\n"')),
     ("body-json", "A string holds half of a surrogate pair.", beside(b'"text":"\\ud83d"')),
     ("body-json", "Half of a surrogate pair is encoded.", beside(b'"text":"\xed\xa0\x80"')),
@@ -168,6 +198,8 @@ _HARMLESS: Final = (
     ("content-type", "An absent content type means JSON.", content_type(None)),
     ("content-type", "A content type has parameters.", content_type(f"{JSON_TYPE}; charset=utf-8")),
     ("content-type", "A content type may be in upper case.", content_type(JSON_TYPE.upper())),
+    ("content-type", "A charset may be in upper case.", content_type(f"{JSON_TYPE};charset=UTF-8")),
+    ("content-type", "A charset may stand in quotes.", content_type(f'{JSON_TYPE}; charset="utf-8"')),
     ("body-json", "A byte order mark is skipped.", body(lambda sent: codecs.BOM_UTF8 + sent)),
     ("body-json", "JSON may have white space around it.", body(lambda sent: b"\r\n\t " + sent + b"\n")),
     ("body-json", "JSON may be written widely.", body(_widely)),

@@ -79,7 +79,8 @@ class Shapes:
         tries = [(0, True), (0, False)] if valid else [(k, s) for k in range(MAX_BROKEN + 1) for s in (True, False)]
         least: int | None = None
         for broken, strict in tries:
-            if least is not None and broken < least + more:
+            # Together with another rule the rest may well be unknown: of two sources nobody knows which one counts.
+            if least is not None and (broken < least + more or strict):
                 continue
             search = _Search(self._model, component, options, target, dict(base), frozenset(fixed), broken, strict)
             found = list(search.run())
@@ -87,8 +88,22 @@ class Shapes:
                 least = broken
             elif found:
                 found.sort(key=_given)
+                if more:
+                    # Each of two given things is to be good by itself: a server that overlooks one accepts the other.
+                    found.sort(key=lambda choices: self._hidden(component, choices, base))
                 return [Shape(choices, self._group(component, choices, base)) for choices in found]
         return []
+
+    def _hidden(self, component: Component, choices: tuple[Choice, ...], base: Assignment) -> int:
+        """Return how many rules fall once one thing that is given is left out, summed over all such things."""
+        counts = 0
+        for place, choice in enumerate(choices):
+            left_out = next((one for one in self._model.fields[choice.node].sound if one.value is LEFT_OUT), None)
+            if left_out is not None and choice.value is not LEFT_OUT:
+                lesser = (*choices[:place], left_out, *choices[place + 1 :])
+                assignment = {**base, **{one.node: one for one in lesser}}
+                counts += sum(falls(self._model.whole(index, assignment)) for index in component.rules)
+        return counts
 
     def _group(self, component: Component, choices: tuple[Choice, ...], base: Assignment) -> int:
         assignment = {**base, **{choice.node: choice for choice in choices}}

@@ -24,6 +24,8 @@ _URLS: Final = (
     "http://files.example/{}-{}",
     "HTTPS://files.example/{}-{}.ogg",
     "https://files.example/{}-{}?name=a.flac#t=1",
+    "https://files.example:8443/{}-{}.MP3",
+    "https://files.example/声音/{}-{}.mp3",
 )
 """A file's format is that of its content, whatever it is called."""
 _LETTERS: Final = "qzxvkjwyubhgmlpfdncroaietsQZXVKJWYUBHGMLPFDNCROAIETS"
@@ -47,7 +49,7 @@ class OwnTexts:
             if is_new and example.isdecimal() and len(example) >= _DIGITS:
                 self._ids[node] = _counting(int(example))
             elif is_new and example and "://" not in example and node in model.facts.fields():
-                self._ids[node] = _always(example)
+                self._ids[node] = _mostly(example)
             else:
                 self._ids[node] = _named(node.rpartition(".")[2].removesuffix("[]"))
             taken.add(str(example))
@@ -89,6 +91,12 @@ def _counting(first: int) -> Write:
 
 def _always(text: str) -> Write:
     return lambda values, number: text
+
+
+def _mostly(example: str) -> Write:
+    """Return an example, and other numbers: an id that is a small number may be any."""
+    is_number = example.lstrip("-").isdecimal()
+    return lambda values, number: str(10 + number) if is_number and number % 3 else example
 
 
 def _named(name: str) -> Write:

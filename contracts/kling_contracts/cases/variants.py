@@ -15,6 +15,8 @@ class Variant(NamedTuple):
     """Whether whole numbers are written as fractions of .0."""
     adds_fields: bool = False
     """Whether it has members that the schema does not declare."""
+    spell: Callable[[int | float], str] | None = None
+    """Writes each number; None: as usual."""
 
 
 def _plain(payload: Any) -> Any:
@@ -33,10 +35,25 @@ def _with_unknown_fields(value: Any) -> Any:
     return [_with_unknown_fields(item) for item in value] if isinstance(value, list) else value
 
 
+def _with_exponent(number: int | float) -> str:
+    """Return 5e3 for 5000, and 70e-1 for 7: a server that reads digits alone takes both for another number."""
+    digits = str(number).rstrip("0") if type(number) is int and number else ""
+    zeros = len(str(number)) - len(digits)
+    if not digits:
+        return f"{number}e0"
+    return f"{digits}e{zeros}" if zeros else f"{digits}0e-1"
+
+
+def _with_minus_zero(number: int | float) -> str:
+    return str(number) if number else "-0"
+
+
 PLAIN: Final = Variant("", _plain)
 VARIANTS: Final = (
     PLAIN,
     Variant("writes whole numbers as fractions of .0", _plain, True),
     Variant("has unknown fields", _with_unknown_fields, adds_fields=True),
     Variant("has its members in another order", _backwards),
+    Variant("writes numbers with an exponent", _plain, spell=_with_exponent),
+    Variant("writes 0 as -0", _plain, spell=_with_minus_zero),
 )

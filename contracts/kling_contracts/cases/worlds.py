@@ -41,9 +41,9 @@ class WorldMaker:
         self._codes: dict[str, CodeType] = {}
         self._kept: dict[tuple[object, ...], Callable[[Filled], Any]] = {}
 
-    def world(self, ghost: Assignment) -> Callable[[Filled], World]:
-        """Return the function that makes the world of an assignment."""
-        tables = [(name, self._table(name, facts, ghost)) for name, facts in self._tables.items()]
+    def world(self, ghost: Assignment, *, is_alone: bool = False) -> Callable[[Filled], World]:
+        """Return the function that makes the world of an assignment; `is_alone`: without neighbours."""
+        tables = [(name, self._table(name, facts, ghost, is_alone)) for name, facts in self._tables.items()]
         made = {name: f"{name}(v)" for name, _ in tables}
         made |= {name: f"v[{key!r}]" for name, key in self._numbers} | {"flagged_words": repr(self._words)}
         made |= {name: f"many({name!r}, v['n'])" for name in self._pages}
@@ -58,25 +58,25 @@ class WorldMaker:
         make: Callable[[Filled], World] = eval(code, {**_WORLD_SCOPE, **dict(tables)})
         return make
 
-    def _table(self, name: str, facts: list[Fact], ghost: Assignment) -> Callable[[Filled], Any]:
+    def _table(self, name: str, facts: list[Fact], ghost: Assignment, is_alone: bool) -> Callable[[Filled], Any]:
         read = [choice for fact in (*facts, *self._inner) for choice in _choices(fact, ghost)]
-        key = (name, *(choice.number for choice in read))
+        key = (name, is_alone, *(choice.number for choice in read))
         found = self._kept.get(key)
         if found is None:
-            found = self._kept[key] = self._compiled(name, facts, ghost)
+            found = self._kept[key] = self._compiled(name, facts, ghost, is_alone)
         return found
 
-    def _compiled(self, name: str, facts: list[Fact], ghost: Assignment) -> Callable[[Filled], Any]:
+    def _compiled(self, name: str, facts: list[Fact], ghost: Assignment, is_alone: bool) -> Callable[[Filled], Any]:
         entries = {}
         standing = [(fact, choice) for fact in facts for choice in _choices(fact, ghost)]
         for fact, choice in standing:
             entry = _entry(fact, choice)
             if entry is not None:
                 key = ALIASED if _is_aliased(fact, entry) else _text_of(choice)
-                entries[key] = self._record(fact, name, entry, ghost)
+                entries[key] = self._record(fact, name, entry, ghost, is_alone)
                 if "id" in DEFAULTS.get(name, ()):
                     entries[key].members["id"] = key
-        around = self._neighbours(name)
+        around = self._neighbours(name, is_alone)
         everything = {**around.before, **entries, **around.after}
         scope = dict(_SCOPE)
         body = printed(frozenset(everything) if TABLES[name] is None else everything, scope)
@@ -86,7 +86,7 @@ class WorldMaker:
         constant = make({})
         return lambda filled: constant
 
-    def _record(self, fact: Fact, table: str, entry: Entry, ghost: Assignment) -> Any:
+    def _record(self, fact: Fact, table: str, entry: Entry, ghost: Assignment, is_alone: bool) -> Any:
         if table not in DEFAULTS:
             return entry.get("text")
         members = dict(DEFAULTS[table])
@@ -95,21 +95,25 @@ class WorldMaker:
         members |= {name: _written(name, value) for name, value in entry.items() if name in members}
         for inner in self._inner:
             if _lookup(inner).inside == fact.name:
-                members[_lookup(inner).table] = self._inside(inner, ghost)
+                members[_lookup(inner).table] = self._inside(inner, ghost, is_alone)
         record: Any = NESTED_TABLES.get(table) or TABLES[table]
         defaults = record._field_defaults
         return _Call(record.__name__, {name: members.get(name, defaults.get(name)) for name in record._fields})
 
-    def _inside(self, fact: Fact, ghost: Assignment) -> dict[Any, Any]:
+    def _inside(self, fact: Fact, ghost: Assignment, is_alone: bool) -> dict[Any, Any]:
         table = _lookup(fact).table
         found = [(choice, _entry(fact, choice)) for choice in _choices(fact, ghost)]
         own = {
-            _text_of(choice): self._record(fact, table, entry, ghost) for choice, entry in found if entry is not None
+            _text_of(choice): self._record(fact, table, entry, ghost, is_alone)
+            for choice, entry in found
+            if entry is not None
         }
-        around = self._neighbours(table)
+        around = self._neighbours(table, is_alone)
         return {**around.before, **own, **around.after}
 
-    def _neighbours(self, table: str) -> Neighbours:
+    def _neighbours(self, table: str, is_alone: bool) -> Neighbours:
+        if is_alone:
+            return Neighbours({}, {})
         sides = [{key: one for key, one in side.items() if key not in self._literals} for side in NEIGHBOURS[table]]
         return Neighbours(*sides)
 

@@ -107,7 +107,7 @@ NEIGHBOURS: Final[Mapping[str, Neighbours]] = {
     "sessions": Neighbours(
         {"700000000000000001": Session(_HOUR_MS, {"5": Face(0, _HOUR_MS)})}, {"1": Session(1, {"5": Face(0, 1)})}
     ),
-    "faces": Neighbours({"7": Face(0, _HOUR_MS), "8": Face(0, 0)}, {}),
+    "faces": Neighbours({"7": Face(0, _HOUR_MS)}, {"8": Face(0, 0)}),
     "audios": Neighbours({"700000000000000002": Audio(59_000)}, {"2": Audio(1)}),
     "files": Neighbours(
         {"https://files.example/other.mp3": File("unknown", 1, 1)},

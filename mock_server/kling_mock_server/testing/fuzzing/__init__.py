@@ -15,7 +15,7 @@ from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue, server_catalogue
 from kling_contracts.cases.factory import factory_of
 from kling_contracts.cases.generator import generate
-from kling_contracts.cases.requests import TOKEN
+from kling_contracts.cases.requests import OTHER_TOKEN, TOKEN
 from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_mock_server.outgoing.hosts import is_loopback
 from kling_mock_server.testing.fuzzing.judging import Judging
@@ -201,10 +201,29 @@ class _Attack:
         case = with_token(trial.case, self.token)
         if self.controlled:
             self._load(case.world, TOKEN if is_jwt(case) else self.token)
-        answer = self.target.ask(case.request)
+        answer = self._ask_beside(case) if case.others and self._has_others else self.target.ask(case.request)
         if not answer.refused:
             self.loaded = None
         return answer
+
+    def _ask_beside(self, case: Case) -> Answer:
+        """Send a case while the server knows of other accounts."""
+        tokens = [token.replace(TOKEN, self.token) for token in case.others]
+        for token, world in zip(tokens, case.others.values(), strict=True):
+            self.target.put_world(world, token)
+        answer = self.target.ask(case.request)
+        for token in tokens:
+            self.target.reset(token)
+        return answer
+
+    @cached_property
+    def _has_others(self) -> bool:
+        """Whether the server takes the world of another account; else its ids are merely unknown."""
+        try:
+            self.target.reset(OTHER_TOKEN.replace(TOKEN, self.token))
+        except TargetError:
+            return False
+        return self.controlled
 
     def _load(self, world: World, token: str) -> None:
         # A refused request has changed nothing, so the world may still be there.

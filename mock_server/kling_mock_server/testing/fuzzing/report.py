@@ -4,10 +4,11 @@ import json
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
+from urllib.parse import quote
 
-from kling_contracts import Request
+from kling_contracts import Request, World
 from kling_contracts.audits.audit import Audit, AuditFinding, Ways, label, shortened
-from kling_contracts.cases.case import Case
+from kling_contracts.cases.case import PATH_CHARACTERS, Case
 from kling_contracts.cases.requests import TOKEN
 from kling_mock_server.protocol.names import CONTROL_PREFIX
 from kling_mock_server.reports.finding import Finding, FindingReport, Place
@@ -52,17 +53,21 @@ def server_ways(base: str, *, controlled: bool) -> Ways:
     """Return what shows a case again on a server: curl, with its world first where that can be loaded, and Python."""
 
     def ways(case: Case) -> Sequence[str]:
-        world = json.dumps(case.world.to_json()).encode()
-        head = {"authorization": f"Bearer {TOKEN}"}
-        put = [curl(base, Request("PUT", f"{CONTROL_PREFIX}/world", head, world))] if controlled else []
-        return [*put, curl(base, case.request), as_python(case)]
+        worlds = {TOKEN: case.world, **case.others} if controlled else {}
+        loads = (_putting(base, token, world) for token, world in worlds.items())
+        return [*loads, curl(base, case.request), as_python(case)]
 
     return ways
 
 
+def _putting(base: str, token: str, world: World) -> str:
+    head = {"authorization": f"Bearer {token}"}
+    return curl(base, Request("PUT", f"{CONTROL_PREFIX}/world", head, json.dumps(world.to_json()).encode()))
+
+
 def curl(base: str, request: Request) -> str:
     """Return a request as a shell command, the token left open."""
-    url = f"{base}{request.path}" + (f"?{request.query}" if request.query else "")
+    url = f"{base}{quote(request.path, safe=PATH_CHARACTERS)}" + (f"?{request.query}" if request.query else "")
     headers = "".join(_header(name, value) for name, value in request.headers.items())
     if "content-type" not in request.headers:
         headers += " -H 'Content-Type:'"

@@ -5,9 +5,10 @@ import ssl
 from collections.abc import Collection, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from kling_contracts import Request, World
+from kling_contracts.cases.case import PATH_CHARACTERS
 from kling_mock_server.outgoing.hosts import is_loopback
 from kling_mock_server.protocol.names import CONTROL_PREFIX, VIOLATIONS_HEADER
 
@@ -133,7 +134,8 @@ class Target:
             raise
 
     def _send(self, request: Request) -> tuple[HTTPResponse, bytes]:
-        path = f"{self.prefix}{request.path}" + (f"?{request.query}" if request.query else "")
+        path = f"{self.prefix}{quote(request.path, safe=PATH_CHARACTERS)}"
+        path += f"?{request.query}" if request.query else ""
         try:
             self._connection.request(request.method, path, request.body, dict(request.headers))
         except (BrokenPipeError, ConnectionResetError):

@@ -3,7 +3,7 @@
 import json
 from collections import OrderedDict
 from typing import Any, Final
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import requests
 import schemathesis
@@ -14,8 +14,9 @@ from schemathesis.generation import GenerationMode
 from schemathesis.generation import meta as metadata
 
 from kling_contracts import Operation, Request, Response, World
-from kling_contracts.cases.case import Case
+from kling_contracts.cases.case import PATH_CHARACTERS, Case
 from kling_contracts.cases.requests import HEADERS
+from kling_contracts.cases.requests import TOKEN as OWN_TOKEN
 from kling_contracts.http import JSON_TYPE
 from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.request_rules import Routed
@@ -34,6 +35,7 @@ _LABELS: Final[OrderedDict[str, Case]] = OrderedDict()
 _BENCHES: Final[dict[int, tuple[Any, Bench]]] = {}
 """By the identity of a document, which is kept so that no other can have it."""
 _SESSION: Final = requests.Session()
+_WORLD: Final = f"{CONTROL_PREFIX}/world"
 
 
 def keep_bench(document: Any, bench: Bench) -> None:
@@ -72,7 +74,7 @@ def carry(operation: schemathesis.APIOperation, phase: metadata.TestPhase, label
         else {"query": _parameters(operation, labelled.request)}
     )
     case = operation.Case(method=method, headers=_headers(labelled.request), _meta=meta, **content)
-    case.path = labelled.request.path
+    case.path = quote(labelled.request.path, safe=PATH_CHARACTERS)
     # Else Schemathesis takes the header for one that it made up, which must not be welcome.
     case._has_explicit_auth = True
     # Whether the schema alone tells that the payload is wrong, it finds out itself.
@@ -116,18 +118,25 @@ def prepare(case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
     """Make the world that a case is sent into, and send ours to the byte."""
     labelled = _LABELS.get(case.id)
     _put_world(case.operation, labelled.world if labelled else bench_of(case.operation).world)
+    for token, world in labelled.others.items() if labelled else ():
+        # A server that welcomes no other account does not know it either: the label holds all the same.
+        _put(case.operation, world, f"Bearer {token.replace(OWN_TOKEN, TOKEN)}")
     if labelled and labelled.request.body:
         kwargs["data"] = labelled.request.body
 
 
 def _put_world(operation: schemathesis.APIOperation, world: World) -> None:
-    path, data, headers = f"{CONTROL_PREFIX}/world", json.dumps(world.to_json()), {"Authorization": KEY}
-    if operation.app is not None:
-        status = werkzeug.test.Client(operation.app).put(path, data=data, headers=headers).status_code
-    else:
-        status = _SESSION.put(urljoin(str(operation.base_url), path), data=data, headers=headers).status_code
+    status = _put(operation, world, KEY)
     if status != 200:
-        raise RuntimeError(f"PUT {path} answers {status}: is the server `klingkit serve --token {TOKEN}`?")
+        raise RuntimeError(f"PUT {_WORLD} answers {status}: is the server `klingkit serve --token {TOKEN}`?")
+
+
+def _put(operation: schemathesis.APIOperation, world: World, key: str) -> int:
+    """Load a world into the account of a key; return the status of the answer."""
+    data, headers = json.dumps(world.to_json()), {"Authorization": key}
+    if operation.app is not None:
+        return werkzeug.test.Client(operation.app).put(_WORLD, data=data, headers=headers).status_code
+    return _SESSION.put(urljoin(str(operation.base_url), _WORLD), data=data, headers=headers).status_code
 
 
 def verdict_on(case: schemathesis.Case, response: schemathesis.Response) -> ContractVerdict:

@@ -1,0 +1,262 @@
+"""Goals of look-alikes: a valid case in which one value comes near the right one, or is right for another account.
+
+Such a value counts as a choice of its field: an id that is not known, a value of a wrong type. The rules that then
+fall are the label. There is no such goal where a rule would hang on numbers in another way than before.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from kling_contracts.cases.answers import tables_shown
+from kling_contracts.cases.fields import LEFT_OUT, Choice, Field, OpenNumber
+from kling_contracts.cases.formulas import NEVER, Verdict
+from kling_contracts.cases.goals import VALID, Goal
+from kling_contracts.cases.look_alikes import (
+    CALLBACKS,
+    FREE,
+    IDS,
+    NAMES,
+    NUMBERS,
+    PARAMETERS,
+    TEXTS,
+    URLS,
+    LookAlike,
+)
+from kling_contracts.cases.mixes import Mix, Mixes, Outfit, ready
+from kling_contracts.cases.model import Assignment, Model
+from kling_contracts.cases.plans import Plan
+from kling_contracts.cases.realising import Substitute
+from kling_contracts.cases.requests import RequestGoal
+from kling_contracts.cases.shapes import falls
+from kling_contracts.cases.variants import PLAIN
+from kling_contracts.facts.lookup import Lookup
+from kling_contracts.facts.media import Media
+from kling_contracts.facts.ways import OwnText
+from kling_contracts.jsonio.keywords import readable
+from kling_contracts.judging.operation import Operation
+from kling_contracts.unknown import Absent
+
+MAX_MIXES: Final = 64
+"""Combinations of a valid payload in which a right value is looked for."""
+_NUMBERS: Final = (1, 2)
+"""The numbers that tell cases of look-alikes apart: 0 stands for the documents' own example."""
+
+FirstMixes = Callable[[Goal, int], Sequence[Mix]]
+Text = Callable[[Choice, int], str | None]
+
+
+class AlikeGoals:
+    """Makes the goals of look-alikes of one operation.
+
+    `first_mixes` returns so many mixes of a goal at the most, `goals` are those of each rule, `text` returns what a
+    choice of a text is.
+    """
+
+    def __init__(
+        self, model: Model, first_mixes: FirstMixes, goals: Mapping[str, tuple[Goal | RequestGoal, ...]], text: Text
+    ) -> None:
+        self._model = model
+        self._first_mixes = first_mixes
+        self._mixes = sorted(first_mixes(VALID, MAX_MIXES), key=lambda one: one.is_bulky)
+        self._rules = list(goals)
+        self._aimed = [goal for some in goals.values() for goal in some if isinstance(goal, Goal) and goal.target]
+        self._text = text
+        operation = model.operation
+        self._called_back = _called_back(operation, model.contract.document)
+        self._in_path = frozenset(name for name, one in operation.parameters.items() if one.place == "path")
+
+    def goals(self) -> Iterator[tuple[Goal, Mixes]]:
+        """Yield each goal with its mixes; that of a look-alike which breaks nothing has no rule."""
+        for field in self._model.fields.values():
+            name = readable(field.path)
+            for mix, outfit in self._bases(field):
+                for says, substitute in self._substitutes(field, outfit.assignment[field.node]):
+                    yield from self._goal(f"{name} {says}", mix, outfit, substitute)
+            for says, substitute in self._misspelt(field):
+                for mix, outfit in islice(self._valid(field, lambda choice: choice.value is not LEFT_OUT), 1):
+                    yield from self._goal(f"{name} {says}", mix, outfit, substitute)
+        if tables_shown(self._model.contract, self._model.operation):
+            mix = self._mixes[0]
+            substitute = Substitute("", None, is_elsewhere=True)
+            yield from self._goal("Another account has some of its own", mix, mix.outfits[0], substitute)
+
+    def _goal(self, says: str, mix: Mix, outfit: Outfit, substitute: Substitute) -> Iterator[tuple[Goal, Mixes]]:
+        plan = mix.plans[0].plan
+        label = self._label(plan, outfit.assignment, substitute)
+        if label is not None:
+            rule = min(label, key=self._place, default="")
+            dressed = Outfit(outfit.assignment, PLAIN, substitute)
+            prepared = ready(plan._replace(breaks=label, first=0), _NUMBERS)
+            made = Mix((dressed,), (prepared,), mix.is_bulky, False)
+            # Drawn with the number of choices of any other case: Hypothesis shrinks to a case with the fewest.
+            yield Goal(rule, says), Mixes((made,), (made._replace(plans=(prepared,) * 2),) * 2, 2)
+
+    def _place(self, rule: str) -> int:
+        return self._rules.index(rule) if rule in self._rules else len(self._rules)
+
+    def _label(self, plan: Plan, right: Assignment, substitute: Substitute) -> frozenset[str] | None:
+        """Return the rules that fall; None where one hangs on numbers in a way that the plan does not settle."""
+        if substitute.choice is None:
+            return plan.breaks
+        counted = {**right, substitute.node: substitute.choice}
+        broken = set(substitute.choice.breaks)
+        for index, parsed in enumerate(self._model.rules):
+            verdict = self._model.whole(index, counted)
+            if falls(verdict):
+                broken.add(parsed.rule.id)
+            elif verdict.false != NEVER and not self._stays(index, verdict, plan, right):
+                return None
+        return frozenset(broken)
+
+    def _stays(self, index: int, verdict: Verdict, plan: Plan, right: Assignment) -> bool:
+        """Return whether a rule does not fall: it falls in no other way than before, and it did not."""
+        before = self._model.whole(index, right)
+        return set(verdict.false) <= set(before.false) and self._model.rules[index].rule.id not in plan.breaks
+
+    # Right values.
+
+    def _bases(self, field: Field) -> Iterator[tuple[Mix, Outfit]]:
+        """Yield cases in which the field has a right value: valid ones, else such as break a rule on the value alone.
+
+        An id that may be used once is right as what a look-alike comes near when it is taken.
+        """
+        found: dict[object, tuple[Mix, Outfit]] = {}
+        for goal in (VALID, *(goal for goal in self._aimed if field.node in self._read(goal))):
+            for mix in self._mixes if goal is VALID else self._first_mixes(goal, 1):
+                plan = mix.plans[0].plan
+                for outfit in mix.outfits if len(plan.breaks) <= 1 and not plan.first else ():
+                    choice = outfit.assignment[field.node]
+                    if choice.sound and self._is_right(choice, is_valid=goal is VALID):
+                        found.setdefault(self._kind(choice), (mix, outfit))
+            if found:
+                break
+        yield from found.values()
+        if not found or goal is not VALID:
+            free = self._valid(field, lambda choice: isinstance(choice.value, OwnText) and self._text(choice, 1))
+            yield from islice(free, 1)
+
+    def _read(self, goal: Goal) -> tuple[str, ...]:
+        """Return the nodes that the rule of a goal hangs on."""
+        return self._model.rules[goal.target.rule].nodes if goal.target else ()
+
+    def _valid(self, field: Field, is_wanted: Callable[[Choice], object]) -> Iterator[tuple[Mix, Outfit]]:
+        """Yield the valid cases in which a field has a choice that is wanted."""
+        for mix in self._mixes:
+            yield from ((mix, outfit) for outfit in mix.outfits if is_wanted(outfit.assignment[field.node]))
+
+    def _is_right(self, choice: Choice, *, is_valid: bool) -> bool:
+        if isinstance(choice.value, OpenNumber):
+            return is_valid
+        return self._is_known(choice) or (is_valid and self._is_listed(choice))
+
+    def _kind(self, choice: Choice) -> object:
+        """Return what tells right values of one field apart: how they are written, and by which name an entry goes."""
+        if not isinstance(choice.value, OwnText) or not choice.way:
+            return type(choice.value)
+        return choice.value.kind, any(choice.value in entry.values() for entry in self._entries(choice))
+
+    def _is_known(self, choice: Choice) -> bool:
+        """Return whether a text names something that the world holds."""
+        return isinstance(choice.value, OwnText) and any(one.get("reachable", True) for one in self._entries(choice))
+
+    def _entries(self, choice: Choice) -> Iterator[Mapping[str, Any]]:
+        for name, entry in choice.way.entries.items() if choice.way else ():
+            if isinstance(self._model.facts.declared[name].provider, Lookup | Media) and isinstance(entry, Mapping):
+                yield entry
+
+    def _is_listed(self, choice: Choice) -> bool:
+        return isinstance(choice.value, str) and "enum" in self._model.fields[choice.node].schema
+
+    # Look-alikes of a right value.
+
+    def _substitutes(self, field: Field, right: Choice) -> Iterator[tuple[str, Substitute]]:
+        for alike, counted in self._near(field, right):
+            spell = _spelling(alike, field)
+            sample = 1 if isinstance(right.value, OpenNumber) else self._text(right, _NUMBERS[0])
+            if sample is not None and spell(sample) is not None:
+                yield alike.says, Substitute(field.node, counted, spell, is_alone=alike.is_alone)
+        absent = _absent(field)
+        if absent and self._is_of_an_account(field) and self._is_known(right):
+            yield "is known to another account alone", Substitute(field.node, absent, is_elsewhere=True)
+
+    def _near(self, field: Field, right: Choice) -> Iterator[tuple[LookAlike, Choice | None]]:
+        """Yield the look-alikes of a right value, and what each counts as; None: as any other right value."""
+        if isinstance(right.value, OpenNumber):
+            table = NUMBERS if self._model.operation.media_types else PARAMETERS
+            yield from _typed(table, field, None)
+        elif self._is_listed(right):
+            yield from _typed(TEXTS, field, _fault(field, "string"))
+        elif isinstance(right.value, OwnText) and right.value.kind == "url" and self._is_known(right):
+            yield from _typed(URLS, field, _unreachable(field))
+        elif isinstance(right.value, OwnText) and self._is_known(right):
+            yield from _typed((*TEXTS, *IDS), field, _absent(field))
+        elif isinstance(right.value, OwnText):
+            yield from ((alike, None) for alike in FREE)
+            if field.node in self._called_back:
+                yield from ((alike, None) for alike in CALLBACKS)
+
+    def _is_of_an_account(self, field: Field) -> bool:
+        facts = self._model.facts
+        providers = [facts.declared[name].provider for name in facts.fields().get(field.node, ())]
+        return any(isinstance(provider, Lookup) and not provider.inside for provider in providers)
+
+    def _misspelt(self, field: Field) -> Iterator[tuple[str, Substitute]]:
+        name = field.path[-1] if field.path else 0
+        if not isinstance(name, str) or field.node in self._in_path:
+            return
+        left_out = next((one for one in (*field.sound, *field.faults) if one.value is LEFT_OUT), None)
+        holder = self._model.fields[field.node.rpartition(".")[0]]
+        if left_out and holder.schema.get("additionalProperties") is not False:
+            for says, change in NAMES:
+                if change(name) != name:
+                    yield f"has its name {says}", Substitute(field.node, left_out, name=change(name))
+
+
+def _spelling(alike: LookAlike, field: Field) -> Callable[[Any], str | None]:
+    return lambda right: alike.spell(right, field.schema)
+
+
+def _typed(
+    table: Iterable[LookAlike], field: Field, counted: Choice | None
+) -> Iterator[tuple[LookAlike, Choice | None]]:
+    """Yield look-alikes with what they count as: a text as `counted`, another type as a value of that type."""
+    is_text = counted is not None
+    for alike in table:
+        choice = counted if is_text and alike.type == "string" else _fault(field, alike.type)
+        if choice is not None:
+            yield alike, choice
+
+
+def _fault(field: Field, kind: str) -> Choice | None:
+    """Return a value of a JSON type that breaks keywords of the field."""
+    values = (one for one in field.faults if type(one.value) is _TYPES[kind])
+    return next((one for one in values if one.value or kind == "array"), None)
+
+
+_TYPES: Final[Mapping[str, type]] = {"string": str, "integer": int, "number": float, "array": list}
+
+
+def _absent(field: Field) -> Choice | None:
+    """Return an id that is not known."""
+    for choice in field.sound:
+        entries = choice.way.entries.values() if choice.way and isinstance(choice.value, OwnText) else ()
+        if entries and all(isinstance(entry, Absent) for entry in entries):
+            return choice
+    return None
+
+
+def _unreachable(field: Field) -> Choice | None:
+    """Return a URL that does not answer."""
+    for choice in field.sound:
+        for entry in choice.way.entries.values() if choice.way else ():
+            if isinstance(entry, Mapping) and entry.get("kind") == "url" and not entry.get("reachable"):
+                return choice
+    return None
+
+
+def _called_back(operation: Operation, document: Any) -> frozenset[str]:
+    """Return the fields that hold a URL which the server calls."""
+    body = document["paths"][operation.paths[0]][operation.method.lower()]
+    names = (name for one in body.get("callbacks", {}).values() for name in one)
+    return frozenset(name.partition("#/")[2].strip("}").replace("/", ".") for name in names)
