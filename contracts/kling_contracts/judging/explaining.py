@@ -41,7 +41,8 @@ class Given(NamedTuple):
 
     def judged(self, expression: Expression) -> Any:
         """Return the value as a rule sees it: what broke a keyword is unknown."""
-        return with_unknowns(self.value, self.refused, self.path) if self._refused_to(expression) else self.value
+        refused = self._refused_to(expression)
+        return with_unknowns(self.value, refused, self.path) if refused else self.value
 
     def reason(self, failing: FailingRule, facts: Any) -> str:
         """Return why a rule can be judged neither way."""
@@ -54,10 +55,13 @@ class Given(NamedTuple):
         reasons = set() if refused else {fact.reason(facts) for fact in failing.asked} - {None}
         if len(reasons) == 1:
             return str(*reasons)
-        try:
-            expression.holds(self.judged(expression), facts)
-        except UnknownFactError as error:
-            return str(error)
+        # No condition is false: the first one that is not true says it.
+        judged = self.judged(expression)
+        for condition in expression.conditions:
+            try:
+                condition.holds(judged, facts)
+            except UnknownFactError as error:
+                return str(error)
         raise AssertionError("a rule is unverified only where something that it reads is unknown")
 
     def _refused_to(self, expression: Expression) -> frozenset[str]:
