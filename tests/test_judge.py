@@ -20,6 +20,9 @@ WORLDS = {
     "the world": WORLD,
     "an empty one": World(),
     "none": None,
+    "one that does not know how long its video is": replace(
+        WORLD, sessions={name: one._replace(video_ms=Unknown("nobody said")) for name, one in WORLD.sessions.items()}
+    ),
     **{name: replace(WORLD, files={URL: file}) for name, file in FILES.items()},
 }
 

@@ -11,6 +11,7 @@ from kling_contracts.judging.explaining import shown_at
 from kling_contracts.judging.object_rules import BROKEN, NOTHING, Found
 from kling_contracts.judging.plain_judge import PlainJudge, plain_judge
 from kling_contracts.judging.report import Report, Violation
+from kling_contracts.unknown import UnknownFactError
 
 
 class Judge:
@@ -42,7 +43,13 @@ class Judge:
 
     def _found(self, payload: Any, measured: Measurement) -> list[Found] | None:
         """Return what the one function finds; None where it leaves judging to the walk."""
-        return self._plain(payload, measured) if self._tree.checker.is_plainly_valid(payload) else None
+        if not self._tree.checker.is_plainly_valid(payload):
+            return None
+        try:
+            return self._plain(payload, measured)
+        except UnknownFactError:
+            # The world of a recording has entries of which no answer told a member that all others have.
+            return None
 
     def _evaluated(
         self, payload: Any, measured: Measurement, found: list[Found] | None, only_violations: bool
