@@ -17,6 +17,7 @@ from kling_contracts.cases.factory import CaseFactory
 from support import mutants
 
 EXAMPLES = 1000
+_CREATE = "create"
 
 
 def figures():
@@ -55,7 +56,7 @@ def _generated():
 
 
 def _unfound():
-    return len(mutants.survivors_of_the_catalogue()) / len(mutants.servers())
+    return len(mutants.survivors_of_the_catalogue(_CREATE)) / len(mutants.servers(_CREATE))
 
 
 def _far():
@@ -70,9 +71,10 @@ def _choices():
 
 def _rows_for(part):
     """How many rows of the catalogue, from its first on, find that part of the defects."""
-    left, rows = mutants.servers(), 0
-    while len(left) > (1 - part) * len(mutants.servers()) and rows < len(mutants.ROWS):
-        left = [(mutant, server) for mutant, server in left if not mutants.found_by(server, [mutants.ROWS[rows]])]
+    servers, catalogued, rows = mutants.servers(_CREATE), mutants.rows(_CREATE), 0
+    left = servers
+    while len(left) > (1 - part) * len(servers) and rows < len(catalogued):
+        left = [(mutant, server) for mutant, server in left if not mutants.found_by(server, [catalogued[rows]])]
         rows += 1
     return rows
 
