@@ -290,3 +290,17 @@ def test_a_parameter_that_is_not_understood_is_named_with_those_that_are():
 )
 def test_a_builder_is_told_from_a_validator_by_its_signature(target, expected):
     assert is_builder(target) is expected
+
+
+def refuse_to_build(session_id, face_id, audio_id, start, end):
+    raise ValueError
+
+
+@pytest.mark.parametrize("run", [audit, audit_builder])
+def test_an_audit_tells_how_far_it_is(run):
+    told = []
+    target = refuse_to_build if run is audit_builder else perfect
+    run(target, n=30, progress=lambda *step: told.append(step))
+    numbers, totals = zip(*told, strict=True)
+    assert list(numbers) == sorted(numbers)
+    assert (numbers[0], numbers[-1], set(totals)) == (1, totals[0], {totals[0]})

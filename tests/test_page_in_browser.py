@@ -349,7 +349,7 @@ def test_every_operation_can_be_tried(visitor, page):
     for operation in ("identify", "tts", "query", "list"):
         page.get_by_label("Operation").select_option(operation)
         page.get_by_role("button", name="Send").click()
-        until(page, f"document.querySelector('.answer').dataset.operation === '{operation}'")
+        until(page, f"document.querySelector('.answer')?.dataset.operation === '{operation}'")
         told[operation] = page.inner_text(".answer .told")
     assert [entry["operation"] for entry in entries(visitor)] == list(told)
     assert [text.split()[0] for text in told.values()] == ["200", "200", told["query"].split()[0], "200"]
@@ -391,7 +391,7 @@ def test_the_whole_way_takes_three_clicks_and_the_result_plays(visitor, page):
     page.wait_for_selector(".answer video")
     assert "succeed" in page.inner_text(".answer .task")
     page.eval_on_selector(".answer video", "video => { video.muted = true; return video.play(); }")
-    until(page, "document.querySelector('.answer video').currentTime > 0.2")
+    until(page, "document.querySelector('.answer video')?.currentTime > 0.2")
     assert [entry["operation"] for entry in entries(visitor) if entry["operation"] != "download"] == [
         "identify",
         "tts",
@@ -497,7 +497,7 @@ def test_the_number_of_tasks_at_once_is_limited(visitor, page):
     visitor.visit("account")
     page.get_by_label("Limit (empty: any number)").fill("0")
     page.get_by_role("button", name="Set", exact=True).click()
-    until(page, "document.querySelector('.card.limits').innerText.includes('· 0')")
+    until(page, "document.querySelector('.card.limits')?.innerText.includes('· 0')")
     assert create(visitor).status_code == 429
 
 
@@ -506,7 +506,7 @@ def test_a_world_is_replaced_and_a_mistake_in_it_is_told(visitor, page):
     page.get_by_text("World as JSON").click()
     page.get_by_label("World as JSON").fill('{"sessions": {"mine": {"video_ms": "long", "faces": {}}}}')
     page.get_by_role("button", name="Replace the world").click()
-    until(page, "document.querySelector('[role=alert].message').innerText.includes('/sessions/mine/video_ms')")
+    until(page, "document.querySelector('[role=alert].message')?.innerText.includes('/sessions/mine/video_ms')")
     page.get_by_label("World as JSON").fill('{"sessions": {"mine": {"video_ms": 5000, "faces": {"7": [0, 5000]}}}}')
     page.get_by_role("button", name="Replace the world").click()
     page.wait_for_selector(".card.world td:has-text('mine')")
@@ -556,11 +556,11 @@ def test_everything_is_reached_by_keyboard(visitor, page):
     focus(page, ".rows a")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    until(page, "document.querySelector('.detail .pill').innerText === '200'")
+    until(page, "document.querySelector('.detail .pill')?.innerText === '200'")
     assert page.evaluate("document.activeElement.matches('.rows a[aria-current]')")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
-    until(page, "document.querySelector('.detail .pill').innerText.startsWith('400')")
+    until(page, "document.querySelector('.detail .pill')?.innerText.startsWith('400')")
     focus(page, 'nav a[href="#playground"]', "Shift+Tab")
     page.keyboard.press("Enter")
     page.wait_for_selector(".verdict.good")
@@ -589,7 +589,7 @@ def test_the_page_says_to_screen_readers_what_came_in(visitor, page):
     visitor.visit()
     page.wait_for_selector("#live.on")
     create(visitor)
-    until(page, "document.getElementById('status').textContent === '1 new: create 200'")
+    until(page, "document.getElementById('status')?.textContent === '1 new: create 200'")
 
 
 # Large accounts, hostile texts, and nothing but the mock
@@ -645,7 +645,7 @@ def test_a_file_is_attached_as_base64(visitor, page, tmp_path):
     visitor.visit("playground")
     page.wait_for_selector(".verdict.good")
     page.set_input_files("input[type=file]", tmp_path / "voice.mp3")
-    until(page, f"document.querySelector('textarea').value.length > {len(audio)}")
+    until(page, f"document.querySelector('textarea')?.value.length > {len(audio)}")
     page.get_by_role("button", name="Send").click()
     page.wait_for_selector(".answer .pill.good")
     (entry,) = entries(visitor)
@@ -663,7 +663,7 @@ def test_choosing_an_exchange_leaves_the_list_where_it_is(visitor, page):
     page.eval_on_selector(".rows", "list => { list.scrollTop = 700; }")
     before = page.evaluate("document.querySelector('.rows').scrollTop")
     page.evaluate("document.querySelectorAll('.rows a')[18].click()")
-    until(page, "document.querySelectorAll('.rows a')[18].getAttribute('aria-current') === 'true'")
+    until(page, "document.querySelectorAll('.rows a')[18]?.getAttribute('aria-current') === 'true'")
     assert page.evaluate("document.querySelector('.rows').scrollTop") == before > 0
 
 

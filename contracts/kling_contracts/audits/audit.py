@@ -33,6 +33,14 @@ Ways = Callable[[Case], Sequence[str]]
 """Gives the lines that show how one case can be seen again."""
 
 
+Progress = Callable[[int, int], None]
+"""Told how many cases are done, and of how many at most."""
+
+
+def no_progress(number: int, total: int) -> None:
+    """Tell nobody."""
+
+
 class AuditFinding(NamedTuple):
     """All that is wrong in one way about one rule."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, Final
 
-from kling_contracts.audits.audit import Audit, InterruptedAuditError, Kind
+from kling_contracts.audits.audit import Audit, InterruptedAuditError, Kind, Progress, no_progress
 from kling_contracts.audits.awaiting import finished
 from kling_contracts.audits.builder_arguments import BuilderArguments
 from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
@@ -36,6 +36,7 @@ def audit_builder(
     seed: int = 0,
     contract: Contract | None = None,
     ignore: Collection[str] = (),
+    progress: Progress = no_progress,
 ) -> Audit:
     """Drive a payload builder by intents: this face, this clip, start here.
 
@@ -43,7 +44,7 @@ def audit_builder(
     times are ms, seconds where the name ends in `_s` or the annotation is float. A possible intent must become a
     payload that breaks no rule. An impossible one must be refused with `ValueError`, or become a payload that
     breaks none: as far as the builder can know, by what it is told (`video_ms`, `face_window`, `world`). Those
-    of the catalogue go first, then `n` generated ones.
+    of the catalogue go first, then `n` generated ones; `progress` is told after each how far the audit is.
 
     Raises `ValueError` where a required parameter is not understood, and `InterruptedAuditError`, with the result so
     far, at Ctrl-C.
@@ -60,8 +61,12 @@ def audit_builder(
         return replace(auditing.tally.audit(name_of(builder), _KINDS, auditing.because), ways=lambda case: ())
 
     try:
-        for case, arguments in chain(auditing.sayable(payload_rows(contract)), islice(generated, n)):
+        rows = list(auditing.sayable(payload_rows(contract)))
+        total = len(rows) + n
+        for number, (case, arguments) in enumerate(chain(rows, islice(generated, n)), 1):
             auditing.drive(case, arguments)
+            progress(number, total)
+        progress(total, total)
     except KeyboardInterrupt:
         raise InterruptedAuditError(result()) from None
     return result()

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
-from kling_contracts.audits.audit import Audit, InterruptedAuditError, Kind
+from kling_contracts.audits.audit import Audit, InterruptedAuditError, Kind, Progress, no_progress
 from kling_contracts.audits.awaiting import finished
 from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
 from kling_contracts.cases.case import Case
@@ -29,6 +29,7 @@ def audit(
     seed: int = 0,
     contract: Contract | None = None,
     ignore: Collection[str] = (),
+    progress: Progress = no_progress,
 ) -> Audit:
     """Hold a payload validator against the boundary catalogue and `n` generated cases.
 
@@ -43,8 +44,9 @@ def audit(
     - It returns None, the payload itself or an object that is no collection (a parsed model): accepted.
 
     A validator that takes no world must refuse what the contract refuses without one; whatever hangs on ids, on a
-    video or on a stored audio is not judged. `ignore` names rules that it is not meant to know. Raises `ValueError`
-    where one of them does not exist, and `InterruptedAuditError`, with the result so far, at Ctrl-C.
+    video or on a stored audio is not judged. `ignore` names rules that it is not meant to know; `progress` is told
+    after each case how far the audit is. Raises `ValueError` where one of the rules does not exist, and
+    `InterruptedAuditError`, with the result so far, at Ctrl-C.
     """
     contract = contract or Contract.load()
     refuse_unknown_rules(ignore, contract.rules)
@@ -55,20 +57,20 @@ def audit(
         return tally.audit(name_of(validator), KINDS, lambda rule: _because(rule, contract, ignore))
 
     try:
-        for case in payload_cases(contract, n, seed):
+        rows = list(payload_rows(contract))
+        total = len(rows) + n
+        for number, case in enumerate(chain(rows, generated_payloads(contract, n, seed)), 1):
             breaks = case.breaks if told_of else frozenset(contract.report(case.payload).broken)
             knows = (breaks & case.breaks) - set(ignore)
             if knows or not breaks | case.breaks:
                 others = [told_of(case.world)] if told_of else []
                 tally.add(case, knows, judgement(validator, case.payload, *others))
+            progress(number, total)
+        # Generated cases that are about more than a payload are left out.
+        progress(total, total)
     except KeyboardInterrupt:
         raise InterruptedAuditError(result()) from None
     return result()
-
-
-def payload_cases(contract: Contract, n: int, seed: int) -> Iterator[Case]:
-    """Yield the cases that are about a payload alone: catalogue first, then those among `n` generated ones."""
-    return chain(payload_rows(contract), generated_payloads(contract, n, seed))
 
 
 def payload_rows(contract: Contract) -> Iterator[Case]:

@@ -123,12 +123,7 @@ def _attack_server(url: str, contract: "Contract", options: dict[str, Any]) -> "
     n = options.pop("n")
     chosen = Options(world=world, n=1000 if n is None and options["time_s"] is None else n, **options)
     with progress_bar("fuzz") as show:
-
-        def progress(number: int, total: int | None) -> None:
-            if number % _STEP == 0 or number == total:
-                show(number, total)
-
-        return fuzz_server(url, chosen, contract=contract, progress=progress)
+        return fuzz_server(url, chosen, contract=contract, progress=_in_steps(show))
 
 
 def _attack_callable(name: str, contract: "Contract", options: dict[str, Any]) -> "Audit":
@@ -142,11 +137,21 @@ def _attack_callable(name: str, contract: "Contract", options: dict[str, Any]) -
     kind = options["kind"] or ("builder" if is_builder(target) else "validator")
     run = audit_builder if kind == "builder" else audit
     n = 1000 if options["n"] is None else options["n"]
+    seed, ignore = options["seed"], options["ignore"]
     try:
-        result = run(target, n=n, seed=options["seed"], contract=contract, ignore=options["ignore"])
+        with progress_bar("fuzz") as show:
+            result = run(target, n=n, seed=seed, contract=contract, ignore=ignore, progress=_in_steps(show))
     except InterruptedAuditError as interrupted:
         result = interrupted.audit
     return replace(result, target=name)
+
+
+def _in_steps(show: Callable[[int, int | None], None]) -> Callable[[int, int | None], None]:
+    def progress(number: int, total: int | None) -> None:
+        if number % _STEP == 0 or number == total:
+            show(number, total)
+
+    return progress
 
 
 _STEP: Final = 25
