@@ -1,0 +1,35 @@
+"""Fixtures that several modules share: one browser, and one mock behind its page, for the whole run."""
+
+import itertools
+
+import pytest
+
+from support import serving
+from support.browser import Visitor, browser
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def page_mock():
+    with serving.running() as server:
+        yield server
+
+
+@pytest.fixture
+def visitor(chromium, page_mock):
+    visitor = Visitor(chromium, page_mock.url, f"visitor-{next(_numbers)}")
+    yield visitor
+    visitor.leave()
+    assert visitor.complaints == []
+
+
+@pytest.fixture
+def page(visitor):
+    return visitor.page
