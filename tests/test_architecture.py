@@ -337,8 +337,8 @@ HTTP = {
     "kling_mock_server/core/page_endpoint.py",
 }
 """The files that look at a request before it is one of an operation: path, method, headers, token, body."""
-MAX_FILES = 25
-MAX_MOVES = 60
+MAX_FILES = 20
+MAX_MOVES = 66
 
 
 @pytest.fixture(scope="module")
