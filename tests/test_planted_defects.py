@@ -18,7 +18,7 @@ from support.planted_defects import DEFECTS, EVERY, CrashedError, RefusedError
 from support.serving import documented
 from support.spoilt_servers import serving_with
 
-GENERATED = 300
+GENERATED = 600
 PLANTED = [(name, operation) for name, (operations, _) in DEFECTS.items() for operation in operations]
 
 

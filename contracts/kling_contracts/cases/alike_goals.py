@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from kling_contracts.cases.answers import tables_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Field, OpenNumber
+from kling_contracts.cases.file_alikes import FILE_ALIKES
 from kling_contracts.cases.formulas import NEVER, Verdict
 from kling_contracts.cases.goals import VALID, Goal
 from kling_contracts.cases.look_alikes import (
@@ -29,8 +30,10 @@ from kling_contracts.cases.plans import Plan
 from kling_contracts.cases.realising import Substitute
 from kling_contracts.cases.requests import RequestGoal
 from kling_contracts.cases.shapes import falls
+from kling_contracts.cases.texts import flavours_of
 from kling_contracts.cases.variants import PLAIN
 from kling_contracts.facts.lookup import Lookup
+from kling_contracts.facts.made_files import MADE_FORMATS
 from kling_contracts.facts.media import Media
 from kling_contracts.facts.ways import OwnText
 from kling_contracts.jsonio.keywords import readable
@@ -58,7 +61,7 @@ class AlikeGoals:
     ) -> None:
         self._model = model
         self._first_mixes = first_mixes
-        self._mixes = sorted(first_mixes(VALID, MAX_MIXES), key=lambda one: one.is_bulky)
+        self._mixes = sorted(first_mixes(VALID, MAX_MIXES), key=_bulk)
         self._rules = list(goals)
         self._aimed = [goal for some in goals.values() for goal in some if isinstance(goal, Goal) and goal.target]
         self._text = text
@@ -171,6 +174,9 @@ class AlikeGoals:
     # Look-alikes of a right value.
 
     def _substitutes(self, field: Field, right: Choice) -> Iterator[tuple[str, Substitute]]:
+        if isinstance(right.value, OwnText) and flavours_of(right.value):
+            yield from _other_files(field)
+            return
         for alike, counted in self._near(field, right):
             spell = _spelling(alike, field)
             sample = 1 if isinstance(right.value, OpenNumber) else self._text(right, _NUMBERS[0])
@@ -211,6 +217,22 @@ class AlikeGoals:
             for says, change in NAMES:
                 if change(name) != name:
                     yield f"has its name {says}", Substitute(field.node, left_out, name=change(name))
+
+
+def _bulk(mix: Mix) -> int:
+    """Return how much of a file stands in a payload: none, one of a few seconds, or any."""
+    chosen = [one.value for one in mix.outfits[0].assignment.values() if isinstance(one.value, OwnText)]
+    longest = [MADE_FORMATS[text.detail][1] for text in chosen if flavours_of(text)]
+    return 0 if not mix.is_bulky else 2 if None in longest else 1
+
+
+def _other_files(field: Field) -> Iterator[tuple[str, Substitute]]:
+    """Yield the look-alikes of a file in Base64, and what each counts as."""
+    made = {(one.value.kind, one.value.detail): one for one in field.sound if isinstance(one.value, OwnText)}
+    for alike in FILE_ALIKES:
+        if alike.counts_as is None or alike.counts_as in made:
+            counted = made[alike.counts_as] if alike.counts_as else None
+            yield alike.says, Substitute(field.node, counted, alike.spell)
 
 
 def _spelling(alike: LookAlike, field: Field) -> Callable[[Any], str | None]:
