@@ -1,12 +1,15 @@
 """Planted defects of servers are found by what `klingkit fuzz` sends: the catalogue and some generated cases."""
 
+import ast
 import json
+import re
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
-from kling_contracts import Response, World
+from kling_contracts import Response, World, cases
 from kling_contracts.cases.answers import ExpectedAnswers
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue
@@ -134,3 +137,19 @@ def test_fuzzing_finds_the_defect_over_a_socket(name, operation, rule):
         result = fuzz_server(url, Options(n=0, operations=(operation,)), contract=documented())
 
     assert {finding.rule for finding in result.findings} == {rule}
+
+
+def test_no_code_that_makes_cases_names_a_field_or_a_rule():
+    named = {rule.id for operation in documented().operations for rule in operation.rules}
+    nodes = (node for operation in EVERY for node in factory_of(documented(), operation).model.fields)
+    # A short word, such as the text of a preview, is a word of the code, too.
+    named |= {name for node in nodes if "_" in (name := node.rpartition(".")[2].removesuffix("[]"))}
+    for module in Path(cases.__file__).parent.glob("*.py"):
+        tree = ast.parse(module.read_text())
+        said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        assert not [node.value for node in texts if id(node) not in said and named & set(_words(node.value))], module
+
+
+def _words(text):
+    return re.findall(r"[\w-]+(?:[.][\w-]+)*|\w+", text)

@@ -295,7 +295,8 @@ class CaseFactory:
         mix = weighted[picked]
         planned, dressed = divmod(rest % (len(mix.plans) * len(mix.outfits)), len(mix.outfits))
         ready = mix.plans[planned]
-        is_numeric = goal is VALID or goal.target or goal.limit
+        # A look-alike takes at least as many draws as what is plainly wrong: Hypothesis shrinks to the fewest.
+        is_numeric = goal is VALID or goal.target or goal.limit or mix.outfits[0].substitute
         values = ready.values(chooser) if is_numeric else ready.prepared(chooser)
         return Drawn(goal, mix, ready.plan, mix.outfits[dressed], values)
 
