@@ -10,7 +10,7 @@ from kling_contracts import Contract
 from kling_mock_server.core.assembly import resources_of
 from kling_mock_server.core.cors import PageOrigins
 from kling_mock_server.core.responder import Responder
-from kling_mock_server.core.visitors import Visitors
+from kling_mock_server.core.control_access import ControlAccess
 from kling_mock_server.outgoing.fetch import downloader, fetcher
 from kling_mock_server.outgoing.webhooks import Targets, key_of
 from kling_mock_server.state.account_state import InitialState
@@ -85,7 +85,7 @@ def new_responder(
         download=download,
         targets=Targets(callback_hosts),
         secrets=webhook_secrets,
-        visitors=Visitors((*allow_hosts, *public.hosts)),
+        control_access=ControlAccess((*allow_hosts, *public.hosts)),
         page_origins=PageOrigins.of(cors),
         public_url=public.url,
     )

@@ -10,7 +10,7 @@ from kling_mock_server.assets.renderer import Renderer
 from kling_mock_server.core.cors import PageOrigins
 from kling_mock_server.core.operations import FILES
 from kling_mock_server.core.resources import Resources
-from kling_mock_server.core.visitors import Visitors
+from kling_mock_server.core.control_access import ControlAccess
 from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.fetch import Download, downloader
@@ -21,7 +21,7 @@ from kling_mock_server.state.ids import Ids
 
 NO_DOWNLOAD: Final = downloader("none")
 THIS_MACHINE: Final = Targets()
-LOCAL_VISITORS: Final = Visitors()
+LOCAL_ACCESS: Final = ControlAccess()
 LOCAL_PAGES: Final = PageOrigins()
 
 
@@ -33,15 +33,15 @@ def resources_of(
     download: Download = NO_DOWNLOAD,
     targets: Targets = THIS_MACHINE,
     secrets: tuple[str, ...] = (),
-    visitors: Visitors = LOCAL_VISITORS,
+    control_access: ControlAccess = LOCAL_ACCESS,
     page_origins: PageOrigins = LOCAL_PAGES,
     public_url: str = "",
 ) -> Resources:
     """Return the resources of a mock.
 
     `fetch` resolves URLs of audio, `download` those of videos; `targets` is whom callbacks may go to, and `secrets`
-    sign them; `visitors` may call the control surface over sockets, pages of `page_origins` read answers; `public_url`
-    begins the URLs of files.
+    sign them; `control_access` says who may call the control surface over sockets, pages of `page_origins` read
+    answers; `public_url` begins the URLs of files.
     """
     library = Library(accounts, contract, FILES)
     largest_video, task_price = contract.largest("video"), contract.prices.get(CREATE)
@@ -52,7 +52,7 @@ def resources_of(
         callback_worker=CallbackWorker(accounts, CallbackSender(targets, secrets, price=task_price)),
         renderer=Renderer(),
         ids=Ids(),
-        visitors=visitors,
+        control_access=control_access,
         page_origins=page_origins,
         public_url=public_url,
         task_price=task_price,

@@ -1,7 +1,7 @@
 """CORS: which pages may call the mock from a browser (https://fetch.spec.whatwg.org, section 3.3).
 
 The API and the mock's files are open to pages of this machine and of the origins that are named; the control surface
-has rules of its own (`visitors`).
+has rules of its own (`control_access`).
 """
 
 from collections.abc import Iterable

@@ -8,7 +8,7 @@ from kling_mock_server.assets.downloads import Downloads
 from kling_mock_server.assets.library import Library
 from kling_mock_server.assets.renderer import Renderer
 from kling_mock_server.core.cors import PageOrigins
-from kling_mock_server.core.visitors import Visitors
+from kling_mock_server.core.control_access import ControlAccess
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.state.ids import Ids
 
@@ -22,7 +22,7 @@ class Resources(NamedTuple):
     callback_worker: CallbackWorker
     renderer: Renderer
     ids: Ids
-    visitors: Visitors
+    control_access: ControlAccess
     page_origins: PageOrigins = PageOrigins()
     """The pages that may read answers in a browser."""
     public_url: str = ""

@@ -92,7 +92,7 @@ class Responder:
     def respond_over_socket(self, request: Request) -> Response:
         """Answer like `respond`; the control surface has nothing for pages and names that are not this machine's."""
         if not cors.is_preflight(request) and (
-            refused := self.resources.visitors.refusal(request, self.contract.mock_rules)
+            refused := self.resources.control_access.refusal(request, self.contract.mock_rules)
         ):
             return refused
         return self.respond(request)

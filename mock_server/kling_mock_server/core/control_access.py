@@ -1,4 +1,4 @@
-"""Whom the control surface answers over sockets: clients that know the mock by a name of this machine, and its pages.
+"""Access to the control surface over sockets: for clients that know the mock by a name of this machine, and its pages.
 
 A page of a foreign site can lead its own name to this machine (DNS rebinding), or post to a local port without being
 allowed to read the answer: `Host` and `Origin` tell (RFC 9110, section 7.2; RFC 6454, section 7).
@@ -19,7 +19,7 @@ _OPEN: Final = (f"{FILES_PREFIX}/", PAGE_PREFIX)
 anybody."""
 
 
-class Visitors(NamedTuple):
+class ControlAccess(NamedTuple):
     """The names under which the control surface is reached, beside those of this machine.
 
     A name is `example.com`, `*.example.com` (all below it, not itself) or `*` (any).
