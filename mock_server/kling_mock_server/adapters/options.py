@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from kling_contracts import Contract
 from kling_mock_server.core.assembly import resources_of
+from kling_mock_server.core.control_access import ControlAccess
 from kling_mock_server.core.cors import PageOrigins
 from kling_mock_server.core.responder import Responder
-from kling_mock_server.core.control_access import ControlAccess
 from kling_mock_server.outgoing.fetch import downloader, fetcher
 from kling_mock_server.outgoing.webhooks import Targets, key_of
 from kling_mock_server.state.account_state import InitialState

@@ -7,10 +7,10 @@ from kling_contracts.facts.sources import Fetch, unfetched
 from kling_mock_server.assets.downloads import Downloads
 from kling_mock_server.assets.library import Library
 from kling_mock_server.assets.renderer import Renderer
+from kling_mock_server.core.control_access import ControlAccess
 from kling_mock_server.core.cors import PageOrigins
 from kling_mock_server.core.operations import FILES
 from kling_mock_server.core.resources import Resources
-from kling_mock_server.core.control_access import ControlAccess
 from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.fetch import Download, downloader

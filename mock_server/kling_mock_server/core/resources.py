@@ -7,8 +7,8 @@ from kling_contracts.rules.price import Price
 from kling_mock_server.assets.downloads import Downloads
 from kling_mock_server.assets.library import Library
 from kling_mock_server.assets.renderer import Renderer
-from kling_mock_server.core.cors import PageOrigins
 from kling_mock_server.core.control_access import ControlAccess
+from kling_mock_server.core.cors import PageOrigins
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.state.ids import Ids
 

@@ -9,7 +9,7 @@ from kling_contracts.facts.sources import WorldExcerpt
 from kling_contracts.facts.world import Audio, File, Session, VideoFile
 from kling_mock_server.state.account_state import AccountState, InitialState
 from kling_mock_server.state.clock import Clock
-from kling_mock_server.state.folders import Folders
+from kling_mock_server.state.file_folders import FileFolders
 from kling_mock_server.state.journal import Journal
 from kling_mock_server.state.large_rows import note_session
 from kling_mock_server.state.stores.store import Store, Table, Transaction
@@ -56,7 +56,7 @@ class Account:
         self.journal = Journal(store, key, journal)
         self.clock = Clock(self.state, on_due)
         self.tasks = Tasks(self.state)
-        self._folders = Folders(store)
+        self._folders = FileFolders(store)
         self._initial = initial
         self._sessions, self._audios = self.state.view(SESSIONS), self.state.view(AUDIOS)
 

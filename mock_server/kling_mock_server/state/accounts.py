@@ -11,7 +11,7 @@ from kling_contracts import Contract, Violation
 from kling_contracts.judging.request_rules import RequestRules
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.account_state import InitialState
-from kling_mock_server.state.folders import Folders
+from kling_mock_server.state.file_folders import FileFolders
 from kling_mock_server.state.journal import digest_of, journal_table
 from kling_mock_server.state.stores.store import MemoryStore, Store, real_ms
 from kling_mock_server.state.tables import ONE, STATE
@@ -46,7 +46,7 @@ class Accounts:
         if jwt_clock not in JWT_CLOCKS:
             raise ValueError(f"unknown JWT clock {jwt_clock!r}; there are: {', '.join(JWT_CLOCKS)}")
         self.store: Store = MemoryStore() if store is None else store
-        self._folders = Folders(self.store)
+        self._folders = FileFolders(self.store)
         self._beginning = beginning
         self._journal = journal_table(contract)
         self._tokens = frozenset(tokens)

@@ -18,7 +18,7 @@ _KEY: Final = re.compile("[0-9a-f]{16}")
 _NAME: Final = re.compile("[0-9a-f]{48}")
 
 
-class Folders:
+class FileFolders:
     """The folders of accounts: the part of a URL between the prefix of all files and the kind of a file."""
 
     def __init__(self, store: Store) -> None:
