@@ -332,7 +332,7 @@ HTTP = {
     "kling_contracts/judging/request_rules.py",
     "kling_contracts/jsonio/strict_json.py",
     "kling_mock_server/state/tokens.py",
-    "kling_mock_server/state/short_texts.py",
+    "kling_mock_server/state/short_text_cache.py",
     "kling_mock_server/core/cors.py",
     "kling_mock_server/core/page_endpoint.py",
 }

@@ -13,7 +13,7 @@ from kling_mock_server.assets.synthetic_video import video_of
 from kling_mock_server.outgoing.fetch import Download, audio_file
 from kling_mock_server.protocol.file_urls import Address, own_address
 from kling_mock_server.protocol.names import FILES_PREFIX
-from kling_mock_server.state.short_texts import kept_for_short
+from kling_mock_server.state.short_text_cache import cached_for_short
 
 _GONE: Final = Absent("the mock has no such file")
 SMALL_VIDEO: Final = 8 * 1024 * 1024
@@ -34,7 +34,7 @@ class Downloads:
         self._fetch = fetch
         self._download = download
         self._largest_video = largest_video
-        self.for_origin = kept_for_short(_MAX_ORIGINS)(self._for_origin)
+        self.for_origin = cached_for_short(_MAX_ORIGINS)(self._for_origin)
         """Returns by what is held, `audio` or `video`, what resolves URLs for callers that reach the mock there."""
 
     def audio(self, url: str, origin: str) -> File | Unknown:

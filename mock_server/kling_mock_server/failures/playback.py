@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kling_contracts import Contract, Response
 from kling_mock_server.state.account_state import AccountState
-from kling_mock_server.state.short_texts import kept_for_short
+from kling_mock_server.state.short_text_cache import cached_for_short
 from kling_mock_server.state.stores.store import Transaction
 from kling_mock_server.state.tables import ONE, STATE, State
 from kling_mock_server.state.tasks import count_running
@@ -94,7 +94,7 @@ def _take_step(rows: Transaction, operation: str) -> PlayedStep | None:
     return PlayedStep(scenario.name, step) if step else None
 
 
-@kept_for_short(100)
+@cached_for_short(100)
 def _scenario(played: str) -> "Scenario":
     # To build one from its JSON takes longer than to answer.
     from kling_mock_server.failures.scenarios import scenario_from_json

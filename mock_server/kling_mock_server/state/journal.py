@@ -11,7 +11,7 @@ from kling_contracts.facts.file_content import base64_bytes
 from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.timeline import Bar
 from kling_mock_server.state.passwords import without_passwords
-from kling_mock_server.state.short_texts import kept_for_short
+from kling_mock_server.state.short_text_cache import cached_for_short
 from kling_mock_server.state.stores.store import Store, Table
 from kling_mock_server.state.tables import Row
 
@@ -210,7 +210,7 @@ def kept(body: bytes, payload: Any = None) -> bytes:
     return json.dumps(_redacted(body)).encode()
 
 
-@kept_for_short(128)
+@cached_for_short(128)
 def digest_of(token: str) -> str:
     """Return the digest under which a token is journalled."""
     # In process, a token may hold what no UTF-8 does.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from kling_mock_server.state.journal import digest_of
-from kling_mock_server.state.short_texts import kept_for_short
+from kling_mock_server.state.short_text_cache import cached_for_short
 
 MAX_HEADERS: Final = 64
 """Headers that are kept of one request."""
@@ -67,7 +67,7 @@ def _kept(name: str, value: str) -> str:
     return value if len(value) <= MAX_HEADER_LENGTH else value[:MAX_HEADER_LENGTH] + "…"
 
 
-@kept_for_short(128)
+@cached_for_short(128)
 def _redacted(value: str) -> str:
     scheme = _SCHEME.match(value)
     secret = value[scheme.end() :].strip() if scheme else value

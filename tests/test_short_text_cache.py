@@ -2,14 +2,14 @@
 
 import pytest
 
-from kling_mock_server.state.short_texts import MAX_LENGTH, kept_for_short
+from kling_mock_server.state.short_text_cache import MAX_LENGTH, cached_for_short
 
 
 @pytest.mark.parametrize(("length", "times"), [(MAX_LENGTH, 1), (MAX_LENGTH + 1, 2)])
 def test_the_result_of_a_long_text_is_not_kept(length, times):
     asked = []
 
-    @kept_for_short(10)
+    @cached_for_short(10)
     def length_of(text):
         asked.append(text)
         return len(text)

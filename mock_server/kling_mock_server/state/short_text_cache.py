@@ -10,7 +10,7 @@ MAX_LENGTH: Final = 4096
 """Characters of a text whose result is kept."""
 
 
-def kept_for_short(maxsize: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
+def cached_for_short(maxsize: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
     """Keep the results of a function for the `maxsize` texts that it was asked for last; long ones are asked anew."""
 
     def decorated(work: Callable[[str], T]) -> Callable[[str], T]:
