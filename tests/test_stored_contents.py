@@ -214,3 +214,9 @@ def test_processes_that_were_forked_make_ids_of_their_own(monkeypatch):
     after = [ids.next() for _ in range(3)]
     assert len({*before, *after}) == 6
     assert [ids.made(made) for made in (*before, *after)] == [False] * 3 + [True] * 3
+
+
+def test_no_two_makers_of_ids_in_one_process_make_the_same():
+    makers = [Ids() for _ in range(200)]
+    firsts = [maker.next() for maker in makers]
+    assert [sum(maker.made(first) for maker in makers) for first in firsts] == [1] * 200
