@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
+from kling_contracts import Response, World
 from kling_contracts.audits import Kind
+from kling_contracts.cases.catalogue import catalogue
 from kling_contracts.cases.generator import generate
 from kling_mock_server.cli.fuzz import fuzz
 from kling_mock_server.testing.fuzzing import Options, fuzz_server
@@ -304,3 +306,63 @@ def test_a_server_that_takes_an_external_id_twice_is_found(sequences_alone):
 
 def test_the_mock_keeps_what_it_was_told(sequences_alone):
     assert not attacked("create", "query", "list").findings
+
+
+TWO_OF_EACH = {
+    "now_ms": NOW_MS,
+    "sessions": {
+        "session-1": {"video_ms": 10_000, "faces": {"0": [0, 10_000], "1": [2000, 7000]}},
+        "session-2": {"video_ms": 30_000, "faces": {"8": [1000, 29_000], "9": [0, 4000]}},
+    },
+    "audios": {"audio-1": {"duration_ms": 8000}, "audio-2": {"duration_ms": 20_000}},
+    "files": {
+        "https://ours.example/1.mp3": {"format": "mp3", "size_bytes": 16_000, "duration_ms": 6000},
+        "https://ours.example/2.wav": {"format": "wav", "size_bytes": 160_000, "duration_ms": 9000},
+    },
+    "videos": {
+        name: {"size_bytes": 1_000_000, "duration_ms": 10_000, "faces": {"0": [0, 5200]}}
+        for name in ("video-1", "video-2", "https://ours.example/1.mp4", "https://ours.example/2.mp4")
+    },
+    "voices": {"voice-1": "en", "voice-2": "zh"},
+    "tasks": {
+        f"task-{number}": {
+            "created_ms": NOW_MS - 5000,
+            "begins_ms": NOW_MS - 4000,
+            "ends_ms": NOW_MS - number,
+            "succeeds": True,
+            "video_ms": 10_000,
+            "external_task_id": f"ours-{number}",
+        }
+        for number in (1, 2)
+    },
+}
+NAMED = {
+    "create": ["session-1", "session-2", "audio-1", "audio-2", "1.mp3", "2.wav"],
+    "list": [],
+    "query": ["task-1", "task-2", "ours-1", "ours-2"],
+    "identify": ["video-1", "video-2", "1.mp4", "2.mp4"],
+    "tts": ["voice-1", "voice-2"],
+}
+
+
+@pytest.mark.parametrize("operation", NAMED)
+def test_a_server_is_asked_for_the_entries_of_the_world_that_it_holds(monkeypatch, operation):
+    rows = generate(0, 60, documented(), operation=operation, valid=True)
+    broken = [row for row in catalogue(documented(), operation=operation) if row.breaks][::5]
+    monkeypatch.setattr("kling_mock_server.testing.fuzzing.catalogue", lambda contract, operation: (*rows, *broken))
+    accepted = []
+
+    def without_control(request, answer):
+        if request.path.startswith("/_mock"):
+            return Response(404, {}, b"")
+        given = answer(request)
+        accepted.extend([f"{request.path} {request.body}"] if given.status == 200 else [])
+        return given
+
+    with serving_with(without_control, world=TWO_OF_EACH) as url:
+        options = Options(n=0, world=World.from_json(TWO_OF_EACH), operations=(operation,))
+        result = fuzz_server(url, options, contract=documented())
+
+    assert not result.findings
+    assert len(accepted) >= 55
+    assert {name for name in NAMED[operation] for one in accepted if name in one} == set(NAMED[operation])

@@ -4,14 +4,17 @@ import json
 from contextlib import contextmanager
 
 from kling_contracts import Contract
+from kling_contracts.cases.requests import TOKEN
 from kling_mock_server.adapters.live_server import LiveServer
-from support.serving import documented
+from support.serving import Mock, documented
 
 
 @contextmanager
-def serving_with(change=lambda request, answer: answer(request), contract=None):
-    """Serve a mock whose every answer goes through `change`; yields its URL."""
+def serving_with(change=lambda request, answer: answer(request), contract=None, world=None):
+    """Serve a mock whose every answer goes through `change`; yields its URL. `world` is what the usual token's has."""
     with LiveServer(contract=contract or documented(), fetch="none") as running:
+        if world:
+            Mock(running.responder).put_world(TOKEN, **world)
         answer = running.responder.respond
         running.responder.respond = lambda request: change(request, answer)
         yield running.url

@@ -1,20 +1,13 @@
 """Trials: cases made fit for one server, with the label that holds there."""
 
-import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from itertools import count, islice, product
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 from kling_contracts import Contract, World
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.requests import TOKEN
-from kling_contracts.jsonio.numbers import whole
-
-MAX_COMBINATIONS: Final = 400
-"""How many ways of carrying one case over to a given world are tried."""
+from kling_mock_server.testing.fuzzing.given_world import GivenWorld
 
 
 class AdaptedCase(NamedTuple):
@@ -61,130 +54,14 @@ def without_world(contract: Contract) -> WorldMapper:
 
 
 def within(world: World, contract: Contract) -> WorldMapper:
-    """Adapt cases for a server that holds a given world: its ids in place of theirs, times moved along."""
-    numbers = count(1)
+    """Adapt cases for a server that holds a given world: its entries in place of theirs, numbers carried over."""
+    given = GivenWorld(world, contract)
 
     def fit(case: Case) -> AdaptedCase | None:
-        candidates = islice(_candidates(case, world, numbers), MAX_COMBINATIONS)
-        return next((AdaptedCase(one) for one in candidates if _holds(one, contract)), None)
+        fitted = given.fitted(case)
+        return AdaptedCase(fitted) if fitted else None
 
     return fit
-
-
-def _holds(case: Case, contract: Contract) -> bool:
-    """Whether a case breaks in the given world what it broke in its own, and nothing is left open."""
-    report = contract.report(case.request, case.world)
-    return frozenset(report.broken) == case.breaks and not (report.unverified and not case.breaks)
-
-
-def _candidates(case: Case, world: World, numbers: "count[int]") -> Iterator[Case]:
-    asked = _asked(case)
-    task = _task(case, world, numbers)
-    for names in _names(case.world, world, asked):
-        for times in _times(case.world, world, asked, names):
-            body = _rewritten(case.request.body, {**names, **times, **task})
-            yield replace(case, world=world, request=replace(case.request, body=body))
-
-
-def _asked(case: Case) -> dict[str, Any]:
-    """The members of the payload and of its first item, as far as there are any."""
-    try:
-        payload = case.payload
-    except (ValueError, RecursionError):
-        return {}
-    members = payload if isinstance(payload, dict) else {}
-    chosen = members.get("face_choose")
-    item = chosen[0] if isinstance(chosen, list) and chosen else None
-    return {**members, **item} if isinstance(item, dict) else members
-
-
-def _task(case: Case, world: World, numbers: "count[int]") -> dict[str, Any]:
-    """A server keeps every external id, so each is sent once."""
-    name = _asked(case).get("external_task_id")
-    if not isinstance(name, str) or not name.strip():
-        return {}
-    if name in case.world.external_task_ids:
-        return {"external_task_id": next(iter(sorted(world.external_task_ids)), name)}
-    return {"external_task_id": f"klingkit-fuzz-{next(numbers)}"}
-
-
-def _names(own: World, world: World, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield each choice of ids of the world for those that the case's own world knows."""
-    session_id, face_id, audio_id, url = (_text(asked, name) for name in _IDS)
-    audios = list(world.audios) if audio_id in own.audios else [audio_id]
-    urls = list(world.files or ()) if url in (own.files or ()) else [url]
-    known = own.sessions.get(session_id)
-    for session in world.sessions if known else [session_id]:
-        faces = world.sessions[session].faces if known and face_id in known.faces else [face_id]
-        for face, audio, file in product(faces, audios, urls):
-            yield {"session_id": session, "face_id": face, "audio_id": audio, "sound_file": file}
-
-
-_IDS: Final = ("session_id", "face_id", "audio_id", "sound_file")
-_TIMES: Final = ("sound_start_time", "sound_end_time", "sound_insert_time")
-
-
-def _text(asked: dict[str, Any], name: str) -> str:
-    value = asked.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _times(own: World, world: World, asked: dict[str, Any], names: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the times as they are, then moved along with the ends of audio, video and face, then cut to what fits."""
-    start, end, insert = (whole(asked.get(name)) for name in _TIMES)
-    if start is None or end is None or insert is None:
-        yield {}
-        return
-    before, after = _ends(own, asked), _ends(world, names)
-    moved = {name: after[name] - before[name] for name in after}
-    length = end - start
-    room = min(length, after["audio"], after["video"], after["face_end"] - after["face_start"])
-    for size in dict.fromkeys([length, room] if room > 0 else [length]):
-        cut = length - size
-        clips = _nearest(start, 0, start + cut + moved["audio"])
-        inserts = _nearest(
-            insert,
-            # The distances of the case to the begin and end of the face, and to the end of the video.
-            insert + cut + moved["face_start"],
-            insert + moved["face_end"],
-            insert + cut + moved["video"],
-            # In a shorter world there may be no room for those: at the begin or the end of the face.
-            after["face_start"],
-            after["face_end"] - size,
-        )
-        for clip, begin in product(clips, inserts):
-            yield dict(zip(_TIMES, (clip, clip + size, begin), strict=True))
-
-
-def _nearest(own: int, *others: int) -> list[int]:
-    """Return the times in ms without repetition, those nearest to the case's own first."""
-    return sorted({own, *others}, key=lambda time: abs(time - own))
-
-
-def _ends(world: World, names: dict[str, Any]) -> dict[str, int]:
-    """The begin and end of audio, video and face; 0 for what the world does not know."""
-    session = world.sessions.get(_text(names, "session_id"))
-    face = session.faces.get(_text(names, "face_id")) if session else None
-    audio = world.audios.get(_text(names, "audio_id")) or (world.files or {}).get(_text(names, "sound_file"))
-    return {
-        "audio": (audio.duration_ms or 0) if audio else 0,
-        "video": session.video_ms if session else 0,
-        "face_start": face.start_ms if face else 0,
-        "face_end": face.end_ms if face else 0,
-    }
-
-
-def _rewritten(body: bytes, members: dict[str, Any]) -> bytes:
-    """Put values in place of those of the same kind, in the text: the rest of the bytes may be what a case is about."""
-    for name, value in members.items():
-        kind = rb'"[^"\\]*"' if isinstance(value, str) else rb"-?[0-9]+"
-        pattern = rb'("%s"\s*:\s*)%s' % (name.encode(), kind)
-        body = re.sub(pattern, partial(_put, json.dumps(value).encode()), body)
-    return body
-
-
-def _put(value: bytes, match: re.Match[bytes]) -> bytes:
-    return match[1] + value
 
 
 def only_broken(fit: WorldMapper) -> WorldMapper:
