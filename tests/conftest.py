@@ -1,4 +1,4 @@
-"""Fixtures that several modules share: one browser, and one mock behind its page, for the whole run."""
+"""Fixtures that several modules share: a browser, and a mock behind its page."""
 
 import itertools
 
@@ -10,7 +10,8 @@ from support.browser import Visitor, browser
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="session")
+# Not for the whole run: while a browser is open, an event loop runs in its thread, and no other test could run one.
+@pytest.fixture(scope="module")
 def chromium():
     with browser() as started:
         yield started
