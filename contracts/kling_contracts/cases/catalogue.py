@@ -172,7 +172,7 @@ def _features(goal: Goal, step: int, place: int, planned: int) -> Mapping[Any, i
     way = (goal.rule, goal.says)
     if step or place or planned or goal.more:
         is_spare = planned or (step and goal.more)
-        return {(*way, step, place, planned): 1 if is_spare else _OWN if step else _MUCH}
+        return {(*way, step, place, planned): 1 if is_spare else _MUCH if goal.more else _OWN}
     if goal.target or goal.limit:
         return dict.fromkeys([way, (*way, "first"), (*way, "alone")], _MUCH)
     return {way: _OWN}
@@ -229,7 +229,7 @@ def _candidate(factory: CaseFactory, drawn: Drawn, says: str, features: Mapping[
     found: dict[Any, int] = {
         **features,
         **{(rule, "falls"): 1 for rule in case.breaks},
-        case.breaks: 1,
+        case.breaks: _MUCH,
     }
     if not case.breaks:
         found |= {("stands", choice.number): 1 for choice in drawn.outfit.assignment.values()}
