@@ -13,7 +13,7 @@ from kling_contracts.cases.generator import generate
 from kling_mock_server.cli.fuzz import fuzz
 from kling_mock_server.testing.fuzzing import Options, fuzz_server
 from support.serving import NOW_MS, documented
-from support.spoilt_servers import serving_with, spoilt_contract
+from support.spoilt_servers import forgets, serving_with, spoilt_contract
 
 CREATE = "/kling/v1/videos/advanced-lip-sync"
 
@@ -366,3 +366,42 @@ def test_a_server_is_asked_for_the_entries_of_the_world_that_it_holds(monkeypatc
     assert not result.findings
     assert len(accepted) >= 55
     assert {name for name in NAMED[operation] for one in accepted if name in one} == set(NAMED[operation])
+
+
+FORGOTTEN = {
+    "sessions of identify-face": (forgets(IDENTIFY, "session_id"), "identify", "session-unknown"),
+    "faces of identify-face": (forgets(IDENTIFY, "face_data", 0, "face_id"), "identify", "face-unknown"),
+    "audios of tts": (forgets(TTS, "task_result", "audios", 0, "id"), "tts", "audio-id-unknown"),
+}
+
+
+@pytest.mark.parametrize(("change", "source", "rule"), FORGOTTEN.values(), ids=FORGOTTEN)
+def test_a_server_that_does_not_know_an_id_again_is_found(sequences_alone, change, source, rule):
+    (finding,) = attacked("create", "identify", "tts", change=change).findings
+
+    assert (finding.rule, finding.kind) == (rule, Kind.REFUSED)
+    assert f"{source} answered {{" in finding.detail
+    assert "create does not know it: answered 400 / 1201" in finding.detail
+
+
+def naming_no_rule(change):
+    def changed(request, answer):
+        given = change(request, answer)
+        headers = {name: value for name, value in given.headers.items() if name != "X-Contract-Violations"}
+        return replace(given, headers=headers)
+
+    return changed
+
+
+def test_a_server_that_names_no_rule_is_found_to_forget(sequences_alone):
+    (finding,) = attacked("create", "identify", change=naming_no_rule(forgets(IDENTIFY, "session_id"))).findings
+
+    assert finding.kind == Kind.REFUSED
+
+
+def test_an_audio_that_is_too_short_for_one_payload_is_not_taken_for_unknown(sequences_alone):
+    assert not attacked("create", "tts", change=naming_no_rule(lambda request, answer: answer(request))).findings
+
+
+def test_what_the_mock_answers_can_be_used_in_the_next_call(sequences_alone):
+    assert not attacked("create", "identify", "tts").findings

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 
 from kling_contracts import Contract
 from kling_contracts.cases.requests import TOKEN
@@ -35,3 +36,24 @@ def _replaced(value, old, new):
     text = json.dumps(value)
     assert old in text, old
     return json.loads(text.replace(old, new))
+
+
+def forgets(path, *where):
+    """A change by which a server does not know an id again that it has answered at a path, in its data."""
+    answered = set()
+
+    def change(request, answer):
+        if not request.path.startswith("/_mock"):
+            body = request.body
+            for name in answered:
+                body = body.replace(f'"{name}"'.encode(), b'"forgotten"')
+            given = answer(replace(request, body=body))
+            if request.path == path and given.status == 200:
+                value = json.loads(given.body)["data"]
+                for step in where:
+                    value = value[step]
+                answered.add(value)
+            return given
+        return answer(request)
+
+    return change

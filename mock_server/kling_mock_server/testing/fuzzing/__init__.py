@@ -18,6 +18,7 @@ from kling_contracts.cases.generator import generate
 from kling_contracts.cases.requests import OTHER_TOKEN, TOKEN
 from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_mock_server.outgoing.hosts import is_loopback
+from kling_mock_server.testing.fuzzing.followed_links import body_links, known_afterwards
 from kling_mock_server.testing.fuzzing.judging import Judging
 from kling_mock_server.testing.fuzzing.report import server_ways
 from kling_mock_server.testing.fuzzing.sequences import followed, makers
@@ -149,10 +150,16 @@ class _Attack:
         if not self.controlled or self.options.only_invalid or self.options.rules:
             return
         for maker in makers(self.contract, self.operations):
-            self.target.put_world(maker.row.world, self.token)
+            self._put(maker.row.world)
             for wrong in followed(self.contract, self.operations, maker, self._ask_next):
                 self.judging.note(wrong)
+        for link in body_links(self.contract, self.operations):
+            for wrong in known_afterwards(self.contract, link, self._put, self._ask_next):
+                self.judging.note(wrong)
         self.loaded = None
+
+    def _put(self, world: World) -> None:
+        self.target.put_world(world, self.token)
 
     def _ask_next(self, case: Case) -> Answer:
         return self.target.ask(with_token(case, self.token).request)
