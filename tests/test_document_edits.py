@@ -15,7 +15,10 @@ from kling_contracts.cases.generator import generate
 from support.document_edits import EDITS, Edit, added, edited, field, keyword, payload, replaced, top
 
 NIGHTLY = "KLINGKIT_NIGHTLY" in os.environ
-TRIED = EDITS if NIGHTLY else sorted(Random(7).sample(EDITS, len(EDITS) // 10), key=lambda edit: edit.name)
+ALWAYS = ("over a text that may not be", "over a literal URL")
+"""Those in which a value that comes near the right one is a text that a rule names."""
+SOME = {*Random(7).sample([edit.name for edit in EDITS], len(EDITS) // 10), *ALWAYS}
+TRIED = EDITS if NIGHTLY else [edit for edit in EDITS if edit.name in SOME]
 CASES = 2000 if NIGHTLY else 400
 
 

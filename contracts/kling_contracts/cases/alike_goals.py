@@ -4,6 +4,7 @@ Such a value counts as a choice of its field: an id that is not known, a value o
 fall are the label. There is no such goal where a rule would hang on numbers in another way than before.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
@@ -65,6 +66,7 @@ class AlikeGoals:
         self._rules = list(goals)
         self._aimed = [goal for some in goals.values() for goal in some if isinstance(goal, Goal) and goal.target]
         self._text = text
+        self._named = [json.dumps(one) for one in model.literals]
         operation = model.operation
         self._called_back = _called_back(operation, model.contract.document)
         self._in_path = frozenset(name for name, one in operation.parameters.items() if one.place == "path")
@@ -180,7 +182,9 @@ class AlikeGoals:
         for alike, counted in self._near(field, right):
             spell = _spelling(alike, field)
             sample = 1 if isinstance(right.value, OpenNumber) else self._text(right, _NUMBERS[0])
-            if sample is not None and spell(sample) is not None:
+            spelt = None if sample is None else spell(sample)
+            # A rule says more about a text that it names than about any other.
+            if spelt is not None and spelt not in self._named:
                 yield alike.says, Substitute(field.node, counted, spell, is_alone=alike.is_alone)
         absent = _absent(field)
         if absent and self._is_of_an_account(field) and self._is_known(right):
@@ -269,9 +273,9 @@ def _absent(field: Field) -> Choice | None:
 
 
 def _unreachable(field: Field) -> Choice | None:
-    """Return a URL that does not answer."""
+    """Return a URL that does not answer, and that no rule names."""
     for choice in field.sound:
-        for entry in choice.way.entries.values() if choice.way else ():
+        for entry in choice.way.entries.values() if choice.way and isinstance(choice.value, OwnText) else ():
             if isinstance(entry, Mapping) and entry.get("kind") == "url" and not entry.get("reachable"):
                 return choice
     return None
