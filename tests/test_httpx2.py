@@ -8,6 +8,7 @@ import pytest
 
 from kling_mock_server import create_app
 from kling_mock_server.adapters.handle import InProcess
+from kling_mock_server.adapters.httpx2_router import NotMockedError, answered
 from kling_mock_server.adapters.httpx_transport import HttpxTransport
 from kling_mock_server.adapters.unseen_clients import UnseenClientError, refused_lookups
 from support.serving import PATH, payload
@@ -63,6 +64,42 @@ def test_a_failure_below_http_is_the_error_of_the_library(mock, library, scenari
             client.get(f"{PATH}/{task}", headers=KEY)
 
 
+@pytest.mark.kling_violates("clip-too-short", "face-overlap-too-short")
+def test_under_kling_respx_httpx2_is_answered(kling_respx):
+    answer = httpx2.post(kling_respx.url + PATH, json=payload(sound_end_time=1999), headers=KEY)
+    assert (answer.status_code, answer.json()["code"]) == (400, 1201)
+
+
+def test_under_kling_respx_async_httpx2_is_answered(kling_respx):
+    async def ask():
+        headers = {"Authorization": f"Bearer {kling_respx.token}"}
+        async with httpx2.AsyncClient(base_url=kling_respx.url, headers=headers) as client:
+            return await client.post(PATH, json=payload())
+
+    assert asyncio.run(ask()).json()["code"] == 0
+    assert [entry.status for entry in kling_respx.journal] == [200]
+
+
+@pytest.fixture
+def kling_base_url():
+    return URL
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.vendor.example/basement", "http://api.vendor.example/base", "https://b.example"]
+)
+def test_under_kling_respx_httpx2_is_let_through_to_nothing_else(kling_respx, url):
+    with pytest.raises(NotMockedError, match="is not below it"):
+        httpx2.get(url)
+
+
+def test_after_kling_respx_httpx2_is_as_before(mock):
+    before = httpx2.HTTPTransport.handle_request
+    with answered(mock.responder, URL):
+        assert httpx2.HTTPTransport.handle_request is not before
+    assert httpx2.HTTPTransport.handle_request is before
+
+
 TEST = """
 import pytest
 
@@ -70,10 +107,9 @@ def test_a_client(kling_respx):
     {code}
 """
 CLIENTS = {
-    "httpx2": "import httpx2; httpx2.get(kling_respx.url)",
     "requests": "import requests; requests.get(kling_respx.url)",
     "urllib": "import urllib.request; urllib.request.urlopen(kling_respx.url)",
-    "httpx2, async": "import asyncio, httpx2; asyncio.run(httpx2.AsyncClient().get(kling_respx.url))",
+    "http.client": "import http.client; http.client.HTTPSConnection(kling_respx.url.split('/')[2]).request('GET', '/')",
 }
 
 
@@ -84,7 +120,7 @@ def test_kling_respx_fails_for_a_client_that_it_cannot_see(pytester, monkeypatch
     pytester.makepyfile(TEST.format(code=code))
     result = pytester.runpytest("-p", "no:cacheprovider")
     result.assert_outcomes(failed=1, errors=1)
-    result.stdout.fnmatch_lines(["*kling_respx answers httpx alone, and another client was about to call *"])
+    result.stdout.fnmatch_lines(["*kling_respx answers httpx and httpx2 alone, and another client was about to call *"])
 
 
 def test_kling_respx_fails_where_the_client_hides_the_error(pytester):

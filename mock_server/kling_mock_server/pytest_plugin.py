@@ -72,11 +72,12 @@ def kling_server(
 def kling_respx(
     request: pytest.FixtureRequest, kling_options: "MockOptions", kling_base_url: str
 ) -> Iterator["Handle"]:
-    """A mock that answers httpx, sync and async, for every URL under `kling_base_url`; no other URL is let through."""
+    """A mock that answers httpx and httpx2 for every URL under `kling_base_url`; no other URL is let through."""
     from urllib.parse import urlsplit
 
     import respx
 
+    from kling_mock_server.adapters import httpx2_router
     from kling_mock_server.adapters.respx_router import mount
     from kling_mock_server.adapters.unseen_clients import refused_lookups
 
@@ -85,7 +86,11 @@ def kling_respx(
         refused_lookups(urlsplit(kling_base_url).hostname or "") as unseen,
     ):
         handle = mount(router, kling_base_url, **kling_options)
-        with closing(handle.responder), _recorded(request, handle.responder):
+        with (
+            closing(handle.responder),
+            httpx2_router.answered(handle.responder, kling_base_url),
+            _recorded(request, handle.responder),
+        ):
             yield handle
     # The test may have swallowed the error: the host that it asked for was not the mock's.
     if unseen:

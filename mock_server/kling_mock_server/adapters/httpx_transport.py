@@ -24,6 +24,11 @@ class HttpxTransport:
         self._origin = str(self.base).rstrip("/")
         self._responder = responder
 
+    def is_below(self, url: "httpx.URL") -> bool:
+        """Return whether a URL lies below the base: a prefix ends where a segment does, /api is no base of /apiary."""
+        same_origin = (url.scheme, url.host, url.port) == (self.base.scheme, self.base.host, self.base.port)
+        return same_origin and f"{url.path}/".startswith(f"{self.prefix}/")
+
     def answer(self, request: "httpx.Request") -> "httpx.Response":
         """Answer one request whose body was read; that its URL lies below the base is the caller's part."""
         asked = self._asked(request)

@@ -1,4 +1,4 @@
-"""Clients that respx cannot see: they would look up the vendor's host, and call it."""
+"""Clients that no router can see: they would look up the vendor's host, and call it."""
 
 import socket
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class UnseenClientError(AssertionError):
-    """A client other than httpx was about to call a host that a respx router stands for."""
+    """A client other than httpx and httpx2 was about to call a host that a respx router stands for."""
 
 
 @contextmanager
@@ -21,8 +21,8 @@ def refused_lookups(host: str) -> Iterator[list[UnseenClientError]]:
             return look_up(name, *args, **options)
         # No OSError: a client takes one for a network that is down, and tries again.
         error = UnseenClientError(
-            f"kling_respx answers httpx alone, and another client was about to call {host}: use kling_server for it, "
-            "or kling_mock.client(httpx2) for httpx2"
+            f"kling_respx answers httpx and httpx2 alone, and another client was about to call {host}: "
+            "use kling_server for it"
         )
         raised.append(error)
         raise error
