@@ -74,6 +74,19 @@ def test_a_world_is_replaced_and_a_mistake_in_it_is_told(visitor, page):
     assert list(control(visitor, "GET", "/world")["sessions"]) == ["mine"]
 
 
+def test_a_world_that_comes_late_replaces_nothing_that_was_typed(visitor, page):
+    held = []
+    page.route("**/_mock/world", lambda route: held.append(route))
+    visitor.visit("account")
+    page.get_by_text("World as JSON").click()
+    page.get_by_label("World as JSON").fill("{}")
+    while not held:
+        page.evaluate("0")
+    held[0].continue_()
+    page.wait_for_selector(".card.world td")
+    assert page.get_by_label("World as JSON").input_value() == "{}"
+
+
 def test_a_reset_asks_first(visitor, page):
     create(visitor)
     visitor.visit("account")

@@ -18,6 +18,7 @@ export function account(root, changed) {
     world: h("div"),
     error: h("pre", { class: "message bad", role: "alert" }),
     json: h("textarea", { spellcheck: "false", rows: 14, "aria-label": t("worldJson") }),
+    shown: "",
   };
   const act = (work, said) => async (event) => {
     event?.preventDefault();
@@ -202,7 +203,9 @@ function worldCard(parts, act) {
     },
   });
   const replace = act(async () => {
-    await control("PUT", "/world", parts.json.value);
+    const typed = parts.json.value;
+    await control("PUT", "/world", typed);
+    parts.shown = typed;
     await parts.showWorld();
   }, "saved");
   return card(
@@ -228,7 +231,11 @@ function worldCard(parts, act) {
 
 async function showWorld(parts) {
   parts.value = await control("GET", "/world");
-  parts.json.value = JSON.stringify(parts.value, null, 2);
+  // What a person has typed meanwhile is kept.
+  if (parts.json.value === parts.shown) {
+    parts.json.value = JSON.stringify(parts.value, null, 2);
+    parts.shown = parts.json.value;
+  }
   renderWorld(parts);
 }
 
