@@ -22,6 +22,7 @@ from support.scenarios import (
     answer_of,
     each_scenario,
     taken,
+    unreadable,
 )
 
 
@@ -153,14 +154,6 @@ PROMISES = {
 SCHEMA_STATUSES = serving.documented().document["components"]["schemas"]["TaskState"]["properties"]["task_status"][
     "enum"
 ]
-
-
-def unreadable(body):
-    try:
-        json.loads(body)
-    except ValueError:
-        return True
-    return False
 
 
 def test_every_scenario_has_a_promise_to_keep():

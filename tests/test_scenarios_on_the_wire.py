@@ -24,6 +24,7 @@ from kling_mock_server.failures.scenarios import Scenario, Step, library, scenar
 from kling_mock_server.failures.wire import Wire
 from kling_mock_server.state.pace import PACES
 from support.receivers import receiving
+from support.scenarios import unreadable
 from support.serving import PATH, PATIENCE_S, Mock, connect, documented, payload, raw_request
 from support.wired import read
 
@@ -223,14 +224,6 @@ def claims(more):
         assert unreadable(seen.body[: seen.claimed]) == (more < 0)
 
     return check
-
-
-def unreadable(body):
-    try:
-        json.loads(body)
-    except ValueError:
-        return True
-    return False
 
 
 def no_gzip(seen):

@@ -65,3 +65,12 @@ def lines(value):
     with pytest.raises(ValueError, match=r"^/") as caught:
         scenario_from_json(value)
     return str(caught.value).splitlines()
+
+
+def unreadable(body):
+    """Return whether a body is no JSON."""
+    try:
+        json.loads(body)
+    except ValueError:
+        return True
+    return False
