@@ -44,6 +44,10 @@ def test_only_the_operation_that_is_chosen_is_called():
     assert not {("POST", "advanced-lip-sync"), ("GET", "advanced-lip-sync"), ("POST", "identify-face")} & asked
 
 
+def test_all_stands_for_every_operation():
+    assert called("all", rules=["voice-unknown"]) == {("POST", "tts")}
+
+
 def test_of_a_rule_only_the_operations_that_have_it_are_called():
     asked = called(rules=["voice-unknown"])
 

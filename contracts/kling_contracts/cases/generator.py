@@ -14,6 +14,9 @@ from kling_contracts.contract import Contract
 _FAULTS: Final = 7
 """How many broken cases follow a valid one."""
 
+ALL: Final = "all"
+"""Stands for the names of all operations."""
+
 
 def generate(
     seed: int,
@@ -50,7 +53,7 @@ def generate(
 
 def factories(contract: Contract | None, operation: str) -> list[CaseFactory]:
     """Return the factories that `operation` names: the first one's, that of a name, or those of all."""
-    if operation != "all":
+    if operation != ALL:
         return [factory_of(contract, operation)]
     first = factory_of(contract)
     return [factory_of(first.contract, one.name) for one in first.contract.operations]

@@ -14,7 +14,7 @@ from kling_contracts.audits.audit import INTERRUPTED, Audit
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue, server_catalogue
 from kling_contracts.cases.factory import factory_of
-from kling_contracts.cases.generator import generate
+from kling_contracts.cases.generator import ALL, generate
 from kling_contracts.cases.requests import OTHER_TOKEN, TOKEN
 from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_mock_server.outgoing.hosts import is_loopback
@@ -64,7 +64,7 @@ class Options(NamedTuple):
     rules: Collection[str] = ()
     """The rules of which a broken case breaks at least one; empty: all cases."""
     operations: Collection[str] = ()
-    """The short names of the operations that are called; empty: all that have one of `rules`."""
+    """The short names of the operations that are called; empty, or with `all`: all that have one of `rules`."""
     timeout_s: float = TIMEOUT_S
 
 
@@ -94,10 +94,11 @@ def fuzz_server(
 
 def _called(contract: Contract, options: Options) -> tuple[Operation, ...]:
     """Return the operations that are called."""
-    unknown = sorted(set(options.operations) - contract.by_name.keys())
+    unknown = sorted(set(options.operations) - {ALL} - contract.by_name.keys())
     if unknown:
         raise ValueError(f"the contract has no operation {', '.join(unknown)}; it has: {', '.join(contract.by_name)}")
-    chosen = [one for one in contract.operations if one.name in options.operations] or contract.operations
+    named = () if ALL in options.operations else options.operations
+    chosen = [one for one in contract.operations if one.name in named] or contract.operations
     refuse_unknown_rules([*options.ignore, *options.rules], contract.rules_of(chosen))
     rules = set(options.rules)
     return tuple(one for one in chosen if not rules or not rules.isdisjoint(contract.rules_of([one])))
