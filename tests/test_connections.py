@@ -2,15 +2,18 @@
 
 import json
 import resource
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 
+import httpx
 import pytest
 from waitress.channel import HTTPChannel
+from waitress.trigger import trigger
 
 from kling_mock_server.adapters import connections, waitress_server
 from kling_mock_server.adapters.live_server import live
-from support.serving import PATH, connect, exchange, payload, raw_request, received, running
+from support.serving import PATH, PATIENCE_S, connect, exchange, payload, raw_request, received, running
 
 BODY = json.dumps(payload()).encode()
 JSON = (b"Content-Type: application/json",)
@@ -133,3 +136,19 @@ def test_a_request_with_a_body_is_told_to_continue():
         assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
         connection.sendall(body)
         assert received(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_server_may_end_before_the_pull_that_ends_it_is_written(monkeypatch):
+    pull = trigger._physical_pull
+
+    def woken_by_an_earlier_pull(pulled):
+        if pulled.thunks:
+            loops = [thread for thread in threading.enumerate() if thread.name == f"klingkit at {mock.url}"]
+            pull(pulled)
+            for loop in loops:
+                loop.join(PATIENCE_S)
+        pull(pulled)
+
+    with live(fetch="none") as mock:
+        assert httpx.get(f"{mock.url}/_mock/health").status_code == 200
+        monkeypatch.setattr(trigger, "_physical_pull", woken_by_an_earlier_pull)

@@ -11,6 +11,7 @@ from waitress.server import create_server
 from kling_contracts import Contract
 from kling_contracts.media.silent_audio import wav
 from kling_mock_server.adapters.live_server import LiveServer
+from kling_mock_server.adapters.waitress_server import stop
 from kling_mock_server.proxy.application import ProxyApp, ProxyOptions
 from kling_mock_server.proxy.recorder import Recorder
 from kling_mock_server.proxy.upstream import Upstream
@@ -42,18 +43,13 @@ def serving(app):
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
 
-    def hang_up():
-        for channel in list(server.active_channels.values()):
-            channel.close_when_flushed = True
-        server.close()
+    def end(channel):
+        channel.close_when_flushed = True
 
     try:
         yield f"http://127.0.0.1:{server.effective_port}"
     finally:
-        # The sockets are the loop's: its own thread closes them.
-        server.task_dispatcher.shutdown()
-        server.trigger.pull_trigger(hang_up)
-        thread.join(PATIENCE_S)
+        stop(server, thread, end)
 
 
 @contextmanager

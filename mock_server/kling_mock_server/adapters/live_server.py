@@ -4,12 +4,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import Any, Self, Unpack
+from operator import methodcaller
+from typing import Self, Unpack
 
 from kling_mock_server.adapters.flask_app import MockApp
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.adapters.options import MockOptions, new_responder, token_for
-from kling_mock_server.adapters.waitress_server import listen
+from kling_mock_server.adapters.waitress_server import listen, stop
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
 
 __all__ = ["live"]
@@ -72,13 +73,4 @@ class _Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        # Running answers are finished first. The sockets are the loop's: its own thread closes them.
-        self._server.task_dispatcher.shutdown()
-        self._server.trigger.pull_trigger(self._hang_up)
-        self._thread.join()
-
-    def _hang_up(self) -> None:
-        channels: list[Any] = list(self._server.active_channels.values())
-        for channel in channels:
-            channel.end()
-        self._server.close()
+        stop(self._server, self._thread, methodcaller("end"))

@@ -7,10 +7,12 @@ import shlex
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple, NoReturn
 
+from waitress import wasyncore
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
@@ -89,6 +91,25 @@ def listen(app: MockApp, host: str, port: int, sender: BackgroundSender | None =
     server.asyncore = loop = EventLoop()
     install(listening.values(), loop, sender or BackgroundSender(), partial(_EnvelopeTask, app.responder))
     return server
+
+
+def stop(server: Any, thread: threading.Thread, end: Callable[[Any], None]) -> None:
+    """Finish running answers, end the server that `thread` runs, and wait for it; `end` ends one of its connections."""
+
+    def hang_up() -> None:
+        for channel in list(server.active_channels.values()):
+            end(channel)
+        wasyncore.dispatcher.close(server)
+        server.trigger.del_channel()
+
+    server.task_dispatcher.shutdown()
+    # The sockets are the loop's: its own thread closes them. Not so the trigger: an earlier pull may wake the loop
+    # before this one is written, and the number of its file may be another file's by then.
+    server.trigger.pull_trigger(hang_up)
+    thread.join()
+    if not server.task_dispatcher.threads:
+        # A thread that is still at work pulls it at its end.
+        server.trigger.close()
 
 
 def run(server: Any, app: MockApp, host: str, profile: str, curl_key: CurlKey, log: TextLog | JsonLog) -> None:
