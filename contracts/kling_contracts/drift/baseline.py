@@ -11,7 +11,7 @@ from kling_contracts.documents import loading
 from kling_contracts.documents.folders import STATELESS
 from kling_contracts.documents.prose_coverage import coverage
 from kling_contracts.drift.clauses import Clause, clauses_of
-from kling_contracts.drift.sites import Site, sites_of
+from kling_contracts.drift.overlay_quotes import OverlayQuote, overlay_quotes
 
 Document = dict[str, Any]
 
@@ -44,6 +44,6 @@ class Baseline:
         return {one.pointer: clauses_of(one.passages) for one in coverage(self.vendor, self.effective)}
 
     @cached_property
-    def sites(self) -> tuple[Site, ...]:
+    def quotes(self) -> tuple[OverlayQuote, ...]:
         """Every quote in our overlays."""
-        return sites_of(self.vendor, {name: self.documents[name] for name in OVERLAYS})
+        return overlay_quotes(self.vendor, {name: self.documents[name] for name in OVERLAYS})

@@ -10,8 +10,8 @@ from kling_contracts.documents.prose_coverage import Described, coverage
 from kling_contracts.documents.vocabulary import CONDITIONS, SourceDocument
 from kling_contracts.drift.baseline import OVERLAYS, Baseline
 from kling_contracts.drift.comparing import Drift
+from kling_contracts.drift.overlay_quotes import action_path, quoted
 from kling_contracts.drift.patch import MAIN, Edit, edits_for, patch_document
-from kling_contracts.drift.sites import action_path, quoted
 from kling_contracts.errors import DocumentError, OverlayError, RuleError
 from kling_contracts.facts.declaration import declared_facts
 from kling_contracts.judging.timeline import Timeline

@@ -11,7 +11,7 @@ from kling_contracts.documents.vocabulary import CONDITIONS
 from kling_contracts.drift.baseline import OVERLAYS, Baseline
 from kling_contracts.drift.change import Change, Limit
 from kling_contracts.drift.comparing import Drift
-from kling_contracts.drift.sites import Site, action_path, quoted
+from kling_contracts.drift.overlay_quotes import OverlayQuote, action_path, quoted
 from kling_contracts.drift.structure import field_of
 from kling_contracts.drift.wording import compared
 
@@ -45,7 +45,7 @@ def patch_document(title: str, edits: Sequence[Edit]) -> Document:
 
 def edits_for(drift: Drift, baseline: Baseline) -> list[Edit]:
     """Return what has to change in our documents for the sentences and names of a newer one."""
-    proposing = _Proposing(drift, baseline.sites)
+    proposing = _Proposing(drift, baseline.quotes)
     return [
         *(edit for change in drift.changes for edit in proposing.for_change(change)),
         *proposing.without_quotes(),
@@ -63,60 +63,60 @@ def _left_out(change: Change) -> Edit:
 
 
 class _Proposing:
-    def __init__(self, drift: Drift, sites: Sequence[Site]) -> None:
+    def __init__(self, drift: Drift, quotes: Sequence[OverlayQuote]) -> None:
         self._drift = drift
-        self._sites = sites
-        self._removed: list[Site] = []
+        self._quotes = quotes
+        self._removed: list[OverlayQuote] = []
         self._limited: set[Limit] = set()
 
     def for_change(self, change: Change) -> Iterator[Edit]:
         """Yield the edits of every place that quotes the changed sentence."""
         if change.kind == "clause-new" or not change.old_pointer:
             return
-        for site in self._sites:
-            if site.pointer == change.old_pointer and folded(site.text) == folded(change.old):
-                yield from self._for_site(change, site)
+        for quote in self._quotes:
+            if quote.pointer == change.old_pointer and folded(quote.text) == folded(change.old):
+                yield from self._for_quote(change, quote)
 
     def without_quotes(self) -> Iterator[Edit]:
         """Yield the edits of rules that have no quote left: nobody but us says them now."""
-        for path in dict.fromkeys(site.rule_path for site in self._removed if site.is_rule):
-            sites = [site for site in self._sites if site.rule_path == path]
-            if all(site in self._removed for site in sites):
+        for path in dict.fromkeys(quote.rule_path for quote in self._removed if quote.is_rule):
+            quotes = [quote for quote in self._quotes if quote.rule_path == path]
+            if all(quote in self._removed for quote in quotes):
                 yield _edit(
-                    sites[0], path, f"No sentence of the vendor says {sites[0].owner} any more", {"source": "mock"}
+                    quotes[0], path, f"No sentence of the vendor says {quotes[0].owner} any more", {"source": "mock"}
                 )
 
-    def _for_site(self, change: Change, site: Site) -> Iterator[Edit]:
+    def _for_quote(self, change: Change, quote: OverlayQuote) -> Iterator[Edit]:
         if change.kind == "clause-moved":
-            yield from self._moved(change, site)
-        elif change.kind in ("reworded", "limit-changed", "list-changed") and self._is_certain(change, site):
-            yield from self._literals(change, site)
-            meaning = {"en": _translated(site.meaning, change)} if site.meaning else {}
-            yield _edit(site, site.path, change.message, {"text": change.new, **meaning})
+            yield from self._moved(change, quote)
+        elif change.kind in ("reworded", "limit-changed", "list-changed") and self._is_certain(change, quote):
+            yield from self._literals(change, quote)
+            meaning = {"en": _translated(quote.meaning, change)} if quote.meaning else {}
+            yield _edit(quote, quote.path, change.message, {"text": change.new, **meaning})
         else:
-            yield self._removal(site, change.message)
+            yield self._removal(quote, change.message)
 
-    def _is_certain(self, change: Change, site: Site) -> bool:
+    def _is_certain(self, change: Change, quote: OverlayQuote) -> bool:
         """Return whether a rule can follow a sentence: its literal is known, and no other sentence contradicts it."""
-        if change.kind == "reworded" or not site.owner:
+        if change.kind == "reworded" or not quote.owner:
             return change.kind == "reworded"
         if change.kind == "list-changed":
             return (
-                site.is_rule
-                and all(f"== '{one}'" in site.content["rule"] for one in change.removed)
-                and bool(_listed_items(site.content["rule"], change))
+                quote.is_rule
+                and all(f"== '{one}'" in quote.content["rule"] for one in change.removed)
+                and bool(_listed_items(quote.content["rule"], change))
             )
         changed = compared(change.old, change.new).quantities
-        mine = [limit for limit in change.limits if limit.rule == self._rule_id(site)]
+        mine = [limit for limit in change.limits if limit.rule == self._rule_id(quote)]
         if not mine:
             # One number of a pair, [0, 2]: the other keyword is as it was.
-            return not site.is_rule and bool(change.limits) and len(change.limits) == len(changed)
-        return all(self._agrees(limit, site) for limit in mine)
+            return not quote.is_rule and bool(change.limits) and len(change.limits) == len(changed)
+        return all(self._agrees(limit, quote) for limit in mine)
 
-    def _agrees(self, limit: Limit, site: Site) -> bool:
+    def _agrees(self, limit: Limit, quote: OverlayQuote) -> bool:
         """Return whether every sentence that a rule quotes now names the same limit."""
-        others = [other for other in self._sites if other.rule_path == site.rule_path and other.is_rule]
-        if not site.is_rule:
+        others = [other for other in self._quotes if other.rule_path == quote.rule_path and other.is_rule]
+        if not quote.is_rule:
             return True
         changes = [change for change in self._drift.changes if limit in change.limits]
         return all(
@@ -125,33 +125,33 @@ class _Proposing:
             if _names(other.text, limit.old)
         )
 
-    def _literals(self, change: Change, site: Site) -> Iterator[Edit]:
+    def _literals(self, change: Change, quote: OverlayQuote) -> Iterator[Edit]:
         for limit in change.limits:
-            if limit.rule == self._rule_id(site) and limit not in self._limited:
+            if limit.rule == self._rule_id(quote) and limit not in self._limited:
                 self._limited.add(limit)
-                yield _edit(site, site.rule_path, str(limit), _with_limit(site, limit))
+                yield _edit(quote, quote.rule_path, str(limit), _with_limit(quote, limit))
         if change.kind == "list-changed":
-            yield _edit(site, site.rule_path, change.message, {"rule": _with_items(site.content["rule"], change)})
+            yield _edit(quote, quote.rule_path, change.message, {"rule": _with_items(quote.content["rule"], change)})
 
-    def _rule_id(self, site: Site) -> str:
-        return site.owner if site.is_rule else f"{field_of(site.node)}.{site.owner}"
+    def _rule_id(self, quote: OverlayQuote) -> str:
+        return quote.owner if quote.is_rule else f"{field_of(quote.node)}.{quote.owner}"
 
-    def _moved(self, change: Change, site: Site) -> Iterator[Edit]:
-        if change.pointer == self._drift.renamed.get(site.pointer, site.pointer):
+    def _moved(self, change: Change, quote: OverlayQuote) -> Iterator[Edit]:
+        if change.pointer == self._drift.renamed.get(quote.pointer, quote.pointer):
             return
         parent, _, name = change.pointer.rpartition("/properties/")
-        if site.is_rule and parent == site.node:
-            yield _edit(site, site.path, change.message, {"at": f".{name}"})
+        if quote.is_rule and parent == quote.node:
+            yield _edit(quote, quote.path, change.message, {"at": f".{name}"})
         else:
-            yield self._removal(site, change.message)
+            yield self._removal(quote, change.message)
 
-    def _removal(self, site: Site, why: str) -> Edit:
-        self._removed.append(site)
-        return Edit(site.document, {"target": site.path, "description": why, "remove": True})
+    def _removal(self, quote: OverlayQuote, why: str) -> Edit:
+        self._removed.append(quote)
+        return Edit(quote.document, {"target": quote.path, "description": why, "remove": True})
 
 
-def _edit(site: Site, path: str, why: str, update: Any) -> Edit:
-    return Edit(site.document, {"target": path, "description": why, "update": update})
+def _edit(quote: OverlayQuote, path: str, why: str, update: Any) -> Edit:
+    return Edit(quote.document, {"target": path, "description": why, "update": update})
 
 
 def _names(text: str, number: float) -> bool:
@@ -160,10 +160,10 @@ def _names(text: str, number: float) -> bool:
     return any(quantity.number == number for quantity in quantities_of(text))
 
 
-def _with_limit(site: Site, limit: Limit) -> Any:
-    if not site.is_rule:
-        return {site.owner: limit.new}
-    return {"rule": re.sub(rf"(?<![\w.]){limit.old}(?![\w.])", str(limit.new), site.content["rule"])}
+def _with_limit(quote: OverlayQuote, limit: Limit) -> Any:
+    if not quote.is_rule:
+        return {quote.owner: limit.new}
+    return {"rule": re.sub(rf"(?<![\w.]){limit.old}(?![\w.])", str(limit.new), quote.content["rule"])}
 
 
 def _listed_items(rule: str, change: Change) -> list[re.Match[str]]:

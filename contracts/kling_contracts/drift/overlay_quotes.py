@@ -1,4 +1,4 @@
-"""The places at which our own documents quote the vendor's sentences, and a patch has to change."""
+"""The vendor's sentences that our overlays quote, and the place of each, which a patch has to change."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ Document = dict[str, Any]
 Steps = tuple[str | int, ...]
 
 
-class Site(NamedTuple):
+class OverlayQuote(NamedTuple):
     """One quote of the vendor in one of our overlays."""
 
     document: str
@@ -39,9 +39,9 @@ class Site(NamedTuple):
         return pointer_to(f"{self.node}/properties", self.at) if self.at else self.node
 
 
-def sites_of(vendor: Document, overlays: Mapping[str, Document]) -> tuple[Site, ...]:
+def overlay_quotes(vendor: Document, overlays: Mapping[str, Document]) -> tuple[OverlayQuote, ...]:
     """Return every quote in overlays that are applied one after the other."""
-    found: list[Site] = []
+    found: list[OverlayQuote] = []
     document = vendor
     for name, one in overlays.items():
         for action in one["actions"]:
@@ -71,7 +71,7 @@ def _pointer(parts: Steps) -> str:
     return pointer
 
 
-def _in_update(name: str, action: Mapping[str, Any], node: str) -> Iterator[Site]:
+def _in_update(name: str, action: Mapping[str, Any], node: str) -> Iterator[OverlayQuote]:
     update = action["update"]
     if not isinstance(update, Mapping):
         return
@@ -82,14 +82,14 @@ def _in_update(name: str, action: Mapping[str, Any], node: str) -> Iterator[Site
         for quote in rule.get("prose", ()):
             at = quote.get("at", "")
             chosen = f"@.text == {quoted(quote['text'])}" + (f" && @.at == {quoted(at)}" if at else " && !@.at")
-            yield Site(
+            yield OverlayQuote(
                 name, target, f"{path}.prose[?{chosen}]", path, rule["id"],
                 node, at.lstrip("."), quote["text"], quote["en"], True, rule,
             )  # fmt: skip
     for keyword, quotes in update.get("x-prose", {}).items():
         for quote in quotes:
             path = f"{base}['x-prose'].{keyword}[?@.text == {quoted(quote['text'])}]"
-            yield Site(name, target, path, base, keyword, node, "", quote["text"], quote["en"], False, update)
+            yield OverlayQuote(name, target, path, base, keyword, node, "", quote["text"], quote["en"], False, update)
     for quote in update.get("x-not-enforced", ()):
         path = f"{base}['x-not-enforced'][?@.text == {quoted(quote['text'])}]"
-        yield Site(name, target, path, path, "", node, "", quote["text"], "", False, quote)
+        yield OverlayQuote(name, target, path, path, "", node, "", quote["text"], "", False, quote)
