@@ -140,7 +140,7 @@ def test_who_was_only_slow_does_not_disturb_who_took_over(receiver, later):
         later.by_ms = outbox.LEASE_MS
         alive.resources.callback_worker.nudge()
         hanging.wait_for(1)
-        its_state.transaction(lambda rows: outbox.settle(rows, due, done=True))
+        its_state.transaction(lambda rows: outbox.settle(rows, due, None))
         assert its_state.transaction(taking(hanging.url)) is None
         kling = Client(alive, "", "key")
         kling.clock.advance(HOUR_MS)

@@ -36,7 +36,7 @@ def test_nothing_acknowledged_is_lost_to_a_kill(tmp_path):
 
 
 def test_callbacks_stay_in_order_where_processes_are_killed_and_stopped(tmp_path):
-    size = kills.Size(seconds=1, processes=2, killed=0.5)
-    outcome = kills.run(f"sqlite:///{tmp_path}/soak.db", size, seed=3)
+    plan = kills.KillPlan(seconds=1, processes=2, killed=0.5)
+    outcome = kills.run(f"sqlite:///{tmp_path}/soak.db", plan, seed=3)
     assert outcome.kills + outcome.stops > 0
     assert outcome.is_good, outcome.line()

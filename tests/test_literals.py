@@ -429,7 +429,10 @@ UNRELATED = {
     ): "a day: the unit of the time that a store keeps rows",
     ("contracts/kling_contracts/drift/newer.py", "MAX_BYTES"): "bytes of a document that is read",
     ("contracts/kling_contracts/drift/wording.py", "_TIME"): "the units in which a document writes times",
-    ("mock_server/kling_mock_server/state/outbox.py", "GAPS_MS"): "the time between attempts at a callback",
+    (
+        "mock_server/kling_mock_server/outgoing/callback_attempt.py",
+        "GAPS_MS",
+    ): "the time between attempts at a callback",
 }
 """Assignments that may hold such a number, and what it is there."""
 FORBIDDEN = {literal.value for literal in LITERALS if literal.is_limit and literal.value > 10} | {5_000_000}

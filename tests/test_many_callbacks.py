@@ -2,21 +2,23 @@
 
 import pytest
 
-from hostile.callbacks import MAX_LATE_S, Outcome, Size, run
+from hostile.callbacks import MAX_LATE_S, CallbackLoad, CallbackOutcome, run
 
-SHORT = Size(callbacks=200, accounts=10, over_s=1.0, lead_s=1.0)
+SHORT = CallbackLoad(callbacks=200, accounts=10, over_s=1.0, lead_s=1.0)
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 def test_callbacks_beside_receivers_that_hang_arrive_in_order_and_in_time(kind, tmp_path):
     url = "memory:" if kind == "memory" else f"sqlite:///{tmp_path}/mock.db"
     # A machine that runs other tests beside this one is given another second.
-    assert run(url, SHORT) == Outcome(0, [], pytest.approx(0, abs=2 * MAX_LATE_S))
+    assert run(url, SHORT) == CallbackOutcome(0, [], pytest.approx(0, abs=2 * MAX_LATE_S))
 
 
 @pytest.mark.parametrize(
-    "outcome", [Outcome(1, [], 0.1), Outcome(0, ["1"], 0.1), Outcome(0, [], MAX_LATE_S + 0.001)], ids=str
+    "outcome",
+    [CallbackOutcome(1, [], 0.1), CallbackOutcome(0, ["1"], 0.1), CallbackOutcome(0, [], MAX_LATE_S + 0.001)],
+    ids=str,
 )
 def test_a_run_is_bad_where_one_is_missing_out_of_order_or_late(outcome):
     assert not outcome.is_good
-    assert Outcome(0, [], MAX_LATE_S).is_good
+    assert CallbackOutcome(0, [], MAX_LATE_S).is_good

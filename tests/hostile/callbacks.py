@@ -33,7 +33,7 @@ HANGING_TASKS = 5
 """Tasks of each account at each receiver that hangs, all due at once."""
 
 
-class Size(NamedTuple):
+class CallbackLoad(NamedTuple):
     """How many callbacks of how many accounts are due within `over_s` seconds, `lead_s` seconds from now on."""
 
     callbacks: int = 10_000
@@ -43,7 +43,7 @@ class Size(NamedTuple):
     hanging: int = 3
 
 
-class Outcome(NamedTuple):
+class CallbackOutcome(NamedTuple):
     """What came of it."""
 
     missing: int
@@ -57,8 +57,8 @@ class Outcome(NamedTuple):
         return not self.missing and not self.disordered and self.late_s <= MAX_LATE_S
 
 
-def run(url, size, seed=0):
-    """Send callbacks from a store and return the `Outcome`."""
+def run(url, load, seed=0):
+    """Send callbacks from a store and return the `CallbackOutcome`."""
     contract = Contract.load()
     with ExitStack() as stack:
         store = stack.enter_context(closing(open_store(url)))
@@ -66,26 +66,26 @@ def run(url, size, seed=0):
         good = stack.enter_context(receiving())
         worker = stack.enter_context(closing(CallbackWorker(accounts, CallbackSender(Targets()))))
         # They hang up before the worker waits for its last attempts.
-        hanging = [stack.enter_context(create_server(("127.0.0.1", 0), backlog=100)) for _ in range(size.hanging)]
-        everyone = [accounts.of_token(f"soak-{number}") for number in range(size.accounts)]
-        begins_ms = real_ms() + int(size.lead_s * 1000)
+        hanging = [stack.enter_context(create_server(("127.0.0.1", 0), backlog=100)) for _ in range(load.hanging)]
+        everyone = [accounts.of_token(f"soak-{number}") for number in range(load.accounts)]
+        begins_ms = real_ms() + int(load.lead_s * 1000)
         for account in everyone:
-            for number in range(size.hanging * HANGING_TASKS):
-                port = hanging[number % size.hanging].getsockname()[1]
+            for number in range(load.hanging * HANGING_TASKS):
+                port = hanging[number % load.hanging].getsockname()[1]
                 _create(account, str(10**16 + 2 * number), f"http://127.0.0.1:{port}/", [begins_ms])
-        due_ms = _tasks(everyone, good.url, begins_ms, size, random.Random(seed))
+        due_ms = _tasks(everyone, good.url, begins_ms, load, random.Random(seed))
         assert real_ms() < begins_ms, "creating the tasks took longer than the lead: nothing was measured"
         worker.nudge()
-        _wait_for(good, size.callbacks, begins_ms / 1000 + size.over_s + 10 * MAX_LATE_S)
+        _wait_for(good, load.callbacks, begins_ms / 1000 + load.over_s + 10 * MAX_LATE_S)
         return _outcome(good.received, due_ms)
 
 
-def _tasks(everyone, url, begins_ms, size, chance):
+def _tasks(everyone, url, begins_ms, load, chance):
     """Create tasks whose callbacks are due evenly; return when each is due, by task and status."""
-    times = [begins_ms + int(number * size.over_s * 1000 / size.callbacks) for number in range(size.callbacks)]
+    times = [begins_ms + int(number * load.over_s * 1000 / load.callbacks) for number in range(load.callbacks)]
     chance.shuffle(times)
     due_ms = {}
-    for number in range(0, size.callbacks, len(STATUSES)):
+    for number in range(0, load.callbacks, len(STATUSES)):
         account, task_id = everyone[number % len(everyone)], str(10**17 + 2 * number)
         at_ms = sorted(times[number : number + len(STATUSES)])
         moved_ms = _create(account, task_id, url, at_ms)
@@ -118,7 +118,7 @@ def _outcome(received, due_ms):
         told.setdefault(task_id, []).append(status)
     disordered = [task_id for task_id, statuses in told.items() if statuses != sorted(statuses, key=STATUSES.index)]
     late_s = max((at_s - due_ms[sent] / 1000 for sent, at_s in arrived.items()), default=0.0)
-    return Outcome(len(due_ms) - len(arrived), disordered, late_s)
+    return CallbackOutcome(len(due_ms) - len(arrived), disordered, late_s)
 
 
 def main(*urls):
@@ -128,7 +128,7 @@ def main(*urls):
 
 
 def _told(url):
-    outcome = missing, disordered, late_s = run(url, Size())
+    outcome = missing, disordered, late_s = run(url, CallbackLoad())
     print(f"{url}: {missing} missing, {len(disordered)} tasks out of order, the latest {late_s:.2f} s late", flush=True)
     return outcome
 

@@ -31,7 +31,7 @@ _RUN_S = (0.0, 0.4)
 """How long nothing happens to any process afterwards, in seconds."""
 
 
-class Size(NamedTuple):
+class KillPlan(NamedTuple):
     """How long processes are killed and stopped, and by how many accounts tasks are created meanwhile."""
 
     seconds: float = 60.0
@@ -43,11 +43,11 @@ class Size(NamedTuple):
     """Time between one task and the next, in seconds."""
 
 
-ALONE = Size(processes=1, killed=0.0)
+ALONE = KillPlan(processes=1, killed=0.0)
 """For the store in memory: it ends with its process."""
 
 
-class Outcome(NamedTuple):
+class KillOutcome(NamedTuple):
     """What came of it."""
 
     acknowledged: int
@@ -75,15 +75,15 @@ class Outcome(NamedTuple):
         )
 
 
-def run(url, size, seed=0):
-    """Kill and stop processes at a store, create tasks meanwhile, and return the `Outcome`."""
+def run(url, plan, seed=0):
+    """Kill and stop processes at a store, create tasks meanwhile, and return the `KillOutcome`."""
     with receiving() as receiver, ExitStack() as stack:
-        mocks = stack.enter_context(_Mocks(url, size.processes))
+        mocks = stack.enter_context(_Mocks(url, plan.processes))
         tasks, is_over = {}, threading.Event()
-        creator = threading.Thread(target=_create, args=(mocks, receiver.url, size, seed, tasks, is_over))
+        creator = threading.Thread(target=_create, args=(mocks, receiver.url, plan, seed, tasks, is_over))
         creator.start()
         try:
-            kills, stops = _disturb(mocks, size, random.Random(seed))
+            kills, stops = _disturb(mocks, plan, random.Random(seed))
         finally:
             is_over.set()
             creator.join()
@@ -127,13 +127,13 @@ class _Mocks:
         process.send_signal(signal.SIGCONT)
 
 
-def _disturb(mocks, size, chance):
+def _disturb(mocks, plan, chance):
     """Kill and stop processes; return how many of each."""
     kills = stops = 0
-    ends = time.monotonic() + size.seconds
+    ends = time.monotonic() + plan.seconds
     while time.monotonic() < ends:
-        number = chance.randrange(size.processes)
-        if chance.random() < size.killed:
+        number = chance.randrange(plan.processes)
+        if chance.random() < plan.killed:
             mocks.kill(number)
             kills += 1
         else:
@@ -143,11 +143,11 @@ def _disturb(mocks, size, chance):
     return kills, stops
 
 
-def _create(mocks, url, size, seed, tasks, is_over):
+def _create(mocks, url, plan, seed, tasks, is_over):
     """Create tasks at any process until it is over; note the token of each that was acknowledged."""
     chance, body = random.Random(seed), json.dumps(payload() | {"callback_url": url})
-    while not is_over.wait(size.gap_s):
-        port, token = chance.choice(mocks.ports), f"killed-{chance.randrange(size.accounts)}"
+    while not is_over.wait(plan.gap_s):
+        port, token = chance.choice(mocks.ports), f"killed-{chance.randrange(plan.accounts)}"
         # What a process that was killed did not answer may be there or not.
         with suppress(OSError, http.client.HTTPException, ValueError), closing(_connection(port)) as connection:
             connection.request("POST", PATH, body, _headers(token))
@@ -189,7 +189,7 @@ def _outcome(received, tasks, lost, kills, stops):
     disordered = [statuses for statuses in told.values() if statuses != sorted(statuses, key=STATUSES.index)]
     twice = sum(len(statuses) - len(set(statuses)) for statuses in told.values())
     unfinished = len(tasks.keys() - _ended(received))
-    return Outcome(len(tasks), lost, unfinished, disordered, twice, kills, stops)
+    return KillOutcome(len(tasks), lost, unfinished, disordered, twice, kills, stops)
 
 
 def main(*urls):
@@ -199,7 +199,7 @@ def main(*urls):
 
 
 def _told(url):
-    outcome = run(url, ALONE if url.startswith("memory") else Size())
+    outcome = run(url, ALONE if url.startswith("memory") else KillPlan())
     print(f"{url}: {outcome.line()}", *outcome.disordered[:3], flush=True)
     return outcome
 

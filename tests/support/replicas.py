@@ -59,8 +59,9 @@ cli.main()
 """
 # A lease and the gaps between attempts, in ms: nobody waits for those of a real mock.
 HASTY = f"""
+from kling_mock_server.outgoing import callback_attempt
 from kling_mock_server.state import outbox
-outbox.LEASE_MS, outbox.GAPS_MS = 300, (50, 50, 100, 100)
+outbox.LEASE_MS, callback_attempt.GAPS_MS = 300, (50, 50, 100, 100)
 {UNRENDERED}"""
 
 

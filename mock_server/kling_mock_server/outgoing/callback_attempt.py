@@ -1,4 +1,4 @@
-"""One attempt at one callback: its body and headers, the POST, and the entry in the account's journal."""
+"""One attempt at one callback: its body and headers, the POST, the entry in the journal, and the next attempt."""
 
 import json
 import logging
@@ -21,6 +21,8 @@ from kling_mock_server.state.outbox import Due
 from kling_mock_server.state.passwords import without_passwords
 from kling_mock_server.state.stores.store import real_ms
 
+GAPS_MS: Final = (1_000, 2_000, 4_000, 8_000)
+"""Milliseconds on the account's clock between one attempt at a callback and the next; after the last it is given up."""
 _LOG: Final = logging.getLogger("klingkit")
 _WRONG_SECRET: Final = "d3Jvbmc="
 _ALL: Final = 100
@@ -58,8 +60,8 @@ class CallbackSender(NamedTuple):
             return None
         entry = _entry(account, due, body, attempt, round((perf_counter() - began) * 1000, 3))
         # A target that may not be called stays one: another attempt would be refused as well.
-        done = attempt.delivered or bool(refusal)
-        if not account.state.transaction(lambda rows: outbox.settle(rows, due, done=done)):
+        again_in_ms = None if attempt.delivered or refusal else gap_after(due.outbox.attempt)
+        if not account.state.transaction(lambda rows: outbox.settle(rows, due, again_in_ms)):
             return None
         account.journal.record(entry)
         return entry
@@ -84,6 +86,11 @@ class CallbackSender(NamedTuple):
             return headers
         secrets = (_WRONG_SECRET,) if signature == "bad" else self.secrets
         return headers | signature_headers(secrets, due.message.id, real_ms() // 1000, body)
+
+
+def gap_after(failed: int) -> int | None:
+    """Return the ms until the attempt that follows number `failed`, counted from 0; None where that was the last."""
+    return GAPS_MS[failed] if failed < len(GAPS_MS) else None
 
 
 def _entry(account: Account, due: Due, body: bytes, attempt: Attempt, elapsed_ms: float) -> Entry:

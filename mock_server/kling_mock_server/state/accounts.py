@@ -15,7 +15,7 @@ from kling_mock_server.state.file_folders import FileFolders
 from kling_mock_server.state.journal import digest_of, journal_table
 from kling_mock_server.state.stores.store import MemoryStore, Store, real_ms
 from kling_mock_server.state.tables import ONE, STATE
-from kling_mock_server.state.tokens import Claims, claims_of, signed_with
+from kling_mock_server.state.tokens import Claims, claims_of, signed_with, violation_of_time
 
 JWT_CLOCKS: Final = ("real", "account")
 """The clock for the `exp` and `nbf` of a JWT: real time, since they come from outside, or the account's."""
@@ -69,7 +69,7 @@ class Accounts:
         if not claims:
             return account
         now_ms = real_ms() if self._by_real_time else account.clock.now_ms()
-        return _outside(claims, now_ms, rules) or account
+        return violation_of_time(claims, now_ms, rules) or account
 
     def admit_at_any_time(self, token: str, rules: RequestRules) -> Account | Violation:
         """Return the account of a token, whatever its `exp` and `nbf` say; otherwise like `admit`."""
@@ -138,17 +138,3 @@ def _bytes(name: str) -> bytes:
 
 def _name(token: str, claims: Claims | None) -> str:
     return str(claims["iss"]) if claims else token
-
-
-def _outside(claims: Claims, now_ms: int, rules: RequestRules) -> Violation | None:
-    """Return the violation of a JWT that has expired, is not valid yet, or has a time that cannot be read."""
-    for claim, rule_id, late in (("exp", "authorization-expired", True), ("nbf", "authorization-not-yet-valid", False)):
-        at = claims.get(claim)
-        if at is None:
-            continue
-        if isinstance(at, bool) or not isinstance(at, int | float):
-            remedy = f"{claim} in seconds since 1970"
-            return rules.violation("authorization-invalid", value=f"{claim}: {at!r}", remedy=remedy)
-        if (now_ms >= at * 1000) if late else (now_ms < at * 1000):
-            return rules.violation(rule_id, value=f"{claim}: {at}")
-    return None

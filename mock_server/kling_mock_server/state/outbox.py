@@ -1,4 +1,4 @@
-"""The callbacks of an account that are to be sent, as functions over its rows: the next one, its lease, its retries.
+"""The callbacks of an account that are to be sent, as functions over its rows: the next one, its lease, its end.
 
 A task has one row in `OUTBOXES` for as long as callbacks of it are left. The rows of one receiver are a queue: its
 callbacks are sent one after the other, by the time at which they are due, so that a receiver that hangs delays no other
@@ -11,8 +11,6 @@ from kling_contracts.facts.task import Task
 from kling_mock_server.state.stores.store import Transaction, real_ms
 from kling_mock_server.state.tables import LEASES, ONE, OUTBOXES, STATE, TASKS, Message, Outbox, State
 
-GAPS_MS: Final = (1_000, 2_000, 4_000, 8_000)
-"""Milliseconds on the account's clock between one attempt at a callback and the next; after the last it is given up."""
 LEASE_MS: Final = 8_000
 """The time in ms for which one process alone may send an account's callbacks to a receiver. An attempt ends with its
 lease: sent later, it could come after the task's next callback, which another process had sent by then."""
@@ -57,14 +55,15 @@ def take(rows: Transaction, receiver: str) -> Due | None:
     return Due(first, rows.get(TASKS, first.task_id), leased_until_ms)
 
 
-def settle(rows: Transaction, due: Due, *, done: bool) -> bool:
-    """Note how an attempt went: the task's next callback follows where it is `done`, else the same one, later.
+def settle(rows: Transaction, due: Due, again_in_ms: int | None) -> bool:
+    """Note how an attempt went: the same callback is due again in so many ms on the account's clock.
 
-    Returns False where a world that was put in the meantime has forgotten the task.
+    None: it was delivered or is given up, and the task's next callback follows. Returns False where a world that was
+    put in the meantime has forgotten the task.
     """
     # They differ where the attempt took so long that another process has settled it.
     if rows.get(OUTBOXES, due.task.id) == due.outbox:
-        _proceed(rows, due.outbox, done=done)
+        _proceed(rows, due.outbox, again_in_ms)
     release(rows, due)
     return rows.get(TASKS, due.task.id) is not None
 
@@ -96,10 +95,10 @@ def _reschedule(rows: Transaction, receiver: str) -> None:
     rows.schedule(receiver, None if due_ms is None else max(due_ms, leased_until_ms))
 
 
-def _proceed(rows: Transaction, outbox: Outbox, *, done: bool) -> None:
+def _proceed(rows: Transaction, outbox: Outbox, again_in_ms: int | None) -> None:
     left = outbox.messages[1:]
-    if not done and outbox.attempt < len(GAPS_MS):
-        due_ms = _now_ms(rows) + GAPS_MS[outbox.attempt]
+    if again_in_ms is not None:
+        due_ms = _now_ms(rows) + again_in_ms
         rows.put(OUTBOXES, outbox.task_id, outbox._replace(attempt=outbox.attempt + 1, due_ms=due_ms))
     elif left:
         rows.put(OUTBOXES, outbox.task_id, outbox._replace(messages=left, attempt=0, due_ms=left[0].at_ms))

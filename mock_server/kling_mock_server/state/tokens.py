@@ -1,4 +1,4 @@
-"""Bearer tokens that are JWTs: read without judging, and their HS256 signature.
+"""Bearer tokens that are JWTs: their claims, their HS256 signature, and the time in which they are valid.
 
 Kling's secrets are short and opaque; a JWT library refuses some of them as too weak to sign with.
 """
@@ -10,7 +10,9 @@ import hmac
 import json
 from typing import Any
 
+from kling_contracts import Violation
 from kling_contracts.jsonio import strict_json
+from kling_contracts.judging.request_rules import RequestRules
 
 Claims = dict[str, Any]
 
@@ -35,6 +37,24 @@ def signed_with(token: str, secret: str) -> bool:
     header = _decoded(signed.partition(".")[0])
     expected = _signature(signed, secret).encode()
     return header is not None and header.get("alg") == "HS256" and hmac.compare_digest(expected, signature.encode())
+
+
+def violation_of_time(claims: Claims, now_ms: int, rules: RequestRules) -> Violation | None:
+    """Return the violation of a JWT whose `exp` or `nbf` refuses it at `now_ms`, or is no time; None where it is valid.
+
+    `now_ms` is Unix time in ms; RFC 7519 counts both claims in seconds. At `exp` a token has expired (section 4.1.4),
+    at `nbf` it is valid (section 4.1.5).
+    """
+    for claim, rule_id, late in (("exp", "authorization-expired", True), ("nbf", "authorization-not-yet-valid", False)):
+        at = claims.get(claim)
+        if at is None:
+            continue
+        if isinstance(at, bool) or not isinstance(at, int | float):
+            remedy = f"{claim} in seconds since 1970"
+            return rules.violation("authorization-invalid", value=f"{claim}: {at!r}", remedy=remedy)
+        if (now_ms >= at * 1000) if late else (now_ms < at * 1000):
+            return rules.violation(rule_id, value=f"{claim}: {at}")
+    return None
 
 
 def _signature(signed: str, secret: str) -> str:
