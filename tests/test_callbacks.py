@@ -1,11 +1,10 @@
 """Callbacks: what is sent and signed, what is retried, and what the journal says of it."""
 
-import socket
-
 import pytest
 from standardwebhooks import Webhook
 
 from support.callbacks import BEGINS_MS, EACH_CHANGE, ENDS_MS, GAPS_MS, HOUR_MS, NEW_SECRET, SECRET, Client, mocked
+from support.ports import refusing_port
 from support.receivers import HANG_UP, receiving
 from support.serving import NOW_MS, SESSION, world
 
@@ -211,10 +210,9 @@ def test_every_attempt_is_in_the_journal(kling, receiver):
 
 
 def test_a_receiver_that_is_not_there_is_in_the_journal(kling):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    kling.create(f"http://127.0.0.1:{port}/")
-    kling.deliver()
+    with refusing_port() as port:
+        kling.create(f"http://127.0.0.1:{port}/")
+        kling.deliver()
     assert kling.attempts == [(0, "nothing listens there: the connection was refused")]
 
 

@@ -9,6 +9,7 @@ from kling_contracts.media import silent_audio
 from kling_contracts.unknown import Absent, Unknown
 from kling_mock_server.outgoing import fetch
 from kling_mock_server.outgoing.fetch import fetcher
+from support.ports import refusing_port
 from support.serving import PATIENCE_S, Mock, file_server, loopback, payload, response
 
 MAX_BYTES = 100_000
@@ -118,9 +119,8 @@ def test_a_redirect_is_unreachable_and_not_followed():
 
 
 def test_a_refused_connection_is_unreachable():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    assert outcome(fetched(f"http://127.0.0.1:{port}/a.wav")) == "unreachable"
+    with refusing_port() as port:
+        assert outcome(fetched(f"http://127.0.0.1:{port}/a.wav")) == "unreachable"
 
 
 def test_https_to_a_server_that_speaks_none_is_unreachable():

@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import sys
-import threading
 
 import httpx
 import pytest
@@ -16,13 +15,15 @@ from kling_mock_server.proxy.application import ProxyOptions
 from kling_mock_server.proxy.recorder import Recorder
 from kling_mock_server.proxy.upstream import Upstream
 from support import serving
+from support.ports import refusing_port
 from support.recorded import encoded, judged, proxied, upstream, wav
-from support.serving import PATH, loopback, payload, response
+from support.serving import PATH, PATIENCE_S, loopback, payload, response
 
 
 def post(url, body=None, **options):
     headers = {"Authorization": "Bearer sk-very-secret"}
-    return httpx.post(url + PATH, json=payload() if body is None else body, headers=headers, trust_env=False, **options)
+    body = payload() if body is None else body
+    return httpx.post(url + PATH, json=body, headers=headers, trust_env=False, timeout=PATIENCE_S, **options)
 
 
 SHORT = payload(sound_end_time=1999)
@@ -114,11 +115,8 @@ def test_audio_that_was_redacted_is_still_judged(mock, tmp_path):
 
 
 def test_an_upstream_that_is_down_is_a_502_that_says_that_nothing_was_sent():
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     said = []
-    with proxied(url, said=said) as proxy:
+    with refusing_port() as port, proxied(f"http://127.0.0.1:{port}", said=said) as proxy:
         answer = post(proxy)
     assert answer.status_code == 502
     assert answer.json()["error"]["type"] == "klingkit_proxy"
@@ -133,20 +131,26 @@ def reset(connection):
     connection.close()
 
 
+def listen_only(connection):
+    """Say nothing until the other side hangs up."""
+    while connection.recv(65536):
+        pass
+
+
 @pytest.mark.parametrize(
-    ("behave", "status"),
+    ("behave", "status", "patience_s"),
     [
-        (reset, 502),
-        (lambda connection: connection.sendall(b"rubbish\r\n\r\n"), 502),
-        (lambda connection: connection.close(), 502),
-        (lambda connection: threading.Event().wait(1.5), 504),
+        (reset, 502, PATIENCE_S),
+        (lambda connection: connection.sendall(b"rubbish\r\n\r\n"), 502, PATIENCE_S),
+        (lambda connection: connection.close(), 502, PATIENCE_S),
+        (listen_only, 504, 0.2),
     ],
     ids=["resetting", "rubbish", "hanging up", "silent"],
 )
-def test_a_post_is_sent_once_whatever_becomes_of_it(behave, status, tmp_path):
+def test_a_post_is_sent_once_whatever_becomes_of_it(behave, status, patience_s, tmp_path):
     counting, requests = counted(behave)
     file = tmp_path / "a.har"
-    with loopback(counting) as port, proxied(f"http://127.0.0.1:{port}", file, read_timeout_s=0.5) as proxy:
+    with loopback(counting) as port, proxied(f"http://127.0.0.1:{port}", file, read_timeout_s=patience_s) as proxy:
         answer = post(proxy)
     assert answer.status_code == status
     assert "may have been carried out" in answer.json()["error"]["message"]
@@ -180,7 +184,7 @@ def test_a_callback_is_received_recorded_and_not_forwarded(tmp_path):
     file = tmp_path / "a.har"
     body = {"task_id": "1", "task_status": "succeed", "created_at": 1, "updated_at": 2}
     with loopback(behave) as port, proxied(f"http://127.0.0.1:{port}", file) as proxy:
-        answer = httpx.post(f"{proxy}/_callbacks/mine", json=body, trust_env=False)
+        answer = httpx.post(f"{proxy}/_callbacks/mine", json=body, trust_env=False, timeout=PATIENCE_S)
     assert answer.status_code == 200
     assert requests == []
     judgement = judged(file)
@@ -288,7 +292,7 @@ def test_the_command_forwards_records_and_ends_with_0(mock, tmp_path):
         assert post(proxy).status_code == 200
         process.terminate()
         rest = process.stdout.read()
-        assert process.wait(serving.PATIENCE_S) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert f"1 exchanges are in {file}" in rest
     assert len(json.loads(file.read_text())["log"]["entries"]) == 1
 

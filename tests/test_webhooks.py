@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from kling_mock_server.outgoing.webhooks import MAX_ANSWER_BYTES, Attempt, Targets, key_of, post, signature_headers
+from support.ports import refusing_port
 from support.serving import PATIENCE_S, in_thread, loopback, response
 
 SECRET = "whsec_dGVzdHNlY3JldHRlc3RzZWNyZXR0ZXN0c2VjcmV0MTI="
@@ -341,9 +342,8 @@ def test_the_status_decides_whatever_becomes_of_the_body(answer):
 
 
 def test_a_port_where_nothing_listens_is_said():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    attempt = post(f"http://127.0.0.1:{port}/", BODY, {}, PATIENCE_S)
+    with refusing_port() as port:
+        attempt = post(f"http://127.0.0.1:{port}/", BODY, {}, PATIENCE_S)
     assert (attempt.status, attempt.error) == (0, "nothing listens there: the connection was refused")
 
 

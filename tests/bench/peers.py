@@ -6,7 +6,6 @@ They are installed by npm into build/peers; what could not be got is named.
 import http.client
 import json
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 import kling_openapi
 from bench.servers import BARE_SERVE, BODY, HEADERS, PATH, SERVE, serving
 from kling_contracts.documents.loading import VENDOR_DOCUMENT
+from support.ports import free_port
 
 FOLDER = Path(__file__).parents[2] / "build" / "peers"
 PACKAGES = {"Steady": "@stdy/cli", "Prism": "@stoplight/prism-cli", "WireMock": "wiremock"}
@@ -46,9 +46,7 @@ def _peer(name, package):
     if not shutil.which("npm"):
         raise OSError("npm is missing here")
     subprocess.run(install, check=True, capture_output=True, timeout=240)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, _running(_command(name, port, folder)):
         _first(port)

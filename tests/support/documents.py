@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from support.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 SHELL = ("console", "sh")
 SHOWN_PORT = "8080"
@@ -122,7 +124,7 @@ class Reader:
     """One reader with one shell, in a folder of its own; `bin_folder` holds the commands of the installed wheel."""
 
     def __init__(self, folder, bin_folder):
-        self.port = str(_free_port())
+        self.port = str(free_port())
         self._folder = folder
         self._outputs = tempfile.TemporaryDirectory(prefix="klingkit-docs-")
         self._count = 0
@@ -199,12 +201,6 @@ class Reader:
             except OSError:
                 time.sleep(0.02)
         raise TimeoutError(f"nothing listens after {PATIENCE_S} s")
-
-
-def _free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def _environment(bin_folder, port):

@@ -1,7 +1,6 @@
 """Mocks on stores, in this process and in others, and clients of theirs."""
 
 import itertools
-import socket
 import sys
 import time
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import pytest
 
 from kling_mock_server.state import journal
 from support import serving
+from support.ports import free_port
 from support.redis_server import redis_server
 from support.serving import (
     PATH,
@@ -36,11 +36,6 @@ def until(find, of="it"):
         assert time.monotonic() < deadline, f"{of} never came"
         time.sleep(0.01)
     return found
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
 
 
 @contextmanager
