@@ -104,10 +104,10 @@ def test_the_name_of_a_repeated_key_is_cut_short():
 
 def test_a_repeated_key_among_very_many_is_found_in_reasonable_time():
     members = ",".join(f'"{number}": 0' for number in range(8_000))
-    start = time.process_time()
+    start = time.thread_time()
 
     assert "7999" in refusal(f'{{{members}, "7999": 1}}'.encode())
-    assert time.process_time() - start < 0.5
+    assert time.thread_time() - start < 0.5
 
 
 @pytest.mark.parametrize(

@@ -235,10 +235,11 @@ def test_no_message_quotes_what_a_value_holds(schema, value):
 )
 def test_the_faults_of_a_huge_value_stay_bounded(schema, value):
     checker = Checker(schema)
-    start = time.process_time()
+    start = time.thread_time()
 
     assert 0 < len(checker.broken(value)) <= MAX_BROKEN
-    assert time.process_time() - start < 1
+    # Each takes some ms, the last half a second; one that grows with the square of the members takes minutes.
+    assert time.thread_time() - start < 10
 
 
 def test_an_array_that_is_cut_for_looking_into_is_still_too_long():
