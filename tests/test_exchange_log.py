@@ -10,7 +10,7 @@ import pytest
 
 from kling_mock_server.adapters import exchange_log
 from kling_mock_server.adapters.exchange_log import MAX_KINDS, MAX_LINE, MAX_PRINTED, JsonLog, TextLog
-from support.serving import PATH, SESSION, Mock, payload, started
+from support.serving import PATH, PATIENCE_S, SESSION, Mock, payload, started
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_json_holds_no_audio_and_no_key(printed):
 def test_every_line_of_the_json_log_is_json():
     with started("serve", "--port", "0", "--log-format", "json", stdout=subprocess.PIPE, encoding="utf-8") as process:
         begun = json.loads(process.stdout.readline())
-        assert httpx.get(f"{begun['url']}/nothing", trust_env=False).status_code == 404
+        assert httpx.get(f"{begun['url']}/nothing", trust_env=False, timeout=PATIENCE_S).status_code == 404
         process.send_signal(signal.SIGTERM)
         rest = [json.loads(line)["event"] for line in process.stdout]
     assert [begun["event"], *rest] == ["listening", "exchange", "stopped"]

@@ -35,7 +35,7 @@ def test_the_vendors_own_example_is_accepted(server):
 def test_the_handle_and_the_control_surface_are_one(server):
     kling = server.new_handle()
     kling.world.put({"audios": {"a": {"duration_ms": 3000}}})
-    got = httpx.get(kling.url + "/_mock/world", headers={"Authorization": f"Bearer {kling.token}"})
+    got = httpx.get(kling.url + "/_mock/world", headers={"Authorization": f"Bearer {kling.token}"}, timeout=PATIENCE_S)
     assert got.json()["data"] == kling.world.get()
 
 
@@ -149,6 +149,6 @@ def test_what_comes_from_a_test_that_is_over_is_late():
         with servers.account({"contract": documented()}) as running:
             post(over)
             post(running)
-            httpx.get(running.url)
+            httpx.get(running.url, timeout=PATIENCE_S)
             assert [servers.is_late(entry) for entry in seen] == [True, False, False]
     assert json.loads(seen[0].body) == payload()

@@ -9,7 +9,7 @@ import pytest
 
 from support import serving
 from support.page import client, entries, type_payload, until
-from support.serving import PATH, payload
+from support.serving import PATH, PATIENCE_S, payload
 
 
 def test_the_vendors_example_is_judged_while_it_is_edited(visitor, page):
@@ -141,7 +141,7 @@ def test_a_text_that_is_no_json_has_lines_all_the_same(visitor, page):
 
 
 def test_a_number_beyond_what_a_double_holds_keeps_its_digits(visitor, page):
-    client(visitor).post(visitor.url + PATH, json={"session_id": 12345678901234567890}, timeout=10)
+    client(visitor).post(visitor.url + PATH, json={"session_id": 12345678901234567890}, timeout=PATIENCE_S)
     visitor.visit()
     page.wait_for_selector(".detail .payload")
     assert "12345678901234567890" in page.inner_text(".detail .payload")

@@ -34,7 +34,7 @@ import pytest
 import threading
 import unittest
 
-from support.serving import PATH, documented, payload
+from support.serving import PATH, PATIENCE_S, documented, payload
 
 @pytest.fixture(scope="session")
 def kling_options():
@@ -42,7 +42,7 @@ def kling_options():
 
 def post(kling, token=None, **changes):
     headers = {"Authorization": f"Bearer {token or kling.token}"}
-    with kling.client() if hasattr(kling, "client") else httpx.Client(verify=False) as http:
+    with kling.client() if hasattr(kling, "client") else httpx.Client(verify=False, timeout=PATIENCE_S) as http:
         return http.post(kling.url + PATH, json=payload(**changes), headers=headers).status_code
 
 def post_too_short(kling):

@@ -15,7 +15,7 @@ from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.journal import Journal
 from kling_mock_server.state.stores.store import StoreDownError, real_ms
-from support.serving import AUDIO, NOW_MS, PATH, SESSION, SHORT_PATH, Mock, documented, payload, world
+from support.serving import AUDIO, NOW_MS, PATH, PATIENCE_S, SESSION, SHORT_PATH, Mock, documented, payload, world
 
 DAY_MS = 24 * 60 * 60 * 1000
 URL = "http://files.example/speech"
@@ -321,7 +321,7 @@ def mock_over(contract, fetch=unfetched):
 def test_of_two_requests_at_once_with_one_external_id_exactly_one_is_accepted():
     # Both are judged before either is stored: each waits in its download for the other.
     both = threading.Barrier(2)
-    fetch = Measured(lambda count: both.wait(10) if count <= 2 else None)
+    fetch = Measured(lambda count: both.wait(PATIENCE_S) if count <= 2 else None)
     mock = mock_over(documented(), fetch)
     body = {**file_payload(URL), "external_task_id": "mine"}
     answers = []

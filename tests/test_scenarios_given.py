@@ -10,7 +10,7 @@ from kling_mock_server import create_app
 from kling_mock_server.adapters.exchange_log import TextLog
 from kling_mock_server.cli.main import cli
 from kling_mock_server.failures.scenarios import given, given_one, library, named
-from support.serving import PATH, Mock, new_app, payload, running
+from support.serving import PATH, PATIENCE_S, Mock, new_app, payload, running
 
 EVENING = """
 name: busy-evening
@@ -42,7 +42,10 @@ def ran(*arguments):
 def test_serve_plays_the_scenario_of_a_file(folder):
     with running("--scenario", "evening.yaml") as served:
         headers = {"Authorization": "Bearer key"}
-        answers = [httpx.post(served.url + PATH, json=payload(), headers=headers, trust_env=False) for _ in range(2)]
+        answers = [
+            httpx.post(served.url + PATH, json=payload(), headers=headers, trust_env=False, timeout=PATIENCE_S)
+            for _ in range(2)
+        ]
     assert [answer.status_code for answer in answers] == [429, 200]
     assert answers[0].headers["Retry-After"] == "7"
 

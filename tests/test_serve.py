@@ -42,8 +42,12 @@ def server():
 
 @pytest.fixture
 def client(server):
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=PATIENCE_S) as client:
+    with client_of(server.url) as client:
         yield client
+
+
+def client_of(url, **options):
+    return httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE_S, **options)
 
 
 def post(client, body=BODY, token="key", path=PATH):
@@ -71,7 +75,7 @@ def test_the_vendors_own_example_is_accepted(client, path):
 
 
 def test_a_refusal_leaves_the_connection_usable(server):
-    with httpx.Client(base_url=server.url, trust_env=False, limits=httpx.Limits(max_connections=1)) as client:
+    with client_of(server.url, limits=httpx.Limits(max_connections=1)) as client:
         ports = set()
         for body in (b"{", BODY, b"x" * 10_000_000, BODY):
             answer = post(client, body)
@@ -215,7 +219,7 @@ def _task_of(line):
     options = [(name, value) for name, value in itertools.pairwise(words) if name in ("-H", "-d")]
     headers = dict(value.split(": ", 1) for name, value in options if name == "-H")
     (body,) = [value for name, value in options if name == "-d"]
-    return httpx.post(url, content=body, headers=headers, trust_env=False).json()["data"]
+    return httpx.post(url, content=body, headers=headers, trust_env=False, timeout=PATIENCE_S).json()["data"]
 
 
 def test_the_welcome_names_pages_that_there_are(server, client):
@@ -303,7 +307,7 @@ def test_a_reader_of_the_log_that_goes_away_disturbs_no_request():
                 break
         process.stdout.readline()
         process.stdout.close()
-        with httpx.Client(base_url=url, trust_env=False) as client:
+        with client_of(url) as client:
             assert [post(client).status_code for _ in range(2)] == [200, 200]
 
 
@@ -342,13 +346,13 @@ needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6
 
 @pytest.mark.parametrize("host", ["localhost", "0.0.0.0", pytest.param("::", marks=needs_ipv6)])
 def test_the_printed_address_can_be_reached(host):
-    with running("--host", host) as served, httpx.Client(base_url=served.url, trust_env=False) as client:
+    with running("--host", host) as served, client_of(served.url) as client:
         assert client.get("/_mock/health").status_code == 200
 
 
 def test_the_options_of_the_command_reach_the_mock():
     options = ("--profile", "upstream", "--token", "friend", "--audio-slack-ms", "50", "--fetch", "none")
-    with running(*options) as served, httpx.Client(base_url=served.url, trust_env=False) as client:
+    with running(*options) as served, client_of(served.url) as client:
         assert "(profile: upstream)" in served.line(" at http://")
         assert post(client).status_code == 401
         body = payload(sound_volume=None, sound_start_time=3000, sound_end_time=8000)

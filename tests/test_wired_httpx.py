@@ -86,7 +86,7 @@ LATE = {
 
 @pytest.mark.parametrize("fault", LATE.values(), ids=LATE)
 def test_a_client_with_a_timeout_runs_into_it_without_waiting(connected, mounted, fault):
-    assert outcome(connected, timeout=0.2, **fault) == (httpx.ReadTimeout, "timed out")
+    assert outcome(connected, timeout=httpx.Timeout(PATIENCE_S, read=0.2), **fault) == (httpx.ReadTimeout, "timed out")
     assert outcome(mounted, timeout=3600, **fault) == (httpx.ReadTimeout, "timed out")
 
 

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from support.serving import PATIENCE_S
+
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -45,7 +47,7 @@ class Visitor:
         self.key = key
         self.context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900}, **options)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(PATIENCE_S * 1000)
         self.asked = []
         self.complaints = []
         self.page.on("request", lambda request: self.asked.append(request.url))

@@ -19,11 +19,11 @@ def client(visitor):
 
 def create(visitor, body=None, **fields):
     body = payload(**fields) if body is None else body
-    return client(visitor).post(visitor.url + PATH, json=body, timeout=10)
+    return client(visitor).post(visitor.url + PATH, json=body, timeout=PATIENCE_S)
 
 
 def control(visitor, method, path, body=None):
-    answer = client(visitor).request(method, f"{visitor.url}/_mock{path}", json=body, timeout=10)
+    answer = client(visitor).request(method, f"{visitor.url}/_mock{path}", json=body, timeout=PATIENCE_S)
     assert answer.status_code == 200, answer.text
     return answer.json().get("data")
 

@@ -96,7 +96,12 @@ class Changing:
         body = environ["wsgi.input"].read()
         sent = {name: value for name, value in headers.items() if value}
         answer = httpx.request(
-            environ["REQUEST_METHOD"], self._url + target, content=body, headers=sent, trust_env=False
+            environ["REQUEST_METHOD"],
+            self._url + target,
+            content=body,
+            headers=sent,
+            trust_env=False,
+            timeout=PATIENCE_S,
         )
         status, content = answer.status_code, answer.content
         if "json" in answer.headers.get("content-type", ""):
@@ -112,7 +117,8 @@ class Client:
     """The client whose session is recorded."""
 
     def __init__(self, url, handle, clock):
-        self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {handle.token}"}, trust_env=False)
+        headers = {"Authorization": f"Bearer {handle.token}"}
+        self._http = httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=PATIENCE_S)
         self._handle = handle
         self._clock = clock
         self._contract = documented()
@@ -232,7 +238,8 @@ def refused(client, shown, audio_id, length, short, long, face):
     client.get("list", pageNum=0)
     client.get("list", pageSize=501)
     client.get("query", "825000000000000001")
-    httpx.get(str(client._http.base_url) + documented().by_name["list"].paths[0], trust_env=False)
+    listed = str(client._http.base_url) + documented().by_name["list"].paths[0]
+    httpx.get(listed, trust_env=False, timeout=PATIENCE_S)
 
 
 def encoded(data):
