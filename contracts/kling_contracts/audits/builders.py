@@ -3,10 +3,11 @@
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Final
 
-from kling_contracts.audits.audit import Audit, InterruptedAuditError, Kind, Progress, no_progress
+from kling_contracts.audits.audit import Audit, Kind, Progress, no_progress
+from kling_contracts.audits.audit_run import run_audit
 from kling_contracts.audits.awaiting import finished
 from kling_contracts.audits.builder_arguments import BuilderArguments
 from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
@@ -52,24 +53,12 @@ def audit_builder(
     contract = contract or Contract.load()
     refuse_unknown_rules(ignore, contract.rules)
     intents = BuilderArguments.of(builder)
-    auditing = _Auditing(builder, intents, contract, frozenset(ignore))
+    auditing = _BuilderAudit(builder, intents, contract, frozenset(ignore))
     # Not every case can be said with the parameters that there are.
     generated = auditing.sayable(generated_payloads(contract, _TRIED * n, seed))
 
-    def result() -> Audit:
-        # The arguments and the built payload say it all; the payload of the case is only the source of the intent.
-        return replace(auditing.tally.audit(name_of(builder), _KINDS, auditing.because), ways=lambda case: ())
-
-    try:
-        rows = list(auditing.sayable(payload_rows(contract)))
-        total = len(rows) + n
-        for number, (case, arguments) in enumerate(chain(rows, islice(generated, n)), 1):
-            auditing.drive(case, arguments)
-            progress(number, total)
-        progress(total, total)
-    except KeyboardInterrupt:
-        raise InterruptedAuditError(result()) from None
-    return result()
+    rows = auditing.sayable(payload_rows(contract))
+    return run_audit(rows, islice(generated, n), n, auditing.drive, auditing.result, progress)
 
 
 def is_builder(target: Callable[..., Any]) -> bool:
@@ -81,13 +70,13 @@ def is_builder(target: Callable[..., Any]) -> bool:
     return True
 
 
-class _Auditing:
+class _BuilderAudit:
     def __init__(self, builder: Builder, intents: BuilderArguments, contract: Contract, ignore: frozenset[str]) -> None:
         self.builder = builder
         self.intents = intents
         self.contract = contract
         self.ignore = ignore
-        self.tally = FindingCounter(contract)
+        self.findings = FindingCounter(contract)
 
     def sayable(self, cases: Iterable[Case]) -> Iterator[tuple[Case, inspect.BoundArguments]]:
         """Yield the cases that the builder's parameters can ask for, with its arguments."""
@@ -96,8 +85,17 @@ class _Auditing:
             if arguments is not None:
                 yield case, arguments
 
-    def drive(self, case: Case, arguments: inspect.BoundArguments) -> None:
+    def result(self) -> Audit:
+        """Return what was found so far.
+
+        The arguments and the built payload say it all; the payload of the case is only the source of the intent.
+        """
+        audit = self.findings.audit(name_of(self.builder), _KINDS, self.because)
+        return replace(audit, ways=lambda case: ())
+
+    def drive(self, said: tuple[Case, inspect.BoundArguments]) -> None:
         """Have one intent built; a builder that does not know that it is impossible is not judged by it."""
+        case, arguments = said
         knows = frozenset(rule for rule in case.breaks if self._is_told(self.contract.rules[rule])) - self.ignore
         if case.breaks and not knows:
             return
@@ -108,12 +106,12 @@ class _Auditing:
             broken = self._broken(built, case)
             verdict = ACCEPTED
         if broken:
-            self.tally.add(case, broken, CallVerdict(True, f"{asked}\nbuilt: {built!r}"))
+            self.findings.add(case, broken, CallVerdict(True, f"{asked}\nbuilt: {built!r}"))
         elif verdict.accepted and case.breaks:
             # It found something possible instead: as good as a refusal.
-            self.tally.add(case, knows, CallVerdict(False))
+            self.findings.add(case, knows, CallVerdict(False))
         else:
-            self.tally.add(case, knows, verdict._replace(detail=f"{asked}\n{verdict.detail}"))
+            self.findings.add(case, knows, verdict._replace(detail=f"{asked}\n{verdict.detail}"))
 
     def because(self, rule: str) -> str:
         """Return why no intent was about a rule; "" where none can be."""

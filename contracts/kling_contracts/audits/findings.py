@@ -1,4 +1,4 @@
-"""The tally of an audit while it runs."""
+"""The findings of an audit while it runs, counted by rule."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set

@@ -4,10 +4,10 @@ import inspect
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sized
 from functools import lru_cache
-from itertools import chain
 from typing import Any, Final
 
-from kling_contracts.audits.audit import Audit, InterruptedAuditError, Kind, Progress, no_progress
+from kling_contracts.audits.audit import Audit, Kind, Progress, no_progress
+from kling_contracts.audits.audit_run import run_audit
 from kling_contracts.audits.awaiting import finished
 from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
 from kling_contracts.cases.case import Case
@@ -34,8 +34,7 @@ def audit(
     """Hold a payload validator against the boundary catalogue and `n` generated cases.
 
     It is called, and awaited where it is asynchronous, with a decoded payload, and with the world as JSON where its
-    signature takes a second argument.
-    How its answer is read:
+    signature takes a second argument. Its answer is read in this way:
 
     - It raises: the payload is refused. Python's own exceptions (`KeyError`, `TypeError`) are crashes, except
       `ValueError` and `AssertionError`.
@@ -50,27 +49,38 @@ def audit(
     """
     contract = contract or Contract.load()
     refuse_unknown_rules(ignore, contract.rules)
-    tally = FindingCounter(contract)
-    told_of = world_writer(validator)
+    auditing = _ValidatorAudit(validator, contract, frozenset(ignore))
+    generated = generated_payloads(contract, n, seed)
+    return run_audit(payload_rows(contract), generated, n, auditing.judge, auditing.result, progress)
 
-    def result() -> Audit:
-        return tally.audit(name_of(validator), KINDS, lambda rule: _because(rule, contract, ignore))
 
-    try:
-        rows = list(payload_rows(contract))
-        total = len(rows) + n
-        for number, case in enumerate(chain(rows, generated_payloads(contract, n, seed)), 1):
-            breaks = case.breaks if told_of else frozenset(contract.report(case.payload).broken)
-            knows = (breaks & case.breaks) - set(ignore)
-            if knows or not breaks | case.breaks:
-                others = [told_of(case.world)] if told_of else []
-                tally.add(case, knows, judgement(validator, case.payload, *others))
-            progress(number, total)
-        # Generated cases that are about more than a payload are left out.
-        progress(total, total)
-    except KeyboardInterrupt:
-        raise InterruptedAuditError(result()) from None
-    return result()
+class _ValidatorAudit:
+    def __init__(self, validator: Validator, contract: Contract, ignore: frozenset[str]) -> None:
+        self.validator = validator
+        self.contract = contract
+        self.ignore = ignore
+        self.findings = FindingCounter(contract)
+        self.world_argument = world_argument_of(validator)
+
+    def judge(self, case: Case) -> None:
+        """Have one payload judged; a validator that does not know what is wrong with it is not judged by it."""
+        payload, world_argument = case.payload, self.world_argument
+        breaks = case.breaks if world_argument else frozenset(self.contract.report(payload).broken)
+        knows = (breaks & case.breaks) - self.ignore
+        if knows or not breaks | case.breaks:
+            others = [world_argument(case.world)] if world_argument else []
+            self.findings.add(case, knows, judgement(self.validator, payload, *others))
+
+    def result(self) -> Audit:
+        """Return what was found so far."""
+        return self.findings.audit(name_of(self.validator), KINDS, self._because)
+
+    def _because(self, rule: str) -> str:
+        if rule in self.ignore:
+            return "it was asked to be left out"
+        if self.contract.rules[rule].kind == "request":
+            return ""
+        return "the payload alone does not show it; take the world as a second argument to have it judged"
 
 
 def payload_rows(contract: Contract) -> Iterator[Case]:
@@ -115,8 +125,8 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {first} ({frame.filename.rpartition('/')[2]}, line {frame.lineno})"
 
 
-def world_writer(validator: Validator) -> Callable[[World], Any] | None:
-    """Return what makes a validator's second argument; None where it takes the payload alone.
+def world_argument_of(validator: Validator) -> Callable[[World], Any] | None:
+    """Return the function that makes a validator's second argument; None where it takes the payload alone.
 
     The second argument is the world where it is required or called so: a `World` where it is annotated as one,
     otherwise JSON.
@@ -157,11 +167,3 @@ def _read(returned: Any, payload: Any) -> CallVerdict:
 def _shown(returned: Any) -> str:
     text = repr(returned)
     return f"returned {text[:200]}{'...' if len(text) > 200 else ''}"
-
-
-def _because(rule: str, contract: Contract, ignore: Collection[str]) -> str:
-    if rule in ignore:
-        return "it was asked to be left out"
-    if contract.rules[rule].kind == "request":
-        return ""
-    return "the payload alone does not show it; take the world as a second argument to have it judged"
