@@ -83,45 +83,15 @@ def entry_json(
 
     `at_ms` is Unix time in ms. `problem` says why there is no whole answer; the status is then 0.
     """
-    method, url, headers, body = request
-    redacted = redacted_url(url)
-    status, reason, answer_headers, answer = response
-    media_type = answer_headers.get("content-type", "")
-    media = measured_media(answer, media_type)
-    text = "" if media else redacted_body(answer).decode("utf-8", "surrogatepass")
-    sent = redacted_body(body).decode("utf-8", "surrogatepass")
     started = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     entry: dict[str, Any] = {
         "startedDateTime": started,
         "time": round(elapsed_ms, 3),
-        "request": {
-            "method": method,
-            "url": redacted,
-            "httpVersion": "HTTP/1.1",
-            "cookies": [],
-            "headers": _listed(redacted_headers(headers)),
-            "queryString": [{"name": one, "value": two} for one, two in parse_qsl(urlsplit(redacted).query, True)],
-            "headersSize": -1,
-            "bodySize": len(body),
-        },
-        "response": {
-            "status": status,
-            "statusText": reason,
-            "httpVersion": "HTTP/1.1",
-            "cookies": [],
-            "headers": _listed(redacted_headers(answer_headers)),
-            "content": {"size": len(answer), "mimeType": media_type, **({} if media else {"text": text})},
-            "redirectURL": "",
-            "headersSize": -1,
-            "bodySize": len(answer),
-        },
+        "request": _request_json(*request),
+        "response": _response_json(*response),
         "cache": {},
         "timings": {"send": 0, "wait": round(elapsed_ms, 3), "receive": 0},
     }
-    if body:
-        entry["request"]["postData"] = {"mimeType": headers.get("content-type", ""), "text": sent}
-    if media:
-        entry["response"]["content"]["_klingkit_media"] = media
     if is_callback:
         entry["_klingkit_callback"] = True
     if problem:
@@ -129,5 +99,37 @@ def entry_json(
     return entry
 
 
-def _listed(headers: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in headers.items()]
+def _request_json(method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    redacted = redacted_url(url)
+    request = {
+        "method": method,
+        "url": redacted,
+        **_both_sides(headers, body),
+        "queryString": [{"name": one, "value": two} for one, two in parse_qsl(urlsplit(redacted).query, True)],
+    }
+    if body:
+        request["postData"] = {"mimeType": headers.get("content-type", ""), "text": _text(body)}
+    return request
+
+
+def _response_json(status: int, reason: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    media_type = headers.get("content-type", "")
+    media = measured_media(body, media_type)
+    shown = {"_klingkit_media": media} if media else {"text": _text(body)}
+    return {
+        "status": status,
+        "statusText": reason,
+        **_both_sides(headers, body),
+        "content": {"size": len(body), "mimeType": media_type, **shown},
+        "redirectURL": "",
+    }
+
+
+def _both_sides(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """Return the members that HAR 1.2 requires of request and response alike; -1: not known."""
+    named = [{"name": name, "value": value} for name, value in redacted_headers(headers).items()]
+    return {"httpVersion": "HTTP/1.1", "cookies": [], "headers": named, "headersSize": -1, "bodySize": len(body)}
+
+
+def _text(body: bytes) -> str:
+    return redacted_body(body).decode("utf-8", "surrogatepass")
