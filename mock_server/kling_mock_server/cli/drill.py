@@ -95,18 +95,6 @@ def drill(
     Example: klingkit drill "python careless_client.py"
     klingkit drill "python careless_client.py" --scenario rate-limited --scenario account-in-arrears
     """
-    from dataclasses import replace
-
-    from kling_mock_server.failures.scenarios import given
-    from kling_mock_server.testing.drill import NO_FAULT, SCENARIOS, Drill
-    from kling_mock_server.testing.drill.clients import Commands
-    from kling_mock_server.testing.drill.report import drill_report, failure
-
-    plan = DrillPlan(_words(command), url_env, key_env, limit_s)
-    try:
-        chosen = [one for name in dict.fromkeys(names or SCENARIOS) for one in given(name)]
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
     options: MockOptions = {
         "profile": profile,
         "upstream_state": upstream_state,
@@ -114,17 +102,48 @@ def drill(
         "documents": documents,
         "pace": pace,
     }
+    plan = DrillPlan(_words(command), url_env, key_env, limit_s)
+    verdicts = _drilled(plan, _chosen(names), jobs, options)
+    _deliver(command, plan, verdicts, form, reports)
+    sys.exit(_status(verdicts))
+
+
+def _chosen(names: Sequence[str]) -> "list[Scenario]":
+    from kling_mock_server.failures.scenarios import given
+    from kling_mock_server.testing.drill import SCENARIOS
+
+    try:
+        return [one for name in dict.fromkeys(names or SCENARIOS) for one in given(name)]
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _drilled(
+    plan: DrillPlan, scenarios: "Sequence[Scenario]", jobs: int, options: "MockOptions"
+) -> "list[DrillVerdict]":
+    """Return the verdict on the run without a fault, and where that works those under the scenarios."""
+    from kling_mock_server.testing.drill import NO_FAULT, Drill
+    from kling_mock_server.testing.drill.clients import Commands
+
     with Drill(**options) as mock, Commands() as commands:
         first = _run(mock, commands, plan, NO_FAULT)
-        works = first.outcome == "got the video"
-        rest = _all(mock, commands, plan, chosen if works else [], jobs)
-        verdicts = [first, *(verdict.beyond(first) for verdict in rest)]
+        rest = _all(mock, commands, plan, scenarios if _works(first) else [], jobs)
+        return [first, *(verdict.beyond(first) for verdict in rest)]
+
+
+def _deliver(
+    command: str, plan: DrillPlan, verdicts: "list[DrillVerdict]", form: str, reports: tuple[str, ...]
+) -> None:
+    """Print and write the report; of a client that fails without any fault its failure takes the place of the text."""
+    from dataclasses import replace
+
+    from kling_mock_server.testing.drill.report import drill_report, failure
+
     report = drill_report(command, verdicts, _place(plan.words))
-    if not works:
+    if not _works(verdicts[0]):
         report = replace(report, forms={"text": lambda: ""})
         click.echo(failure(verdicts[0]), err=True)
     deliver(report, form, reports)
-    sys.exit(_status(verdicts) if works else 2)
 
 
 def _words(command: str) -> tuple[str, ...]:
@@ -186,5 +205,11 @@ def _run(mock: "Drill", commands: "Commands", plan: DrillPlan, scenario: "Scenar
         return mock.judge(run, scenario, plan.limit_s)
 
 
+def _works(first: "DrillVerdict") -> bool:
+    return first.outcome == "got the video"
+
+
 def _status(verdicts: "Sequence[DrillVerdict]") -> int:
+    if not _works(verdicts[0]):
+        return 2
     return 0 if all(verdict.is_good for verdict in verdicts) else 1

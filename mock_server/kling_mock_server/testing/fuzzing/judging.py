@@ -33,7 +33,7 @@ class Judging:
         """How many broken requests were accepted."""
         self.unread: Counter[str] = Counter()
         """Answers that say nothing about the request, by text."""
-        self._tally = FindingCounter(contract, operations)
+        self._findings = FindingCounter(contract, operations)
         self._expected = ExpectedAnswers(contract)
         self._files = AnsweredFiles()
         self._names_rules = False
@@ -43,16 +43,16 @@ class Judging:
         case, breaks = trial.case, trial.case.breaks
         self.lost = self.lost + 1 if answer.lost else 0
         if answer.crash:
-            self._tally.add(case, breaks, CallVerdict(None, answer.crash))
+            self._findings.add(case, breaks, CallVerdict(None, answer.crash))
         elif answer.accepted:
             self.let_through += bool(breaks)
-            self._tally.add(case, breaks, CallVerdict(True, str(answer)))
+            self._findings.add(case, breaks, CallVerdict(True, str(answer)))
             if not breaks:
                 self._look_into(case, answer)
         elif self._says_nothing(case, answer):
             self.unread[str(answer)] += 1
         elif trial.certain or _names(answer, breaks):
-            self._tally.add(case, breaks, CallVerdict(False, str(answer), frozenset(answer.named or ())))
+            self._findings.add(case, breaks, CallVerdict(False, str(answer), frozenset(answer.named or ())))
             if breaks:
                 self._refused(case, answer)
                 self._look_into(case, answer)
@@ -66,11 +66,11 @@ class Judging:
         operation = "" if not wrong else self._operation(case)
         for where, text in wrong.items():
             place = re.sub("/[0-9]+", "/-", where)
-            self._tally.found(Kind.CONTENT, [f"{operation} {place}"], case, f"{where} {text}")
+            self._findings.found(Kind.CONTENT, [f"{operation} {place}"], case, f"{where} {text}")
 
     def note(self, wrong: Wrong) -> None:
         """Count an answer that does not fit those before it."""
-        self._tally.found(wrong.kind, [wrong.rule], wrong.case, wrong.detail)
+        self._findings.found(wrong.kind, [wrong.rule], wrong.case, wrong.detail)
 
     def _operation(self, case: Case) -> str:
         routed = self.contract.request_rules.route(case.request)
@@ -82,19 +82,19 @@ class Judging:
             (answer, _), *_ = self.unread.most_common(1)
             total = sum(self.unread.values())
             otherwise = f"{total} requests were turned away ({answer}); is the token welcome, is there a limit?"
-        return self._tally.audit(target, KINDS, lambda rule: reasons.get(rule, otherwise))
+        return self._findings.audit(target, KINDS, lambda rule: reasons.get(rule, otherwise))
 
     def _refused(self, case: Case, answer: Answer) -> None:
         documented = {(rule.status, rule.code) for rule in self._broken(case)}
         if (answer.status, answer.code) not in documented:
             expected = " or ".join(f"{status} / {code}" for status, code in sorted(documented))
-            self._tally.found(Kind.ANSWER, case.breaks, case, f"{answer}\ndocumented: {expected}")
+            self._findings.found(Kind.ANSWER, case.breaks, case, f"{answer}\ndocumented: {expected}")
         self._names_rules |= answer.named is not None
         if self._names_rules and not _names(answer, case.breaks):
             wrong = case.breaks.symmetric_difference(answer.named or ()) & self.rules.keys()
             named = ", ".join(answer.named or ()) or "no rule"
             broken = ", ".join(sorted(case.breaks))
-            self._tally.found(Kind.NAMING, wrong or case.breaks, case, f"named:  {named}\nbroken: {broken}")
+            self._findings.found(Kind.NAMING, wrong or case.breaks, case, f"named:  {named}\nbroken: {broken}")
 
     def _says_nothing(self, case: Case, answer: Answer) -> bool:
         if answer.status == TOO_MANY:
