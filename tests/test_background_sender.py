@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from kling_mock_server.failures.wire import sender_loop
+from kling_mock_server.failures.wire import Wire, WiredResponse, sender_loop
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
 from support.serving import PATIENCE_S, connect
 from support.wired import ask, body_of, content_of, deaf, read, read_until, request_for, serving
@@ -254,7 +254,7 @@ def taken(sender, end):
     """Return the client's side of a connection that a sender has taken."""
     ours, theirs = socket.socketpair()
     ours.settimeout(PATIENCE_S)
-    sender.take(theirs, [], end)
+    sender.take(theirs, WiredResponse(200, {}, b"", Wire(head=False, end=end)), "GET")
     return ours
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from kling_contracts.media import video
 from kling_mock_server.assets import rendering
-from kling_mock_server.assets.renderer import MAX_PATIENT, MAX_PLANNED, MAX_PLANNED_BYTES, Renderer
+from kling_mock_server.assets.renderer import MAX_PLANNED, MAX_PLANNED_BYTES, TOO_MANY, Renderer
 from kling_mock_server.state.stores.store import StoreDownError
 from support.serving import AUDIO
 from support.workflow import Caller
@@ -43,6 +43,17 @@ class Gather:
         self.finish.wait(PATIENCE_S)
 
 
+def wait_for(renderer, account, task_id):
+    awaited = renderer.awaited(account, task_id)
+    if awaited:
+        awaited.result(PATIENCE_S)
+
+
+@pytest.fixture
+def one_worker(monkeypatch):
+    monkeypatch.setattr("kling_mock_server.assets.renderer.WORKERS", 1)
+
+
 @pytest.fixture
 def renderer():
     renderer = Renderer()
@@ -54,7 +65,7 @@ def test_nothing_is_rendered_before_somebody_asks_for_it(renderer):
     gather = Gather()
     renderer.plan(account(), "1", gather)
     assert gather.times == 0
-    renderer.wait_for("account", "1")
+    wait_for(renderer, "account", "1")
     assert gather.times == 1
 
 
@@ -63,27 +74,33 @@ def test_a_video_is_rendered_once(renderer):
     renderer.plan(account(), "1", gather)
     for _ in range(3):
         renderer.begin("account", "1")
-        renderer.wait_for("account", "1")
+        wait_for(renderer, "account", "1")
     assert gather.times == 1
 
 
-def test_what_a_download_waits_for_is_rendered_before_what_none_does(renderer, monkeypatch):
-    first, order, wait = Gather(held=True), [], threading.Event.wait
+@pytest.mark.usefixtures("one_worker")
+def test_what_a_download_waits_for_is_rendered_before_what_none_does(renderer):
+    first, order = Gather(held=True), []
     renderer.plan(account(), "first", first)
     for name in ("begun", "awaited"):
         renderer.plan(account(), name, lambda name=name: order.append(name))
     renderer.begin("account", "first")
     assert first.begun.wait(PATIENCE_S)
     renderer.begin("account", "begun")
-
-    def let_go_and_wait(begun, elsewhere):
-        begun.is_awaited = True
-        first.finish.set()
-        assert wait(begun.done, PATIENCE_S)
-
-    monkeypatch.setattr(renderer, "_wait", let_go_and_wait)
-    renderer.wait_for("account", "awaited")
+    awaited = renderer.awaited("account", "awaited")
+    first.finish.set()
+    awaited.result(PATIENCE_S)
     assert order[0] == "awaited"
+
+
+def test_so_many_videos_are_begun_and_one_more_is_not_waited_for(renderer):
+    held = Gather(held=True)
+    for number in range(MAX_PLANNED):
+        renderer.plan(account(), str(number), held)
+        assert not renderer.awaited("account", str(number)).done()
+    renderer.plan(account(), "more", Gather())
+    assert renderer.awaited("account", "more") == TOO_MANY
+    held.finish.set()
 
 
 def test_what_another_process_may_be_asked_for_is_rendered_at_once(renderer):
@@ -96,8 +113,8 @@ def test_videos_are_rendered_by_account_and_task(renderer):
     mine, theirs = Gather(), Gather()
     renderer.plan(account("a"), "1", mine)
     renderer.plan(account("b"), "1", theirs)
-    renderer.wait_for("b", "1")
-    renderer.wait_for("b", "2")
+    wait_for(renderer, "b", "1")
+    wait_for(renderer, "b", "2")
     assert (mine.times, theirs.times) == (0, 1)
 
 
@@ -106,7 +123,7 @@ def test_so_many_videos_can_be_rendered_and_the_oldest_is_forgotten(renderer):
     for number, gather in enumerate(plans):
         renderer.plan(account(), str(number), gather)
     for number in range(len(plans)):
-        renderer.wait_for("account", str(number))
+        wait_for(renderer, "account", str(number))
     assert [gather.times for gather in plans] == [0] + [1] * MAX_PLANNED
 
 
@@ -116,7 +133,7 @@ def test_the_requests_behind_planned_videos_are_bounded_in_bytes(renderer):
     for size, gather in plans.items():
         renderer.plan(account(), str(size), gather, size)
     for size in plans:
-        renderer.wait_for("account", str(size))
+        wait_for(renderer, "account", str(size))
     assert [gather.times for gather in plans.values()] == [0, 1, 1, 1]
 
 
@@ -124,10 +141,10 @@ def test_a_request_of_any_size_can_be_rendered_until_the_next(renderer):
     large, next_ = Gather(), Gather()
     renderer.plan(account(), "1", Gather(), 1)
     renderer.plan(account(), "2", large, MAX_PLANNED_BYTES + 1)
-    renderer.wait_for("account", "2")
+    wait_for(renderer, "account", "2")
     renderer.plan(account(), "3", Gather(), MAX_PLANNED_BYTES + 1)
     renderer.plan(account(), "4", next_, 1)
-    renderer.wait_for("account", "4")
+    wait_for(renderer, "account", "4")
     assert (large.times, next_.times) == (1, 1)
 
 
@@ -155,28 +172,10 @@ def test_a_store_that_is_gone_is_told_in_one_line(renderer, caplog):
         raise StoreDownError("the store's file was deleted")
 
     renderer.plan(account(), "1", fail)
-    renderer.wait_for("account", "1")
+    wait_for(renderer, "account", "1")
     (record,) = caplog.records
     assert record.getMessage().endswith("cannot be kept, and a neutral one is served: the store's file was deleted")
     assert record.exc_info is None
-
-
-def test_so_many_wait_and_no_more(renderer, monkeypatch):
-    arrived, wait = threading.Semaphore(0), renderer._wait
-    monkeypatch.setattr(renderer, "_wait", lambda *rendering: (arrived.release(), wait(*rendering)))
-    gather = Gather(held=True)
-    renderer.plan(account(), "1", gather)
-    waiting = [threading.Thread(target=renderer.wait_for, args=("account", "1")) for _ in range(MAX_PATIENT)]
-    for thread in waiting:
-        thread.start()
-    assert all(arrived.acquire(timeout=PATIENCE_S) for _ in waiting)
-    # Were this one to wait as well, it would wait for what is let go only afterwards.
-    renderer.wait_for("account", "1")
-    assert all(thread.is_alive() for thread in waiting)
-    gather.finish.set()
-    for thread in waiting:
-        thread.join(PATIENCE_S)
-    assert not any(thread.is_alive() for thread in waiting)
 
 
 def test_a_plan_that_cannot_be_gathered_is_nobodys_problem(renderer):
@@ -184,10 +183,10 @@ def test_a_plan_that_cannot_be_gathered_is_nobodys_problem(renderer):
         raise KeyError("gone")
 
     renderer.plan(account(), "1", fail)
-    renderer.wait_for("account", "1")
+    wait_for(renderer, "account", "1")
     later = Gather()
     renderer.plan(account(), "2", later)
-    renderer.wait_for("account", "2")
+    wait_for(renderer, "account", "2")
     assert later.times == 1
 
 
@@ -206,6 +205,7 @@ def test_what_cannot_be_rendered_is_journalled_and_logged(mock, monkeypatch, cap
     assert f"the video of task {task_id} {reason}" in caplog.text
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_after_the_end_nothing_more_is_rendered(renderer):
     held, waiting, planned = Gather(held=True), Gather(), Gather()
     for number, gather in enumerate((held, waiting, planned)):
@@ -216,7 +216,7 @@ def test_after_the_end_nothing_more_is_rendered(renderer):
     renderer.close()
     held.finish.set()
     for number in range(3):
-        renderer.wait_for("account", str(number))
+        wait_for(renderer, "account", str(number))
     assert (held.times, waiting.times, planned.times) == (1, 0, 0)
 
 

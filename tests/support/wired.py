@@ -25,10 +25,13 @@ class Obedient:
             return Response(200, HEADERS, content)
         return WiredResponse(200, HEADERS, content, Wire(**asked["wire"]))
 
-    respond_over_socket = respond
+    def respond_over_socket(self, request, *, detaches):
+        return self.respond(request)
 
     def close(self):
         """Nothing is open."""
+
+    stop_rendering = close
 
 
 def content_of(size):

@@ -1,7 +1,7 @@
 """The Flask adapter: one WSGI application over the responder."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final, Unpack
 
@@ -15,10 +15,12 @@ from kling_contracts import Request, Response
 from kling_mock_server.adapters.options import MockOptions, new_responder
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.failures.wire import DETACH, WiredResponse
+from kling_mock_server.failures.wire.late_response import LateResponse
 from kling_mock_server.protocol.names import NOT_PLAYED_HEADER
 from kling_mock_server.state.stores.store import MemoryStore
 
 Environ = dict[str, Any]
+Detach = Callable[[WiredResponse | LateResponse, str], None]
 
 _LOG: Final = logging.getLogger("klingkit")
 _MANY_PROCESSES: Final = (
@@ -71,7 +73,7 @@ class MockApp(flask.Flask):
         """Answer a request: at once where nothing is registered with Flask, else through Flask, which costs as much."""
         if self._is_watched() or "werkzeug.debug.preserve_context" in environ:
             return super().wsgi_app(environ, start_response)
-        answer = self._answer(environ)
+        answer = self._answer(environ, environ.get(DETACH))
         if environ["REQUEST_METHOD"] == "HEAD" or not answer.body or "Content-Length" in answer.headers:
             return _for_flask(answer)(environ, start_response)
         length = ("Content-Length", str(len(answer.body)))
@@ -83,7 +85,9 @@ class MockApp(flask.Flask):
 
     def dispatch_request(self) -> flask.Response:
         """Answer the request that Flask is handling."""
-        return _for_flask(self._answer(flask.request.environ))
+        environ = flask.request.environ
+        # The hooks that are registered see the answer, so that a late one is waited for here.
+        return _for_flask(self._answer(environ, environ.get(DETACH), is_seen=True))
 
     def handle_exception(self, e: Exception) -> flask.Response:
         """Answer in the envelope for what nobody foresaw: Flask's own page is HTML."""
@@ -112,22 +116,25 @@ class MockApp(flask.Flask):
         if isinstance(self.responder.accounts.store, MemoryStore):
             _LOG.warning(_MANY_PROCESSES)
 
-    def _answer(self, environ: Environ) -> Response:
+    def _answer(self, environ: Environ, detach: Detach | None, *, is_seen: bool = False) -> Response:
         if not self._is_warned and environ.get("wsgi.multiprocess"):
             self._warn_of_processes()
         try:
-            answer = self._respond(environ)
+            answer = self._respond(environ, detaches=detach is not None and not is_seen)
         except Exception as error:
             return self._failed(error)
-        return _detached(environ, answer) if isinstance(answer, WiredResponse) else answer
+        if isinstance(answer, LateResponse | WiredResponse):
+            return _detached(answer, environ["REQUEST_METHOD"], detach)
+        return answer
 
     def _failed(self, error: Exception) -> Response:
         return self.responder.fail("before there was a request", error)
 
-    def _respond(self, environ: Environ) -> Response:
+    def _respond(self, environ: Environ, *, detaches: bool) -> Response | LateResponse:
         try:
             # Read before anything is judged, so that a refused request leaves the connection usable.
-            return self.responder.respond_over_socket(self._request(environ, self._body(environ)))
+            request = self._request(environ, self._body(environ))
+            return self.responder.respond_over_socket(request, detaches=detaches)
         except RequestEntityTooLarge:
             return self.responder.refuse(self._request(environ, b""), "body-too-large")
         except HTTPException:
@@ -192,17 +199,17 @@ class _NoSessions(SessionInterface):
         return True
 
 
-def _detached(environ: Environ, answer: WiredResponse) -> Response:
+def _detached(answer: WiredResponse | LateResponse, method: str, detach: Detach | None) -> Response:
     """Hand the answer to the server; what is left to return is empty, or whole where the server takes no answers.
 
-    Any other server than klingkit's own, Flask's test client too, answers at once, in full and with a header that
-    says so: waiting would hold up a thread, or a test, and the rest is not in an application's hands.
+    Any other server than klingkit's own, Flask's test client too, sends a wired answer at once, in full and with a
+    header that says so: waiting would hold up a thread, or a test, and the rest is not in an application's hands.
     """
-    detach = environ.get(DETACH)
-    if detach is None:
-        return Response(answer.status, {**answer.headers, NOT_PLAYED_HEADER: NOT_PLAYED}, answer.body)
-    detach(answer, environ["REQUEST_METHOD"])
-    return Response(answer.status, {}, b"")
+    if detach:
+        detach(answer, method)
+        return Response(answer.status if isinstance(answer, WiredResponse) else 200, {}, b"")
+    assert isinstance(answer, WiredResponse), "where nothing detaches, no answer is late"
+    return Response(answer.status, {**answer.headers, NOT_PLAYED_HEADER: NOT_PLAYED}, answer.body)
 
 
 def _request(environ: Environ, body: bytes) -> Request:

@@ -10,7 +10,7 @@ from typing import Self, Unpack
 from kling_mock_server.adapters.flask_app import MockApp
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.adapters.options import MockOptions, new_responder, token_for
-from kling_mock_server.adapters.waitress_server import listen, stop
+from kling_mock_server.adapters.waitress_server import end, listen, stop
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
 
 __all__ = ["live"]
@@ -53,8 +53,7 @@ class LiveServer:
         for listener in self._listeners:
             listener.stop()
         # Up to here, the loop may still hand a connection over.
-        self._sender.close()
-        self.responder.close()
+        end(self.responder, self._sender)
 
     def new_handle(self) -> Handle:
         """Return a handle on an account of its own; where `tokens` closes the list, on the first one's, reset."""

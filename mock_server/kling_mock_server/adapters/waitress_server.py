@@ -75,7 +75,7 @@ class _EnvelopeTask(ErrorTask):  # type: ignore[misc]
 def listen(app: MockApp, host: str, port: int, sender: BackgroundSender | None = None) -> Any:
     """Return a server that is bound but not serving. Raises `OSError` or `ValueError` where it cannot be.
 
-    `sender` plays its wired answers, for the caller to close; without one, they end with the process.
+    `sender` sends its wired and late answers, for the caller to close; it is the server's `sender`.
     """
     listening: dict[int, Any] = {}
     server = create_server(
@@ -89,7 +89,8 @@ def listen(app: MockApp, host: str, port: int, sender: BackgroundSender | None =
         ident=f"klingkit/{__version__}",
     )
     server.asyncore = loop = EventLoop()
-    install(listening.values(), loop, sender or BackgroundSender(), partial(_EnvelopeTask, app.responder))
+    server.sender = sender or BackgroundSender()
+    install(listening.values(), loop, server.sender, partial(_EnvelopeTask, app.responder))
     return server
 
 
@@ -112,6 +113,13 @@ def stop(server: Any, thread: threading.Thread, end: Callable[[Any], None]) -> N
         server.trigger.close()
 
 
+def end(responder: Responder, sender: BackgroundSender) -> None:
+    """End a mock whose servers have ended: late answers are sent with what there is, others hung up on."""
+    responder.stop_rendering()
+    sender.close()
+    responder.close()
+
+
 def run(server: Any, app: MockApp, host: str, profile: str, curl_key: CurlKey, log: TextLog | JsonLog) -> None:
     """Serve until SIGINT or SIGTERM; what is in flight then is finished. `curl_key` goes into the welcome."""
     app.responder.watch = log.see
@@ -132,7 +140,7 @@ def run(server: Any, app: MockApp, host: str, profile: str, curl_key: CurlKey, l
     try:
         server.run()
     finally:
-        app.responder.close()
+        end(app.responder, server.sender)
     log.end()
 
 

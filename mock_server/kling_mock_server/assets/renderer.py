@@ -6,10 +6,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
-from time import sleep
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kling_contracts import Report
+from kling_mock_server.assets.elsewhere import Elsewhere
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import FILES_PREFIX, RENDER
 from kling_mock_server.state.account import Account
@@ -18,7 +18,7 @@ from kling_mock_server.state.stores.store import StoreDownError
 from kling_mock_server.state.tables import RESULTS
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from kling_mock_server.assets.rendering import RenderPlan
 
@@ -35,11 +35,9 @@ MAX_PLANNED_BYTES: Final = 32 * 1024 * 1024
 """Bytes of the requests that they are rendered from, the last one always among them."""
 MAX_KEPT_BYTES: Final = 16 * 1024 * 1024
 """Bytes of rendered videos that are kept for equal requests to come."""
-PATIENCE_S: Final = 30.0
-"""How long a download waits for a video that is being rendered."""
-MAX_PATIENT: Final = 4
-"""Downloads that may wait at once: the others hold up no thread of the server."""
-_LOOK_AGAIN_S: Final = 0.05
+WORKERS: Final = 2
+"""Videos that are rendered at once; while one is encoded, others can be answered."""
+TOO_MANY: Final = f"{MAX_PLANNED} other videos are to be rendered before"
 
 
 class _Planned(NamedTuple):
@@ -61,11 +59,11 @@ class _Begun:
         self.is_awaited = False
         """Whether a download waits for it: it is rendered before those for which none does."""
         self.is_started = False
-        self.done = threading.Event()
+        self.done: Future[None] = _new_future()
 
 
 class Renderer:
-    """One video after the other, in a thread of its own that starts at first use; equal requests share one.
+    """Renders in threads of its own that start at first use; equal requests share one video.
 
     Nothing is rendered before somebody asks for the task: in a test suite most are not heard of again.
     """
@@ -79,7 +77,7 @@ class Renderer:
         self._pool: ThreadPoolExecutor | None = None
         self._closed = False
         self._lock = threading.Lock()
-        self._patient = threading.BoundedSemaphore(MAX_PATIENT)
+        self._elsewhere = Elsewhere()
 
     @property
     def can_render(self) -> bool:
@@ -112,40 +110,39 @@ class Renderer:
             self._size -= planned.size
             self._begun[key] = _Begun(planned)
 
-    def wait_for(self, account: str, task_id: str, elsewhere: Callable[[], bool] = lambda: False) -> None:
-        """Wait until a task's video is rendered, if it is going to be and there is patience left.
+    def awaited(
+        self, account: str, task_id: str, elsewhere: Callable[[], bool] = lambda: False
+    ) -> "Future[None] | str | None":
+        """Return what is done once a task's video is rendered, or cannot be; it is rendered before what nobody awaits.
 
-        `elsewhere` tells whether another process may be rendering it.
+        A text says why the video is not going to be rendered in time; None: there is nothing to wait for. `elsewhere`
+        tells whether another process may be rendering it.
         """
         self.begin(account, task_id)
+        key = (account, task_id)
         with self._lock:
-            begun = self._begun.get((account, task_id))
-        if begun is None and not (self.can_render and elsewhere()):
-            return
-        if not self._patient.acquire(blocking=False):
-            return
-        try:
-            self._wait(begun, elsewhere)
-        finally:
-            self._patient.release()
-
-    def _wait(self, begun: _Begun | None, elsewhere: Callable[[], bool]) -> None:
-        if begun:
-            begun.is_awaited = True
-            begun.done.wait(PATIENCE_S)
-        else:
-            while elsewhere():
-                sleep(_LOOK_AGAIN_S)
+            begun = self._begun.get(key)
+            if begun:
+                begun.is_awaited = True
+                return begun.done
+            if key in self._planned and not self._closed:
+                return TOO_MANY
+        return self._elsewhere.watch(elsewhere) if self.can_render and elsewhere() else None
 
     def close(self) -> None:
         """Render nothing more; a video that is being rendered is finished."""
         with self._lock:
             pool, self._pool, self._closed = self._pool, None, True
             self._planned.clear()
+            dropped = []
             for key, begun in list(self._begun.items()):
                 if not begun.is_started:
                     del self._begun[key]
-                    begun.done.set()
+                    dropped.append(begun)
+        # Not under the lock: whoever waits goes on at once, and may ask again.
+        for begun in dropped:
+            begun.done.set_result(None)
+        self._elsewhere.close()
         if pool:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -153,7 +150,7 @@ class Renderer:
         from concurrent.futures import ThreadPoolExecutor
 
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, thread_name_prefix="klingkit renders")
+            self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="klingkit renders")
         return self._pool
 
     def _render_next(self) -> None:
@@ -169,9 +166,15 @@ class Renderer:
             with self._lock:
                 del self._begun[key]
                 left = next((key for key, one in self._planned.items() if one.account.state.store.shared), None)
-            begun.done.set()
+            begun.done.set_result(None)
             if left:
                 self.begin(*left)
+
+
+def _new_future() -> "Future[None]":
+    from concurrent.futures import Future
+
+    return Future()
 
 
 @cache
@@ -204,11 +207,14 @@ def _journal(account: Account, task_id: str, error: Exception) -> None:
 
 
 class _Videos:
-    """The videos that were rendered last, by what they were rendered from. One thread uses it."""
+    """The videos that were rendered last, by what they were rendered from. It may be shared by threads."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[RenderPlan, bytes] = OrderedDict()
         self._size = 0
+        self._made: dict[RenderPlan, threading.Lock] = {}
+        """Those that are being rendered: an equal one waits for it."""
+        self._lock = threading.Lock()
 
     def of(self, plan: "RenderPlan") -> bytes:
         """Return the video of a plan, rendered now where none of an equal one is kept."""
@@ -216,14 +222,29 @@ class _Videos:
 
         # Its sound may be megabytes.
         key = plan._replace(sound=sha256(plan.sound).digest())
-        video = self._kept.pop(key, None)
-        if video is None:
-            video = render(plan)
+        with self._lock:
+            made = self._made.setdefault(key, threading.Lock())
+        with made:
+            try:
+                video = self._taken(key) or render(plan)
+                self._keep(key, video)
+                return video
+            finally:
+                with self._lock:
+                    self._made.pop(key, None)
+
+    def _taken(self, key: "RenderPlan") -> bytes | None:
+        with self._lock:
+            video = self._kept.pop(key, None)
+            self._size -= len(video or b"")
+            return video
+
+    def _keep(self, key: "RenderPlan", video: bytes) -> None:
+        with self._lock:
+            self._kept[key] = video
             self._size += len(video)
-        self._kept[key] = video
-        while self._size > MAX_KEPT_BYTES:
-            self._size -= len(self._kept.popitem(last=False)[1])
-        return video
+            while self._size > MAX_KEPT_BYTES:
+                self._size -= len(self._kept.popitem(last=False)[1])
 
 
 def _render(planned: _Planned, videos: _Videos) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kling_contracts import Request, Response
 from kling_contracts.facts.task import Task
@@ -11,19 +11,29 @@ from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.file_urls import Address
 from kling_mock_server.state.account import Account
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_METHODS: Final = ("GET", "HEAD")
 _RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,15})-(?P<last>[0-9]{0,15})")
 
 
-def download(request: Request, address: Address | None, account: Account, resources: Resources) -> Response:
+def awaited(
+    request: Request, address: Address | None, account: Account, resources: Resources
+) -> "Future[None] | str | None":
+    """Return what a download has to wait for, as `Renderer.awaited` does."""
+    result = resources.library.result(address) if address and request.method in _METHODS else None
+    if result is None:
+        return None
+    return resources.renderer.awaited(account.key, result.id, partial(_is_awaited, resources, account, result))
+
+
+def download(request: Request, address: Address | None, resources: Resources) -> Response:
     """Answer GET or HEAD for a file of an account; 404 where there is none (any more)."""
     rules = resources.contract.mock_rules
-    if request.method not in ("GET", "HEAD"):
+    if request.method not in _METHODS:
         return refusal(rules[FILE_METHOD], headers={"Allow": "GET, HEAD"})
     library = resources.library
-    result = library.result(address) if address else None
-    if result and address:
-        elsewhere = partial(_is_awaited, resources, account, result)
-        resources.renderer.wait_for(account.key, result.id, elsewhere)
     content = library.content(address) if address else None
     if content is None or address is None:
         return refusal(rules[FILE_MISSING])

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
-from kling_contracts import Contract, Report, Request, Response, Violation
+from kling_contracts import Contract, Note, Report, Request, Response, Violation
 from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.judging.report import printable
 from kling_contracts.judging.request_rules import notes_on_token
@@ -14,6 +15,7 @@ from kling_contracts.rules.rule import SOME_ID, Rule
 from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoint
 from kling_mock_server.core.assembly import resources_of
 from kling_mock_server.core.exchange import Caller, Exchange
+from kling_mock_server.core.late_downloads import HUNG_UP, LateDownloads
 from kling_mock_server.core.operations import works_of
 from kling_mock_server.core.operations.work import Done, Work
 from kling_mock_server.core.own_answers import CONTROL_CALL, INTERNAL_ERROR, STORE_DOWN, check_mock_rules, refusal
@@ -22,9 +24,10 @@ from kling_mock_server.core.text_limits import TextLimits
 from kling_mock_server.core.value_limit import ValueLimit
 from kling_mock_server.failures.playback import PlayedStep, ScenarioPlayer
 from kling_mock_server.failures.wire import wire_details
+from kling_mock_server.failures.wire.late_response import LateResponse
 from kling_mock_server.protocol.answer_summary import answer_details
 from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id
-from kling_mock_server.protocol.file_urls import address_of
+from kling_mock_server.protocol.file_urls import Address, address_of
 from kling_mock_server.protocol.names import (
     CONTROL_PREFIX,
     DOWNLOAD,
@@ -45,6 +48,7 @@ _LOG: Final = logging.getLogger("klingkit")
 _LOOKUPS: Final = ("GET", "HEAD")
 """Methods of requests that change nothing."""
 _ASKED_SCENARIO: Final = SCENARIO_HEADER.lower()
+_Answer = TypeVar("_Answer", Response, Response | LateResponse)
 SPARE_BYTES: Final = 1024 * 1024
 """Bytes that a body may hold beside the largest audio file in Base64."""
 
@@ -79,23 +83,34 @@ class Responder:
         self._text_limits = TextLimits(contract)
         self._value_limit = ValueLimit(contract)
         self._scenarios = ScenarioPlayer(contract)
+        self._late_downloads = LateDownloads()
         self._control = control_api.Control(contract, accounts, self.resources, self._works)
         self.watch: Callable[[Entry], None] | None = None
         """Called with every exchange that is journalled, its body whole."""
 
     def respond(self, request: Request) -> Response:
         """Answer one request as the documented API would."""
-        if cors.is_preflight(request):
-            return self.resources.page_origins.preflight(request)
-        return self.resources.page_origins.shared(request, self._respond(self._normal(request)))
+        answer = self._in_time(request, detaches=False)
+        assert isinstance(answer, Response), "only a caller that detaches gets a late one"
+        return answer
 
-    def respond_over_socket(self, request: Request) -> Response:
-        """Answer like `respond`; the control surface has nothing for pages and names that are not this machine's."""
+    def respond_over_socket(self, request: Request, *, detaches: bool = False) -> Response | LateResponse:
+        """Answer like `respond`; the control surface has nothing for pages and names that are not this machine's.
+
+        An answer that has to wait is a late one where the caller `detaches` the connection.
+        """
         if not cors.is_preflight(request) and (
             refused := self.resources.control_access.refusal(request, self.contract.mock_rules)
         ):
             return refused
-        return self.respond(request)
+        return self._in_time(request, detaches=detaches)
+
+    def _in_time(self, request: Request, *, detaches: bool) -> Response | LateResponse:
+        shared = self.resources.page_origins.shared
+        if cors.is_preflight(request):
+            return self.resources.page_origins.preflight(request)
+        answer = self._respond(self._normal(request), detaches=detaches)
+        return answer.then(partial(shared, request)) if isinstance(answer, LateResponse) else shared(request, answer)
 
     def refuse(self, request: Request, rule_id: str) -> Response:
         """Refuse a request whose body was never read, by a request rule."""
@@ -112,18 +127,21 @@ class Responder:
             request = replace(request, origin=self.resources.public_url)
         return _with_one_slash(request)
 
-    def _respond(self, request: Request) -> Response:
-        try:
-            return self._answer_own(request) or self._answer(request)
-        except StoreDownError as error:
-            return self._store_down(error)
-        except Exception as error:
-            return self.fail(f"{request.method} {request.path}", error)
+    def _respond(self, request: Request, *, detaches: bool) -> Response | LateResponse:
+        if request.path.startswith(f"{FILES_PREFIX}/"):
+            return self._guarded(request, partial(self._downloaded, request, detaches=detaches))
+        return self._guarded(request, lambda: self._answer_own(request) or self._answer(request))
 
     def _refuse(self, request: Request, rule_id: str) -> Response:
-        try:
+        def refused() -> Response:
             exchange = Exchange.begin(request, self._caller(request))
             return self._refused(exchange, self._by_rule(self.contract.every_rule[rule_id]))
+
+        return self._guarded(request, refused)
+
+    def _guarded(self, request: Request, answer: Callable[[], _Answer]) -> _Answer | Response:
+        try:
+            return answer()
         except StoreDownError as error:
             return self._store_down(error)
         except Exception as error:
@@ -135,17 +153,19 @@ class Responder:
         _LOG.error("an error of klingkit itself in request %s (%s)", request_id, printable(what), exc_info=error)
         return refusal(rule, f"{rule.message} {request_id}", request_id)
 
+    def stop_rendering(self) -> None:
+        """Let downloads wait no longer than for the videos that are being rendered now."""
+        self.resources.renderer.close()
+
     def close(self) -> None:
         """Stop sending callbacks and rendering, and let go of the store."""
         self.resources.callback_worker.close()
-        self.resources.renderer.close()
+        self.stop_rendering()
         self.accounts.store.close()
 
     def _answer_own(self, request: Request) -> Response | None:
         """Answer what is the mock's own and no part of the API; None for the API's requests."""
         path = request.path
-        if path.startswith(f"{FILES_PREFIX}/"):
-            return self._downloaded(request)
         if path.startswith(PAGE_PREFIX):
             return page_endpoint.page_file(request, self.contract.mock_rules)
         if path == CONTROL_PREFIX or path.startswith(f"{CONTROL_PREFIX}/"):
@@ -284,7 +304,7 @@ class Responder:
         self._record(exchange, exchange.entry(status, code, message, report))
         return refusal
 
-    def _downloaded(self, request: Request) -> Response:
+    def _downloaded(self, request: Request, *, detaches: bool) -> Response | LateResponse:
         began_s = perf_counter()
         address = address_of(request.path)
         account = (address and self.accounts.in_folder(address.folder)) or self.accounts.nobody
@@ -295,11 +315,20 @@ class Responder:
         exchange = begun
         if exchange.played and not exchange.played.carries_out:
             return self._played(exchange, exchange.played, None, Report())
-        response = file_endpoint.download(request, address, account, self.resources)
+        return self._late_downloads.answer(
+            file_endpoint.awaited(request, address, account, self.resources),
+            lambda notes: self._guarded(request, partial(self._sent, exchange, address, notes)),
+            lambda: self._record(exchange, exchange.entry(0, 0, HUNG_UP, Report())),
+            detaches=detaches,
+        )
+
+    def _sent(self, exchange: Exchange, address: Address | None, notes: tuple[Note, ...]) -> Response:
+        """Answer a download that has nothing more to wait for."""
+        response, report = file_endpoint.download(exchange.request, address, self.resources), Report(notes=notes)
         if exchange.played:
-            return self._played(exchange, exchange.played, response, Report())
+            return self._played(exchange, exchange.played, response, report)
         details = answer_details(response, is_file=True)
-        self._record(exchange, exchange.entry(response.status, 0, "", Report(), details))
+        self._record(exchange, exchange.entry(response.status, 0, "", report, details))
         return response
 
     def _played(self, exchange: Exchange, taken: PlayedStep, good: Response | None, report: Report) -> Response:

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 from kling_contracts import Response, __version__
 
 DETACH: Final = "klingkit.detach"
-"""In a WSGI environ: takes a `WiredResponse` and the request's method; the application then returns an empty body."""
+"""In a WSGI environ: takes a `WiredResponse` or `LateResponse` and the request's method; the application then returns
+an empty body."""
 
 
 class Wire(NamedTuple):

@@ -1,11 +1,11 @@
-"""The thread that plays wired answers, beside those that answer requests."""
+"""The thread that plays wired answers and waits for late ones, beside those that answer requests."""
 
 import socket
 import threading
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kling_mock_server.failures.wire import Piece
+from kling_mock_server.failures.wire import WiredResponse
+from kling_mock_server.failures.wire.late_response import LateResponse
 
 if TYPE_CHECKING:
     from kling_mock_server.failures.wire.sender_loop import SenderLoop
@@ -29,20 +29,22 @@ class BackgroundSender:
                 self._loop = SenderLoop()
                 self._loop.start()
 
-    def take(self, connection: socket.socket, script: Iterable[Piece], end: str) -> None:
-        """Send the pieces, then end the connection as `Wire.end` says; it belongs to the sender from now on.
+    def take(self, connection: socket.socket, answer: WiredResponse | LateResponse, method: str) -> None:
+        """Send what answers a request of that method; the connection belongs to the sender from now on.
 
         A sender that is closed hangs up.
         """
         self.open()
         with self._lock:
             if self._loop and not self._closed:
-                self._loop.play(connection, script, end)
-            else:
-                connection.close()
+                self._loop.play(connection, answer, method)
+                return
+        connection.close()
+        if isinstance(answer, LateResponse):
+            answer.abandon()
 
     def close(self) -> None:
-        """Hang up on everyone; returns when the thread has ended."""
+        """Send the late answers that are ready within seconds, and hang up on everyone; returns when that is done."""
         with self._lock:
             loop, self._loop, self._closed = self._loop, None, True
         if loop:

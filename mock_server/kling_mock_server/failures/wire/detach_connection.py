@@ -1,16 +1,15 @@
 """Takes a connection out of waitress' hands, so that a slow answer holds up none of its threads."""
 
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import build_http_date
 
-from kling_mock_server.failures.wire import DETACH, WiredResponse, script
+from kling_mock_server.failures.wire import DETACH, WiredResponse
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
+from kling_mock_server.failures.wire.late_response import LateResponse
 
 
 class _Task(WSGITask):  # type: ignore[misc]
@@ -23,7 +22,7 @@ class _Task(WSGITask):  # type: ignore[misc]
         return environ
 
     def finish(self) -> None:
-        if self.channel.parting:
+        if self.channel.is_detached:
             # The application returned nothing, so not even a head has been written.
             self.close_on_finish = True
         else:
@@ -31,30 +30,34 @@ class _Task(WSGITask):  # type: ignore[misc]
 
 
 class DetachableChannel(HTTPChannel):  # type: ignore[misc]
-    """A connection that goes to the background sender instead of being closed, where its last answer is wired."""
+    """A connection that goes to the background sender in place of being closed, where its answer is wired or late."""
 
     task_class = _Task
 
     def __init__(
         self, sender: BackgroundSender, error_task: Callable[..., ErrorTask], *args: Any, **options: Any
     ) -> None:
-        self.parting: tuple[WiredResponse, str] | None = None
+        self.is_detached = False
+        self._parting: tuple[WiredResponse | LateResponse, str] | None = None
         self._sender = sender
         self.error_task_class = error_task
         super().__init__(*args, **options)
 
-    def detach(self, response: WiredResponse, method: str) -> None:
-        """Send this response from elsewhere once the connection is closed here."""
+    def detach(self, answer: WiredResponse | LateResponse, method: str) -> None:
+        """Send this answer from elsewhere once the connection is closed here."""
         # Here in a thread that may wait; the loop, which closes, serves everyone.
         self._sender.open()
-        self.parting = (response, method)
+        self._parting = (answer, method)
+        self.is_detached = True
 
     def handle_close(self) -> None:
         """Close the connection, or hand it over."""
-        # Waitress first sends what it owes to a client that pipelines, unless that client is gone.
-        if self.parting and self.socket and not self.total_outbufs_len:
-            response, method = self.parting
-            connection = socket.socket(fileno=self.socket.detach())
-            date = build_http_date(time.time())
-            self._sender.take(connection, script(response, method, date), response.wire.end)
+        parting, self._parting = self._parting, None
+        if parting:
+            answer, method = parting
+            # Waitress first sends what it owes to a client that pipelines, unless that client is gone.
+            if self.socket and not self.total_outbufs_len:
+                self._sender.take(socket.socket(fileno=self.socket.detach()), answer, method)
+            elif isinstance(answer, LateResponse):
+                answer.abandon()
         super().handle_close()

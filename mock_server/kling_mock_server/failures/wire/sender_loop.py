@@ -4,12 +4,15 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from email.utils import formatdate
 from functools import partial
 from typing import Final
 
-from kling_mock_server.failures.wire import Piece
+from kling_contracts import Response
+from kling_mock_server.failures.wire import Wire, WiredResponse, script
+from kling_mock_server.failures.wire.late_response import LateResponse
 
 LIMIT: Final = 500
 """Connections at once; one more ends the oldest."""
@@ -17,6 +20,8 @@ SILENCE_S: Final = 600.0
 """How long a connection may hang, or its client take no byte."""
 LINGER_S: Final = 2.0
 """How long a client has to hang up too: what it still sends to a closed socket would turn the end into a reset."""
+CLOSING_S: Final = 5.0
+"""How long the end waits for late answers, as long as waitress does for its threads."""
 _POLL_S: Final = 0.005
 _CHUNK: Final = 64 * 1024
 
@@ -24,7 +29,7 @@ _pause = asyncio.sleep
 
 
 class SenderLoop(threading.Thread):
-    """Plays scripts from `start()` to `stop()`."""
+    """Sends answers from `start()` to `stop()`."""
 
     def __init__(self) -> None:
         super().__init__(name="klingkit background sender", daemon=True)
@@ -32,40 +37,89 @@ class SenderLoop(threading.Thread):
         self._loop = asyncio.SelectorEventLoop()
         # In the order in which they came.
         self._playing: dict[asyncio.Task[None], None] = {}
+        self._awaited: set[LateResponse] = set()
+        """Late answers that are not sent yet."""
 
     def run(self) -> None:
         """Play until stopped, then hang up on everyone."""
         with asyncio.Runner(loop_factory=lambda: self._loop):
             self._loop.run_forever()
 
-    def play(self, connection: socket.socket, script: Iterable[Piece], end: str) -> None:
-        """Play a script on a connection, which is then closed.
+    def play(self, connection: socket.socket, answer: WiredResponse | LateResponse, method: str) -> None:
+        """Answer a request of that method on a connection, which is then closed.
 
-        Bytes from the client are dropped meanwhile; once it hangs up, the script is over.
+        Bytes from the client are dropped meanwhile; once it hangs up, nothing more is sent.
         """
-        self._loop.call_soon_threadsafe(self._admit, connection, script, end)
+        self._loop.call_soon_threadsafe(self._admit, connection, answer, method)
 
     def stop(self) -> None:
-        """Hang up on everyone; returns when the thread has ended. To be called once."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """Send late answers for `CLOSING_S` more, then hang up on everyone; returns when the thread has ended.
+
+        To be called once.
+        """
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop)
         self.join()
 
-    def _admit(self, connection: socket.socket, script: Iterable[Piece], end: str) -> None:
+    async def _end(self) -> None:
+        latest_s = self._loop.time() + CLOSING_S
+        while self._awaited and self._loop.time() < latest_s:
+            await asyncio.sleep(_POLL_S)
+        self._loop.stop()
+
+    def _admit(self, connection: socket.socket, answer: WiredResponse | LateResponse, method: str) -> None:
         if len(self._playing) >= LIMIT:
             oldest = next(iter(self._playing))
             del self._playing[oldest]
             oldest.cancel()
         connection.setblocking(False)
-        task = self._loop.create_task(_play(connection, script, end))
+        if isinstance(answer, LateResponse):
+            self._awaited.add(answer)
+        task = self._loop.create_task(self._play(connection, answer, method))
         self._playing[task] = None
         self._loop.add_reader(connection, _drop, connection, task)
         # Not at the end of `_play`, which never begins where it is cancelled at once.
-        task.add_done_callback(partial(self._dismiss, connection))
+        task.add_done_callback(partial(self._dismiss, connection, answer))
 
-    def _dismiss(self, connection: socket.socket, task: "asyncio.Task[None]") -> None:
+    def _dismiss(
+        self, connection: socket.socket, answer: WiredResponse | LateResponse, task: "asyncio.Task[None]"
+    ) -> None:
         self._playing.pop(task, None)
         self._loop.remove_reader(connection)
         connection.close()
+        if isinstance(answer, LateResponse):
+            self._awaited.discard(answer)
+            # Not here: it is journalled, and a store may take its time.
+            self._loop.run_in_executor(None, answer.abandon)
+
+    async def _play(self, connection: socket.socket, answer: WiredResponse | LateResponse, method: str) -> None:
+        # A timeout is one of them, too.
+        with suppress(OSError):
+            response = await _made(answer) if isinstance(answer, LateResponse) else answer
+            for piece in script(response, method, formatdate(usegmt=True)):
+                await _pause(piece.wait_ms / 1000)
+                async with asyncio.timeout(SILENCE_S):
+                    await self._loop.sock_sendall(connection, piece.data)
+            if isinstance(answer, LateResponse):
+                self._awaited.discard(answer)
+            async with asyncio.timeout(SILENCE_S):
+                await _ENDS[response.wire.end](connection)
+
+
+async def _made(late: LateResponse) -> WiredResponse:
+    """Wait for an answer, without a thread until it can be made."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell(_: object) -> None:
+        # A loop that has ended has nobody to tell.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(ready.set)
+
+    late.ready.add_done_callback(tell)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(late.patience_s):
+            await ready.wait()
+    made: Response = await loop.run_in_executor(None, late.finish)
+    return made if isinstance(made, WiredResponse) else WiredResponse(made.status, made.headers, made.body, Wire())
 
 
 def _drop(connection: socket.socket, task: "asyncio.Task[None]") -> None:
@@ -77,18 +131,6 @@ def _drop(connection: socket.socket, task: "asyncio.Task[None]") -> None:
         gone = True
     if gone:
         task.cancel()
-
-
-async def _play(connection: socket.socket, script: Iterable[Piece], end: str) -> None:
-    loop = asyncio.get_running_loop()
-    # A timeout is one of them, too.
-    with suppress(OSError):
-        for piece in script:
-            await _pause(piece.wait_ms / 1000)
-            async with asyncio.timeout(SILENCE_S):
-                await loop.sock_sendall(connection, piece.data)
-        async with asyncio.timeout(SILENCE_S):
-            await _ENDS[end](connection)
 
 
 async def _close(connection: socket.socket) -> None:
