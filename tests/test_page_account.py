@@ -87,6 +87,25 @@ def test_a_world_that_comes_late_replaces_nothing_that_was_typed(visitor, page):
     assert page.get_by_label("World as JSON").input_value() == "{}"
 
 
+def test_all_columns_of_the_world_are_in_view(visitor, page):
+    control(visitor, "PUT", "/sessions/made-now", {"video_ms": 14_400, "faces": {"0": [0, 14_400]}, "created_ms": 0})
+    visitor.visit("account")
+    page.wait_for_selector(".world table")
+    # The cards stand side by side from 1221 pixels on.
+    for width in (760, 1220, 1221):
+        page.set_viewport_size({"width": width, "height": 900})
+        hidden = page.eval_on_selector_all(".world .scroll", "all => all.map(one => one.scrollWidth - one.clientWidth)")
+        assert max(hidden) == 0, width
+
+
+def test_on_a_telephone_the_head_has_one_line_for_key_language_and_theme(visitor, page):
+    page.set_viewport_size({"width": 375, "height": 800})
+    visitor.visit()
+    tops = page.eval_on_selector_all(".keyform, .top > button", "all => all.map(one => one.getBoundingClientRect())")
+    assert len(tops) == 3
+    assert max(one["top"] for one in tops) < min(one["bottom"] for one in tops)
+
+
 def test_a_reset_asks_first(visitor, page):
     create(visitor)
     visitor.visit("account")
