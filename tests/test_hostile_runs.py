@@ -3,6 +3,7 @@
 import pytest
 
 from hostile import kills, requests, soak
+from support.serving import PATIENCE_S
 
 
 def test_nothing_hostile_is_answered_5xx_in_process():
@@ -20,7 +21,9 @@ def test_nothing_hostile_is_answered_5xx_over_sockets():
 @pytest.mark.parametrize(
     "run",
     [
-        pytest.param(lambda: soak.idle_connections(idle=60, half_sent=20, max_delay_ms=5000), id="idle connections"),
+        pytest.param(
+            lambda: soak.idle_connections(idle=60, half_sent=20, max_delay_ms=PATIENCE_S * 1000), id="idle connections"
+        ),
         pytest.param(lambda: soak.active_clients(clients=50, requests=2), id="active clients"),
         pytest.param(lambda: soak.held_tasks(accounts=20, tasks=500, overflow=500), id="held tasks"),
     ],

@@ -157,7 +157,7 @@ def _create(mocks, url, plan, seed, tasks, is_over):
 
 
 def _wait_for_the_last(receiver, tasks):
-    ends = time.monotonic() + PATIENCE_S
+    ends = time.monotonic() + 3 * PATIENCE_S
     while time.monotonic() < ends and tasks.keys() - _ended(receiver.received):
         time.sleep(0.05)
 
