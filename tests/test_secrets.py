@@ -4,7 +4,9 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
+from click.testing import CliRunner
 
+from kling_mock_server.cli.main import cli
 from kling_mock_server.state.passwords import without_passwords
 from kling_mock_server.state.tokens import token_signed
 from support.serving import PATIENCE_S, Mock, Served, environment, exchange, payload, raw_request, started
@@ -52,6 +54,13 @@ def test_a_file_without_a_secret_is_misuse(content, said, tmp_path):
     with started("serve", "--secret", f"@{tmp_path / 'secret'}", stderr=subprocess.PIPE, encoding="utf-8") as process:
         assert said in process.communicate(timeout=PATIENCE_S)[1]
         assert process.returncode == 2
+
+
+@pytest.mark.parametrize("option", ["--secret", "--token", "--webhook-secret"])
+def test_an_option_whose_variable_was_never_set_is_misuse(option):
+    done = CliRunner().invoke(cli, ["serve", option, ""])
+    assert done.exit_code == 2
+    assert f"Invalid value for '{option}': it is empty; leave the option out where none is meant" in done.output
 
 
 @pytest.mark.parametrize(

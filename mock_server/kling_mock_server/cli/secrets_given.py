@@ -14,8 +14,11 @@ class FromFile(str):
 def secret(value: str) -> str:
     """Return a secret; `@FILE` is what that file holds, which keeps it out of the list of processes.
 
-    Raises `click.BadParameter` where the file cannot be read, or does not hold one word.
+    Raises `click.BadParameter` where it is empty, the file cannot be read, or does not hold one word.
     """
+    if not value:
+        # As from `--secret "$SECRET"` where that was never set: nobody means a mock that lets everybody in.
+        raise click.BadParameter("it is empty; leave the option out where none is meant")
     if not value.startswith("@") or isinstance(value, FromFile):
         return value
     path = value[1:]

@@ -30,7 +30,6 @@ from kling_mock_server.cli.secrets_given import secret, shown
 )
 @click.option(
     "--secret",
-    default="",
     type=secret,
     metavar="TEXT",
     help="Welcome only JWTs with an iss that this secret signs (HS256). @FILE reads it from a file.",
@@ -141,6 +140,7 @@ def serve(
 
     notes = list(_notes_on(options))
     options["allow_hosts"] = (*options["allow_hosts"], host)
+    options["secret"] = options["secret"] or ""
     try:
         if options["scenario"]:
             from kling_mock_server.failures.scenarios import given_one
