@@ -61,7 +61,7 @@ def _known(value):
 def walked(operation, payload, sources):
     """The report of a judge whose one function judges nothing."""
     judge = Judge(operation.tree, operation.facts)
-    judge.__dict__["_plain"] = lambda payload, measured: None
+    judge.__dict__["_plain_report"] = lambda payload, measured: None
     return judge.report(payload, operation.facts.measure(payload, sources))
 
 
@@ -82,7 +82,7 @@ def test_the_one_function_judges_the_example_of_every_operation(operation):
 
     for world in (operation.example_world, None):
         sources = FactSources(world)
-        assert judge._found(payload, operation.facts.measure(payload, sources)) is not None
+        assert judge._found(judge._plain_report, payload, operation.facts.measure(payload, sources)) is not None
         assert seen(operation.report(payload, sources)) == seen(walked(operation, payload, sources))
 
 

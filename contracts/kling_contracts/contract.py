@@ -218,7 +218,8 @@ class Contract:
 
 
 def _sources(world: WorldLike, fetch: Fetch) -> FactSources:
-    given = World.of(world)
+    # Most worlds are one already.
+    given = world if isinstance(world, World) else World.of(world)
     return FactSources(given) if fetch is unfetched else FactSources(given, fetch={"audio": fetch})
 
 

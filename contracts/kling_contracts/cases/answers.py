@@ -107,7 +107,7 @@ class ExpectedAnswers:
             rules = self._contract.rules_of([called] if called else [])
             first = next(rule for rule in rules.values() if rule.id in case.breaks)
             return Expected(first.status, first.code)
-        payload = called.read(self._contract.request_rules.payload(case.request, routed)).payload
+        payload = called.reader.payload(self._contract.request_rules.payload(case.request, routed))
         measured = called.facts.measure(payload, FactSources(case.world))
         reader = _Reader(self._contract, called, payload, case.world, measured)
         schema = _schema_of(self._contract, called, 200)

@@ -29,7 +29,7 @@ def vector(case: Case, contract: Contract) -> dict[str, Any]:
     is_judged = not case.breaks & contract.request_rules.rules.keys() and not isinstance(sent, Violation)
     row, facts = {**case.to_json(), "expects": ExpectedAnswers(contract).of(case).to_json()}, {}
     if is_judged:
-        payload = operation.read(sent).payload
+        payload = operation.reader.payload(sent)
         facts = _facts(operation, payload, FactSources(case.world))
         if payload != sent or not operation.media_types:
             row["payload"] = payload

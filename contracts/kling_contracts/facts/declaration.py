@@ -30,12 +30,8 @@ class Fact(NamedTuple):
     """The array whose items have a fact each; empty for a fact of the payload."""
     record: type | None
     """The type of its entry: a record of the world, a text; None for an id alone."""
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether every member is known where the entry is."""
-        looked_up = not isinstance(self.provider, Media | Either)
-        return looked_up and all(is_never_none(member.origin, self.record) for member in self.members)
+    certain: frozenset[str]
+    """The names of the members that are known wherever the fact is."""
 
 
 def declared_facts(schema: Schema, payload_schema: Schema) -> tuple[Fact, ...]:
@@ -100,9 +96,19 @@ def _fact(name: str, declared: Schema, payload_schema: Schema, earlier: Mapping[
         raise DocumentError("it names no provider; x-provider says where it comes from")
     provider, record = _provider(declared["x-provider"], payload_schema, earlier)
     members = tuple(_member(member, body, provider, record) for member, body in declared.get("properties", {}).items())
-    for one in _as_read(provider, members, earlier):
+    read = _as_read(provider, members, earlier)
+    for one in read:
         check(*one)
-    return Fact(name, provider, members, _array(provider, earlier), record)
+    uncertain = {member.name for member, record in read if not _is_certain(provider, member, record)}
+    certain = frozenset(member.name for member in members) - uncertain
+    return Fact(name, provider, members, _array(provider, earlier), record, certain)
+
+
+def _is_certain(provider: Provider, member: Member, record: type | None) -> bool:
+    if isinstance(provider, Media):
+        # The file may be one that nobody has seen.
+        return member.origin == Provided("kind")
+    return is_never_none(member.origin, record)
 
 
 def _refuse_name(name: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kling_contracts.facts.members import Constant, Member, renamed
-from kling_contracts.facts.provider import UNKNOWN, Draft, FieldPath
+from kling_contracts.facts.provider import UNKNOWN, Draft, FieldPath, indented
 from kling_contracts.unknown import Unknown
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ class Either(NamedTuple):
         for entry in [draft.entries[source.fact] for source in self.sources]:
             yield f"if {entry}.__class__ is Unusable:"
             yield f"    {draft.entry} = {entry}"
-        yield f"if isinstance({draft.entry}, Unknown):"
-        yield f"    {draft.value} = {draft.entry}"
+        yield f"{draft.unknown} = isinstance({draft.entry}, Unknown)"
+        yield f"if {draft.unknown}: pass"
         for number, source in enumerate(self.sources, 1):
             yield f"elif chosen == {number}:"
-            yield f"    {draft.value} = {draft.record(source.members(draft.members), draft.entry)}"
+            yield from indented(draft.read(source.members(draft.members)))
 
     def found(
         self, made: "MadeFacts", members: tuple[Member, ...], ways: "Mapping[str, Way | None]"

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from kling_contracts.facts.members import record_type
-from kling_contracts.facts.provider import Draft, FieldPath
+from kling_contracts.facts.provider import Draft, FieldPath, member_variable
 
 if TYPE_CHECKING:
     from kling_contracts.facts.ways import Entry, OwnText, Recipe, Way
@@ -24,15 +23,16 @@ class Flagged(NamedTuple):
 
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what looks for the words and makes the fact."""
-        record = draft.bind(record_type(draft.fact, [member.name for member in draft.members]))
         yield f"text = {draft.fields}.get({self.field.name!r})"
-        yield "if not isinstance(text, str):"
-        yield f"    {draft.both(self.field.unusable)}"
-        yield "elif world is None:"
-        yield f"    {draft.entry} = {draft.value} = NO_WORLD"
-        yield "else:"
+        yield f"{draft.unknown} = world is None or not isinstance(text, str)"
+        yield f"if not {draft.unknown}:"
         yield f"    {draft.entry} = text"
-        yield f"    {draft.value} = {record}(any([word in text for word in world.{self.words}]))"
+        for member in draft.members:
+            yield f"    {member_variable(draft.fact, member.name)} = any([word in text for word in world.{self.words}])"
+        yield "elif not isinstance(text, str):"
+        yield f"    {draft.nothing(self.field.unusable)}"
+        yield "else:"
+        yield f"    {draft.entry} = NO_WORLD"
 
     def ways(self, recipe: "Recipe", text: "str | OwnText") -> "Iterator[Way]":
         """Yield the texts that pass moderation and those that do not; one that a rule names passes."""

@@ -41,26 +41,25 @@ class Lookup(NamedTuple):
         """Yield what looks up the entry and makes the fact."""
         yield f"key = {draft.fields}.get({self.key.name!r}{'' if self.empty_is_id else ', ' + repr('')})"
         yield "if key.__class__ is not str and not isinstance(key, str):"
-        yield f"    {draft.both(self.key.unusable)}"
+        yield f"    {draft.nothing(self.key.unusable)}"
         if not self.empty_is_id:
             yield "elif not key:"
-            yield f"    {draft.both(self.key.not_given)}"
+            yield f"    {draft.nothing(self.key.not_given)}"
         yield from self._in_entry(draft) if self.inside else self._in_world(draft)
+        yield from draft.read_if_known()
 
     def _in_entry(self, draft: Draft) -> Iterator[str]:
         outer = draft.entries[self.inside]
         yield f"elif isinstance({outer}, Unknown):"
-        yield f"    {draft.entry} = {draft.value} = {hanging(draft, self.inside)}"
+        yield f"    {draft.entry} = {hanging(draft, self.inside)}"
         yield "else:"
         yield f"    {draft.entry} = {outer}.{self.table}.get(key, NO_SUCH_ID)"
-        yield f"    {draft.known(draft.members, draft.entry)}"
 
     def _in_world(self, draft: Draft) -> Iterator[str]:
         yield "elif world is None:"
-        yield f"    {draft.entry} = {draft.value} = NO_WORLD"
+        yield f"    {draft.entry} = NO_WORLD"
         yield "else:"
         yield from indented(self._looked_up(draft))
-        yield f"    {draft.known(draft.members, draft.entry)}"
 
     def _looked_up(self, draft: Draft) -> Iterator[str]:
         if not is_optional(self.table):
@@ -124,12 +123,8 @@ class SameEntry(NamedTuple):
 
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what takes the entry and makes the fact."""
-        outer = draft.entries[self.fact]
-        yield f"if isinstance({outer}, Unknown):"
-        yield f"    {draft.entry} = {draft.value} = {hanging(draft, self.fact)}"
-        yield "else:"
-        yield f"    {draft.entry} = {outer}"
-        yield f"    {draft.value} = {draft.record(draft.members, outer)}"
+        yield f"{draft.entry} = {hanging(draft, self.fact)}"
+        yield from draft.read_if_known()
 
     def found(
         self, made: "MadeFacts", members: tuple[Member, ...], ways: "Mapping[str, Way | None]"
@@ -140,6 +135,6 @@ class SameEntry(NamedTuple):
 
 
 def hanging(draft: Draft, fact: str) -> str:
-    """Return what a fact is that hangs on another one that is not known."""
+    """Return the entry that another fact is about; where that is absent, it is not known."""
     outer, unknown = draft.entries[fact], draft.bind(Unknown(f"the {fact} is not known"))
     return f"{unknown} if {outer}.__class__ is Absent else {outer}"

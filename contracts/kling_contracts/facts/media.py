@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from kling_contracts.facts.file_content import MEASURED, URL, base64_bytes, base64_size, named_format
 from kling_contracts.facts.members import NOT_MEASURED, Member, Provided, Text
 from kling_contracts.facts.near_base64 import other_spelling, wrong_with
-from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN, Draft, Entry, FieldPath
+from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN, Draft, Entry, FieldPath, indented
 from kling_contracts.facts.sources import FactSources, unfetched
 from kling_contracts.facts.with_evidence import WithEvidence
 from kling_contracts.unknown import Absent, Unknown
@@ -57,17 +57,18 @@ class Media(NamedTuple):
         """Yield what looks into the field and makes the fact."""
         hold = draft.bind(partial(self._hold, size_limit(draft.fact, draft.members, draft.limit_on)))
         yield f"text = {draft.fields}.get({self.field.name!r}, '')"
-        yield "if not isinstance(text, str):"
-        yield f"    {draft.both(self.field.unusable)}"
-        yield "elif not text:"
-        yield f"    {draft.both(self.field.not_given)}"
-        yield "else:"
+        yield f"{draft.unknown} = not text or not isinstance(text, str)"
+        yield f"if not {draft.unknown}:"
         yield f"    found = {hold}(text, sources)"
         yield f"    {draft.entry} = found.entry"
         yield f"    if isinstance({draft.entry}, Unknown):"
-        yield f"        {draft.value} = {draft.record(_of_what_is_not_known(draft.members), draft.entry)}"
+        yield from indented(indented(draft.read(_of_what_is_not_known(draft.members))))
         yield "    else:"
-        yield f"        {draft.value} = {draft.record(draft.members, draft.entry)}"
+        yield from indented(indented(draft.read(draft.members)))
+        yield "elif isinstance(text, str):"
+        yield f"    {draft.nothing(self.field.not_given)}"
+        yield "else:"
+        yield f"    {draft.nothing(self.field.unusable)}"
 
     def kind_of(self, text: str) -> str:
         """Return what a text that is not empty is: `url`, `data_url`, `base64` or `other`."""

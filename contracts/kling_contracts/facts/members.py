@@ -20,7 +20,7 @@ class Attribute(NamedTuple):
     name: str
 
     def code(self, entry: str) -> str:
-        """Return what reads it from the variable `entry`, as Python; `sources` is given."""
+        """Return what reads it from the variable `entry`, as Python; `sources` and `world` are given."""
         return f"(NOT_MEASURED if (value := {entry}.{self.name}) is None else value)"
 
 
@@ -52,7 +52,7 @@ class Difference(NamedTuple):
 
     def code(self, entry: str) -> str:
         """Return what reads it, as Python."""
-        subtrahend = f"(0 if sources.world is None else sources.world.{self.of_world})"
+        subtrahend = f"(0 if world is None else world.{self.of_world})"
         return f"(NOT_MEASURED if (value := {entry}.{self.minuend}) is None else value - {subtrahend})"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError
-from kling_contracts.facts.members import Member, record_type
+from kling_contracts.facts.members import Member
 from kling_contracts.facts.world import World
 from kling_contracts.unknown import Absent, NotGiven, Unknown, Unusable
 
@@ -55,9 +55,10 @@ class FieldPath(NamedTuple):
 class Draft(NamedTuple):
     """The tools with which a provider writes the code that measures one fact.
 
-    The code sets two variables, the entry that the fact is about and the fact. `world`, `sources` and the entries of
-    the facts before are variables, too; any other object is bound to a name. Nothing of a document is written into
-    the code but as a quoted text or as a name that the world's records have.
+    The code sets variables: the entry that the fact is about, whether the fact is unknown, and its members where it is
+    not. `world`, `sources` and the entries of the facts before are variables, too; any other object is bound to a
+    name. Nothing of a document is written into the code but as a quoted text or as a name that the world's records
+    have.
     """
 
     fact: str
@@ -67,8 +68,6 @@ class Draft(NamedTuple):
     """The variable that is the object with the provider's field."""
     entries: Mapping[str, str]
     """The variable of each fact's entry, by its name."""
-    value: str
-    """The variable of the fact itself."""
     bind: Callable[[object], str]
     """Returns a name for an object."""
     limit_on: Callable[[str], int | None]
@@ -79,18 +78,37 @@ class Draft(NamedTuple):
         """The variable of the entry that the fact is about."""
         return self.entries[self.fact]
 
-    def both(self, unknown: object) -> str:
-        """Return the statement that neither the entry nor the fact is known."""
-        return f"{self.entry} = {self.value} = {self.bind(unknown)}"
+    @property
+    def unknown(self) -> str:
+        """The variable that says whether the fact is unknown; it is then what the entry is."""
+        return unknown_variable(self.fact)
 
-    def record(self, members: tuple[Member, ...], entry: str) -> str:
-        """Return what makes the fact's record from an entry."""
-        record = self.bind(record_type(self.fact, [member.name for member in members]))
-        return f"new({record}, ({''.join(f'{member.origin.code(entry)}, ' for member in members)}))"
+    def nothing(self, unknown: Unknown) -> str:
+        """Return the statement that there is no entry, and why."""
+        return f"{self.entry} = {self.bind(unknown)}"
 
-    def known(self, members: tuple[Member, ...], entry: str) -> str:
-        """Return the statement that makes the fact from an entry, or lets it be unknown like the entry."""
-        return f"{self.value} = {entry} if isinstance({entry}, Unknown) else {self.record(members, entry)}"
+    def read(self, members: tuple[Member, ...]) -> Iterator[str]:
+        """Yield what reads members from a known entry."""
+        if not members:
+            yield "pass"
+        for member in members:
+            yield f"{member_variable(self.fact, member.name)} = {member.origin.code(self.entry)}"
+
+    def read_if_known(self) -> Iterator[str]:
+        """Yield what makes the fact from its entry, or lets it be unknown like the entry."""
+        yield f"{self.unknown} = isinstance({self.entry}, Unknown)"
+        yield f"if not {self.unknown}:"
+        yield from indented(self.read(self.members))
+
+
+def unknown_variable(fact: str) -> str:
+    """Return the variable that says whether a fact is unknown."""
+    return f"unknown_{fact}"
+
+
+def member_variable(fact: str, member: str) -> str:
+    """Return the variable of a member of a fact: the dot belongs to no name of a document."""
+    return f"{fact}·{member}"
 
 
 def indented(lines: Iterable[str]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Judging one payload: a walk over its schema's tree, in document order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kling_contracts.facts.measuring import Measurement
@@ -47,13 +47,10 @@ class Evaluation:
 
     def explain(self, found: list[Found]) -> None:
         """Take what is found in a payload without a walk."""
-        broken = [path for outcome, *_, path, _ in found if outcome is BROKEN]
-        for outcome, what, value, path, facts in found:
-            if isinstance(what, FailingRule):
-                shown = with_integers(value) if outcome is BROKEN else value
-                self._explain([what], Given(shown, path, NOTHING), facts)
-            elif not any(one == path or one.startswith(f"{path}/") for one in broken):
-                self.notes.append(advice_note(what, path))
+        for broken, unsure, due, value, path, facts in found:
+            given = Given(with_integers(value), path, NOTHING)
+            self._explain([*broken, *unsure], given, facts)
+            self.notes += [advice_note(one, path) for one in due]
 
     def visit(self, node: Node, value: Any, path: str, facts: Any) -> None:
         """Judge a value, and what is within it, by the facts."""
@@ -112,7 +109,7 @@ class Evaluation:
         within = f"{path}/"
         return frozenset([one[len(path) :] for one in self._unsound if one == path or one.startswith(within)])
 
-    def _explain(self, found: list[FailingRule], of: Given, facts: Any) -> None:
+    def _explain(self, found: Sequence[FailingRule], of: Given, facts: Any) -> None:
         for failing in found:
             broken = failing.outcome is BROKEN
             if not broken and self._only_violations:

@@ -1,17 +1,21 @@
 """Judging payloads of one operation: one function for those that are plainly valid by their keywords, else the walk."""
 
+from collections.abc import Callable
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from kling_contracts.facts.measuring import CompiledFacts, Measurement
+from kling_contracts.facts.sources import FactSources
 from kling_contracts.jsonio.keywords import BrokenKeyword
 from kling_contracts.judging.compiled_schema import CompiledSchema, Order
 from kling_contracts.judging.evaluator import Evaluation
 from kling_contracts.judging.explaining import shown_at
-from kling_contracts.judging.object_rules import BROKEN, NOTHING, Found
-from kling_contracts.judging.plain_judge import PlainJudge, plain_judge
+from kling_contracts.judging.object_rules import NOTHING, Found
+from kling_contracts.judging.plain_judge import PlainReport, PlainViolations, plain_report, plain_violations
 from kling_contracts.judging.report import Report, Violation
 from kling_contracts.unknown import UnknownFactError
+
+_By = TypeVar("_By", Measurement, FactSources)
 
 
 class Judge:
@@ -23,30 +27,35 @@ class Judge:
 
     def report(self, payload: Any, measured: Measurement) -> Report:
         """Judge one payload by its measured facts."""
-        found = self._found(payload, measured)
+        found = self._found(self._plain_report, payload, measured)
         if found == []:
             return Report(facts=measured.reported, timeline=self._tree.timeline)
         one = self._evaluated(payload, measured, found, only_violations=False)
         notes = tuple(one.notes)
         return Report(tuple(one.violations), tuple(one.unverified), notes, measured.reported, self._tree.timeline)
 
-    def violations(self, payload: Any, measured: Measurement) -> tuple[Violation, ...]:
-        """Return the violations of `report` alone."""
-        found = self._found(payload, measured)
-        if found == [] or (found and BROKEN not in [one[0] for one in found]):
+    def violations(self, payload: Any, sources: FactSources) -> tuple[Violation, ...]:
+        """Return the violations of `report` alone, by facts that are measured from the sources."""
+        found = self._found(self._plain_violations, payload, sources)
+        if found == []:
             return ()
+        measured = self._facts.measure(payload, sources)
         return tuple(self._evaluated(payload, measured, found, only_violations=True).violations)
 
     @cached_property
-    def _plain(self) -> PlainJudge:
-        return plain_judge(self._tree.root, self._facts)
+    def _plain_report(self) -> PlainReport:
+        return plain_report(self._tree.root, self._facts)
 
-    def _found(self, payload: Any, measured: Measurement) -> list[Found] | None:
+    @cached_property
+    def _plain_violations(self) -> PlainViolations:
+        return plain_violations(self._tree.root, self._facts)
+
+    def _found(self, plain: Callable[[Any, _By], list[Found] | None], payload: Any, by: _By) -> list[Found] | None:
         """Return what the one function finds; None where it leaves judging to the walk."""
         if not self._tree.checker.is_plainly_valid(payload):
             return None
         try:
-            return self._plain(payload, measured)
+            return plain(payload, by)
         except UnknownFactError:
             # The world of a recording has entries of which no answer told a member that all others have.
             return None

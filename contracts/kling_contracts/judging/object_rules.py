@@ -1,10 +1,20 @@
 """The rules of one object and of its scalar fields as one function, which names those that do not hold."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from kling_contracts.rules.cel_code import ANY_DOUBT, NO_DOUBT, AskedFact, Doubts, Settling, asked_facts, facts_kept
+from kling_contracts.rules.cel_code import (
+    ANY_DOUBT,
+    NO_DOUBT,
+    OF_RECORDS,
+    AskedFact,
+    Doubts,
+    Names,
+    Settling,
+    asked_facts,
+    records_kept,
+)
 from kling_contracts.rules.cel_compiler import Expression
 from kling_contracts.rules.rule import Advice, Rule
 from kling_contracts.unknown import Absent, Unknown, UnknownFactError, present
@@ -41,9 +51,9 @@ class FailingRule(NamedTuple):
     """The facts that the rule reads."""
 
 
-Found = tuple[str, FailingRule | Advice, Any, str, Any]
-"""An outcome and the rule, or `DUE` and advice for an object that breaks no rule; the object, its JSON Pointer, and
-its facts."""
+Found = tuple[Sequence[FailingRule], Sequence[FailingRule], Sequence[Advice], Any, str, Any]
+"""The findings on one object: broken rules, rules that cannot be judged, and, where none is broken, advice; the
+object, its JSON Pointer, and its facts."""
 
 
 class ObjectRules:
@@ -80,11 +90,11 @@ class ObjectRules:
 
     @cached_property
     def _due(self) -> "_Function":
-        writer = RuleWriter({}, "found.append({1})".format)
-        return writer.function(list(writer.due(self, "self")))
+        writer = RuleWriter({}, "found.append({1})".format, OF_RECORDS)
+        return writer.function(list(writer.due(self, "self", ANY_DOUBT)))
 
     def _compiled(self, doubts: Doubts) -> "_Function":
-        writer = RuleWriter({}, "found.append({1})".format)
+        writer = RuleWriter({}, "found.append({1})".format, OF_RECORDS)
         return writer.function([line for seat in self.seats for line in writer.rules(seat, "self", doubts)])
 
 
@@ -94,40 +104,44 @@ _Function = Callable[[Any, Any, frozenset[str]], list[Any]]
 class RuleWriter:
     """Writes the code that settles the rules of objects."""
 
-    def __init__(self, names: dict[str, Any], told: Callable[[str, str], str]) -> None:
+    def __init__(self, names: dict[str, Any], told: Callable[[str, str], str], facts: Names) -> None:
         """`names` gets the names that the code uses. `told` returns the statement that tells of an outcome, and of the
-        `FailingRule` or the `Advice` that a name is bound to."""
+        `FailingRule` or the `Advice` that a name is bound to; empty where nobody asks for that outcome. `facts` says
+        how the code reads facts."""
         names.update(_NAMES)
         self._names = names
         self._told = told
-        self.facts: dict[str, None] = {}
-        """The names of the facts that the code reads, in order; see `Settling`."""
+        self._facts = facts
+        self._read: dict[str, None] = {}
 
     def rules(self, seat: Seat, value: str, doubts: Doubts) -> Iterator[str]:
         """Yield what settles the rules of a seat of the object in a variable."""
         if not seat.field:
-            yield from self._settled(seat, Settling.of(value, "", doubts))
+            yield from self._settled(seat, self._settling(value, "", doubts))
             return
         yield f"if {seat.field!r} in {value}:"
         yield f"    field = {value}[{seat.field!r}]"
-        yield from _indented(self._settled(seat, Settling.of("field", f"/{seat.field}", doubts)))
+        yield from _indented(self._settled(seat, self._settling("field", f"/{seat.field}", doubts)))
         if seat.required and doubts.refusable:
             yield "else:"
             yield from _indented(self._failing(MISSING, rule, seat) for rule in seat.rules)
 
-    def due(self, rules: ObjectRules, value: str) -> Iterator[str]:
+    def due(self, rules: ObjectRules, value: str, doubts: Doubts) -> Iterator[str]:
         """Yield what finds the advice for the object in a variable."""
-        settling = Settling.of(value, "", ANY_DOUBT)
+        settling = self._settling(value, "", doubts)
         for advice in rules.advice:
             self._reads(asked_facts(advice.when.term))
             yield f"if {settling.true(advice.when.term)}: {self._told(DUE, self._bound(advice))}"
 
     def function(self, lines: list[str]) -> _Function:
         """Return the function of lines that tell of what they find by appending it to `found`."""
-        body = "".join([f"    {line}\n" for line in [*facts_kept(self.facts), "found = []", *lines, "return found"]])
+        body = "".join([f"    {line}\n" for line in [*records_kept(self._read), "found = []", *lines, "return found"]])
         exec(compile(f"def failing(self, facts, refused):\n{body}", "<rules>", "exec"), self._names)
         function: _Function = self._names["failing"]
         return function
+
+    def _settling(self, value: str, pointer: str, doubts: Doubts) -> Settling:
+        return Settling(self._facts._replace(value=value), pointer, doubts)
 
     def _settled(self, seat: Seat, settling: Settling) -> Iterator[str]:
         for rule in seat.rules:
@@ -141,7 +155,7 @@ class RuleWriter:
         return self._told(outcome, self._bound(FailingRule(outcome, rule, expression, seat, asked)))
 
     def _reads(self, asked: tuple[AskedFact, ...]) -> None:
-        self.facts.update(dict.fromkeys(fact.path[0] for fact in asked))
+        self._read.update(dict.fromkeys(fact.path[0] for fact in asked))
 
     def _bound(self, value: FailingRule | Advice) -> str:
         name = f"told{len(self._names)}"

@@ -1,6 +1,6 @@
 """Operations: a method on a path, with the compiled rules of its payload."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError
@@ -10,7 +10,7 @@ from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import World
 from kling_contracts.judging.compiled_schema import CompiledSchema
 from kling_contracts.judging.judge import Judge
-from kling_contracts.judging.reading import NULL_IS_ABSENT, PayloadReader, ReadPayload
+from kling_contracts.judging.reading import NULL_IS_ABSENT, PayloadReader
 from kling_contracts.judging.report import Report, Violation
 from kling_contracts.rules.rule import Compiler, Rule
 from kling_contracts.rules.service_codes import Statuses
@@ -54,8 +54,8 @@ class Operation(NamedTuple):
     tree: CompiledSchema
     facts: CompiledFacts
     judge: Judge
-    read: Callable[[Any], ReadPayload]
-    """Returns what is judged of a payload: the documents may let null count as absent, and cut fractions."""
+    reader: PayloadReader
+    """Reads what is judged of a payload: the documents may let null count as absent, and cut fractions."""
 
     @property
     def example_world(self) -> World:
@@ -69,14 +69,13 @@ class Operation(NamedTuple):
 
     def report(self, payload: Any, sources: FactSources) -> Report:
         """Judge one payload by the facts that are measured from the sources."""
-        read = self.read(payload)
+        read = self.reader.read(payload)
         report = self.judge.report(read.payload, self.facts.measure(read.payload, sources))
         return report.noted(read.notes) if read.notes else report
 
     def violations(self, payload: Any, sources: FactSources) -> tuple[Violation, ...]:
         """Return the violations of `report` alone."""
-        judged = self.read(payload).payload
-        return self.judge.violations(judged, self.facts.measure(judged, sources))
+        return self.judge.violations(self.reader.payload(payload), sources)
 
     def limit_on(self, fact: str) -> int | None:
         """Return the most that a rule allows a fact, as in `facts.file.size_bytes`; None where no rule does."""
@@ -106,7 +105,6 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
     compiler = Compiler(facts, body["x-violation-code"], statuses, body.get("x-source", "schema"))
     tree = CompiledSchema.compile(schema, compiler)
     measured = CompiledFacts(_declared(body, facts, schema), lambda fact: _limit_on(tree.rules, fact))
-    reader = PayloadReader.compile(schema, drops_null=bool(document.get(NULL_IS_ABSENT)))
     return Operation(
         id=body["operationId"],
         name=body["x-name"],
@@ -122,7 +120,7 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
         tree=tree,
         facts=measured,
         judge=Judge(tree, measured),
-        read=reader.read if reader.changes else ReadPayload,
+        reader=PayloadReader.compile(schema, drops_null=bool(document.get(NULL_IS_ABSENT))),
     )
 
 

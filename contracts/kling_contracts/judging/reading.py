@@ -43,8 +43,14 @@ class PayloadReader(NamedTuple):
         changes = cuts or (drops_null and bool(members)) or any(one.changes for one in below)
         return cls(members, items, drops_null, cuts, changes)
 
+    def payload(self, payload: Any) -> Any:
+        """Return what is judged of a payload, without the notes of `read`."""
+        return self.read(payload).payload if self.changes else payload
+
     def read(self, payload: Any) -> ReadPayload:
         """Return what is judged of a payload, which itself is left as it is."""
+        if not self.changes:
+            return ReadPayload(payload)
         notes: list[Note] = []
         return ReadPayload(self._changed(payload, "", notes), tuple(notes))
 

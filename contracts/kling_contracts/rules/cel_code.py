@@ -14,6 +14,8 @@ class Names(NamedTuple):
     """The expression that is `self`: a decoded JSON value."""
     fact: str = "facts.{}"
     """The expression that is a fact, by its name."""
+    member: str = "facts.{}.{}"
+    """The expression that is a member of a fact, by both names."""
     has_fact: str = "present(facts.{})"
     """The expression that says whether the world has a fact, by its name."""
 
@@ -22,7 +24,7 @@ class Names(NamedTuple):
         root, *members = name.split(".")
         if root == "self":
             return self.value + "".join([f"[{member!r}]" for member in members])
-        return ".".join([self.fact.format(members[0]), *members[1:]])
+        return (self.member if members[1:] else self.fact).format(*members)
 
     def has(self, name: str) -> str:
         """Return the question whether there is what a dotted name reads."""
@@ -110,18 +112,18 @@ class Doubts(NamedTuple):
 
     refusable: bool
     """Whether a field may be among `refused`."""
-    partly: Callable[[str], bool]
-    """Whether a member of a known fact may be unknown, by the name of the fact."""
+    partly: Callable[[str, str], bool]
+    """Whether a member of a known fact may be unknown, by both names."""
 
 
-ANY_DOUBT: Final = Doubts(True, lambda fact: True)
-NO_DOUBT: Final = Doubts(False, lambda fact: False)
+ANY_DOUBT: Final = Doubts(True, lambda fact, member: True)
+NO_DOUBT: Final = Doubts(False, lambda fact, member: False)
 
 
 class Settling(NamedTuple):
     """Writes the statements that settle rules of one `self`: each holds, is broken, or cannot be known.
 
-    The code keeps a fact in the variable `fact_<name>`, and in `unknown_<name>` whether it is unknown or absent.
+    The variable `unknown_<name>` says whether a fact is unknown or absent.
     """
 
     names: Names
@@ -129,16 +131,13 @@ class Settling(NamedTuple):
     """The JSON Pointer of `self` from the value that `refused` speaks of."""
     doubts: Doubts
 
-    @classmethod
-    def of(cls, value: str, pointer: str, doubts: Doubts) -> "Settling":
-        """Return what settles rules of the `self` that is the expression `value`."""
-        return cls(Names(value, "fact_{}", "(not unknown_{})"), pointer, doubts)
-
     def statements(self, term: Term, if_broken: str, if_unknown: str) -> Iterator[str]:
-        """Yield what settles one rule, with a statement for each case but that it holds."""
+        """Yield what settles one rule, with a statement for each case but that it holds; `if_unknown` may be empty."""
         doubts = self._doubts(term)
         if not doubts:
             yield f"if not ({python(term, self.names)}): {if_broken}"
+        elif not if_unknown:
+            yield f"if {self.false(term)}: {if_broken}"
         elif not term.absorbs:
             yield f"if {doubts}: {if_unknown}"
             yield f"elif not ({python(term, self.names)}): {if_broken}"
@@ -194,7 +193,7 @@ class Settling(NamedTuple):
                 yield f"unknown_{members[0]}{but_absent}"
             else:
                 yield f"unknown_{members[0]}"
-                if self.doubts.partly(members[0]):
+                if self.doubts.partly(*members):
                     yield f"isinstance({self.names.read(name)}, Unknown){but_absent}"
 
     def _refusals(self, members: list[str]) -> Iterator[str]:
@@ -202,14 +201,12 @@ class Settling(NamedTuple):
             yield f"{''.join([self.pointer, *[f'/{member}' for member in members[:depth]]])!r} in refused"
 
 
-def facts_kept(names: Iterable[str]) -> Iterator[str]:
-    """Yield the statements that keep facts in the variables that `Settling` speaks of."""
-    for name in names:
+OF_RECORDS: Final = Names("self", "fact_{}", "fact_{}.{}", "(not unknown_{})")
+"""Names for facts that are records, after `records_kept`."""
+
+
+def records_kept(facts: Iterable[str]) -> Iterator[str]:
+    """Yield the statements that keep facts, and whether they are unknown, in the variables that rules read."""
+    for name in facts:
         yield f"fact_{name} = facts.{name}"
-        yield from unknown_kept([name])
-
-
-def unknown_kept(names: Iterable[str]) -> Iterator[str]:
-    """Yield the statements that keep whether facts are unknown, where the facts themselves are kept already."""
-    for name in names:
         yield f"unknown_{name} = isinstance(fact_{name}, Unknown)"

@@ -29,7 +29,7 @@ class Distance(NamedTuple):
 
 def distances(operation: Operation, rule: Rule, payload: Any, sources: FactSources) -> list[Distance]:
     """Return the distances from the limits of a rule, of every item that it judges; empty where it has none."""
-    payload = operation.read(payload).payload
+    payload = operation.reader.payload(payload)
     try:
         nodes = list(_nodes(rule.node, payload))
     except (KeyError, TypeError):

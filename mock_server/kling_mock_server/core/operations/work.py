@@ -47,7 +47,7 @@ class Work(ABC):
 
     def judge(self, exchange: Exchange, payload: Any) -> Judged:
         """Judge a payload against the account's world, as the exchange has seen it."""
-        read = self._operation.read(payload)
+        read = self._operation.reader.read(payload)
         measured = self._operation.facts.measure(read.payload, self._sources(exchange))
         report = self._operation.judge.report(read.payload, measured)
         notes = (*read.notes, *self._notes(read.payload, exchange.world))
