@@ -2,6 +2,7 @@
 
 import io
 import random
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -11,6 +12,8 @@ from tempfile import TemporaryDirectory
 import av
 
 _EXTENSIONS = {"ipod": "m4a", "adts": "aac", "asf": "wma"}
+JUNK = b"HTTP/1.1 200 OK, "
+"""Bytes that are no mp3 and that decoders skip in front of one."""
 _VARIABLE_BIT_RATE = {"flags": "+qscale", "global_quality": "590"}
 
 
@@ -110,3 +113,72 @@ def _frames(packet):
 def _is_loud(frame):
     size = frame.samples * 2 * frame.layout.nb_channels
     return any(bytes(frame.planes[0])[:size])
+
+
+def mp3(rate=44_100, channels=1, **options):
+    return encoded("mp3", "libmp3lame", rate, channels, **options)
+
+
+def bare_mp3(rate=44_100, channels=1, **options):
+    """An mp3 file without a tag and without a header frame: nothing tells its duration or its padding."""
+    return untagged(mp3(rate, channels, write_xing="0", **options))
+
+
+def wav(codec="pcm_s16le", rate=16_000, channels=1, **options):
+    return encoded("wav", codec, rate, channels, **options)
+
+
+def m4a(codec="aac", rate=44_100, **options):
+    return encoded("ipod", codec, rate, **options)
+
+
+def untagged(data):
+    return data[10 + id3_size(data) :]
+
+
+def id3_size(data):
+    return data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9]
+
+
+def id3(size):
+    return b"ID3\3\0\0" + bytes(size >> shift & 127 for shift in (21, 14, 7, 0)) + bytes(size)
+
+
+def patched(data, mark, offset, layout, *values):
+    """Overwrite fields so many bytes behind the first place of a mark."""
+    changed = bytearray(data)
+    struct.pack_into(layout, changed, data.index(mark) + len(mark) + offset, *values)
+    return bytes(changed)
+
+
+def box(kind, *parts):
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def numbers(*values):
+    return struct.pack(f">{len(values)}I", *values)
+
+
+def movie(*fragments, media=None, data_handler=b"", **changed):
+    """An m4a built by hand, 1250 ms long if nothing is changed: ten samples of 1000 ticks, 8000 to the second."""
+    bodies = {
+        "mvhd": numbers(0, 0, 0, 1000),
+        "tkhd": numbers(0, 0, 0, 1),
+        "mdhd": numbers(0, 0, 0, 8_000),
+        "hdlr": bytes(8) + b"soun",
+        "stts": numbers(0, 1, 10, 1_000),
+        "stsz": numbers(0, 1, 10),
+        "trex": numbers(0, 1, 1, 500, 0, 0),
+    } | changed
+    boxes = {kind: box(kind.encode(), body) for kind, body in bodies.items() if body is not None}
+    part = {kind: boxes.get(kind, b"") for kind in (*bodies, "elst")}
+    tables = box(b"minf", data_handler, box(b"stbl", part["stts"], part["stsz"]))
+    media_box = box(b"mdia", part["mdhd"], part["hdlr"], tables)
+    track = box(b"trak", part["tkhd"], box(b"edts", part["elst"]), media_box)
+    moov = box(b"moov", part["mvhd"], track, box(b"mvex", part["trex"]))
+    return box(b"ftyp", b"M4A ") + moov + b"".join(fragments) + (media or box(b"mdat", bytes(100)))
+
+
+def fragment(header, *runs):
+    return box(b"moof", box(b"traf", box(b"tfhd", header), *(box(b"trun", run) for run in runs)))
