@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import RuleError
 from kling_contracts.jsonio.numbers import whole
-from kling_contracts.rules.cel_compiler import Number, compile_number
+from kling_contracts.rules.cel_compiler import Span, compile_span
 from kling_contracts.rules.rule import Rule
 from kling_contracts.unknown import UnknownFactError
 
@@ -28,7 +28,7 @@ class Interval(NamedTuple):
     """A declared bar: from one expression to another, or what two bars above it share."""
 
     label: str
-    between: tuple[Number, Number] | None
+    span: Span | None
     shared_by: tuple[str, ...] = ()
 
 
@@ -38,6 +38,8 @@ class Timeline(NamedTuple):
     array: str = ""
     """The array whose items are drawn; empty: the payload itself."""
     intervals: tuple[Interval, ...] = ()
+    fields: tuple[str, ...] = ()
+    """The fields of such a value from which they are drawn."""
     reads: frozenset[str] = frozenset()
     """The facts and the fields, as dotted paths from the payload, that the bars are drawn from; see `_path`."""
 
@@ -50,7 +52,10 @@ class Timeline(NamedTuple):
         for array, schema in _nodes(payload_schema):
             if "x-timeline" in schema:
                 intervals = tuple(_interval(entry, schema, facts_schema) for entry in schema["x-timeline"])
-                return cls(array, intervals, frozenset(_reads(intervals, f"{array}[]" if array else "")))
+                names = frozenset().union(*(one.span.reads for one in intervals if one.span))
+                fields = tuple(name.removeprefix("self.") for name in names if name.startswith("self."))
+                node = f"{array}[]" if array else ""
+                return cls(array, intervals, fields, frozenset(_path(node, name) for name in names))
         return cls()
 
     def concerns(self, rule: Rule) -> bool:
@@ -80,12 +85,12 @@ class Timeline(NamedTuple):
         return list(self._bars(value, facts)) if isinstance(value, dict) else []
 
     def _bars(self, value: Mapping[str, Any], facts: Any) -> Iterator[Bar]:
-        numbers = {name: number for name, given in value.items() if (number := whole(given)) is not None}
+        numbers = {name: number for name in self.fields if (number := whole(value.get(name))) is not None}
         known: dict[str, Bar] = {}
         for interval in self.intervals:
             bar = _bar(interval, numbers, facts, known)
             if bar:
-                known[bar.label] = bar
+                known[interval.label] = bar
                 if 0 <= bar.start_ms <= bar.end_ms <= MAX_TIME_MS:
                     yield bar
 
@@ -101,16 +106,9 @@ def _interval(entry: Mapping[str, Any], schema: Schema, facts_schema: Schema) ->
     try:
         if "of" in entry:
             return Interval(entry["label"], None, tuple(entry["of"]))
-        start, end = (compile_number(entry[name], schema, facts_schema) for name in ("start", "end"))
-        return Interval(entry["label"], (start, end))
+        return Interval(entry["label"], compile_span(entry["start"], entry["end"], schema, facts_schema))
     except (LookupError, TypeError, ValueError) as error:
         raise RuleError(f"the bar {entry!r} of x-timeline: {error}") from None
-
-
-def _reads(intervals: tuple[Interval, ...], node: str) -> Iterator[str]:
-    for interval in intervals:
-        for number in interval.between or ():
-            yield from (_path(node, name) for name in number.reads)
 
 
 def _path(node: str, name: str) -> str:
@@ -122,10 +120,10 @@ def _path(node: str, name: str) -> str:
 
 
 def _bar(interval: Interval, numbers: Mapping[str, int], facts: Any, known: Mapping[str, Bar]) -> Bar | None:
-    if interval.between is None:
+    if interval.span is None:
         return _shared(interval.label, [known.get(label) for label in interval.shared_by])
     try:
-        start_ms, end_ms = (number.of(numbers, facts) for number in interval.between)
+        start_ms, end_ms = interval.span.of(numbers, facts)
     except (KeyError, UnknownFactError):
         return None
     known_times = type(start_ms) is int and type(end_ms) is int
@@ -136,8 +134,8 @@ def _shared(label: str, bars: list[Bar | None]) -> Bar | None:
     found = [bar for bar in bars if bar]
     if len(found) < len(bars):
         return None
-    start_ms = max(bar.start_ms for bar in found)
-    return Bar(label, start_ms, max(start_ms, min(bar.end_ms for bar in found)))
+    start_ms = max([bar.start_ms for bar in found])
+    return Bar(label, start_ms, max(start_ms, min([bar.end_ms for bar in found])))
 
 
 def _drawn(bar: Bar, longest: int, width: int) -> str:

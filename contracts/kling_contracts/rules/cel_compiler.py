@@ -37,10 +37,10 @@ class Condition(NamedTuple):
     comparison: Comparison | None
 
 
-class Number(NamedTuple):
-    """A compiled integer expression and the dotted names that it reads."""
+class Span(NamedTuple):
+    """Two integer expressions, compiled as one, and the dotted names that they read."""
 
-    of: Measure
+    of: Callable[[Any, Any], tuple[int, int]]
     reads: frozenset[str]
 
 
@@ -87,13 +87,14 @@ def compile_rule(source: str, self_schema: Mapping[str, Any], facts_schema: Mapp
     return Expression(source, _Verdict(term), conditions, fields, roots, term)
 
 
-def compile_number(source: str, self_schema: Mapping[str, Any], facts_schema: Mapping[str, Any]) -> "Number":
-    """Compile an integer expression; reading what is not there raises `KeyError` or `UnknownFactError`.
+def compile_span(start: str, end: str, self_schema: Mapping[str, Any], facts_schema: Mapping[str, Any]) -> Span:
+    """Compile two integer expressions; reading what is not there raises `KeyError` or `UnknownFactError`.
 
     Raises `RuleError` as `parse` does.
     """
-    term = parse(source, {"self": self_schema, "facts": facts_schema}, wanted="int")
-    return Number(_Late(term), term.reads)
+    roots = {"self": self_schema, "facts": facts_schema}
+    terms = [parse(source, roots, wanted="int") for source in (start, end)]
+    return Span(_Late(*terms), terms[0].reads | terms[1].reads)
 
 
 def _pointer(name: str) -> str:
@@ -125,17 +126,20 @@ _NAMES: Final = {"present": present, "__builtins__": {}}
 
 
 class _Late:
-    """A closure that is compiled when it is first called: a rule's own is needed only once it is broken."""
+    """A closure that is compiled when it is first called: a rule's own is needed only once it is broken.
 
-    __slots__ = ("_closure", "_term")
+    It returns a tuple where there are several terms.
+    """
 
-    def __init__(self, term: Term) -> None:
-        self._term = term
+    __slots__ = ("_closure", "_terms")
+
+    def __init__(self, *terms: Term) -> None:
+        self._terms = terms
         self._closure: Any = None
 
     def __call__(self, value: Any, facts: Any) -> Any:
         if self._closure is None:
-            self._closure = eval(f"lambda self, facts: {python(self._term)}", _NAMES)
+            self._closure = eval(f"lambda self, facts: ({', '.join(map(python, self._terms))})", _NAMES)
         return self._closure(value, facts)
 
 
