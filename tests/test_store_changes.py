@@ -4,11 +4,10 @@ import dataclasses
 
 import pytest
 
-from kling_mock_server.state.stores.store import (
-    Table,
-)
+from kling_mock_server.state.stores.store import Table
 from support.stores import (
     FEW,
+    LOG,
     MANY,
     NOW_MS,
     NUMBERS,
@@ -326,6 +325,29 @@ def test_a_table_that_may_hold_fewer_rows_than_before_is_cut(store):
     assert put(store, smaller, "f") == [Row(0), Row(1), Row(2), Row(3)]
     assert keys(store, smaller) == ["e", "f"]
     assert store.dropped("account", smaller) == 4
+
+
+def test_the_newest_row_of_a_log_takes_the_place_of_the_oldest(store):
+    put(store, LOG, "a", "b")
+    put(store, LOG, "c", "d", "e")
+
+    assert items(store, LOG) == [("c", Row(0)), ("d", Row(1)), ("e", Row(2))]
+    assert store.newest("account", LOG, 1, 5) == [Row(1), Row(0)]
+    assert (len(store.view("account", LOG)), store.dropped("account", LOG)) == (3, 2)
+
+
+def test_a_log_that_was_cleared_begins_anew(store):
+    put(store, LOG, "a", "b", "c", "d")
+    put(store, LOG, "e", account="other")
+
+    def work(rows):
+        rows.clear(LOG)
+        rows.put(LOG, "f", Row(5))
+        return rows.items(LOG)
+
+    assert store.transaction("account", work) == [("f", Row(5))]
+    assert (keys(store, LOG), store.dropped("account", LOG)) == (["f"], 0)
+    assert keys(store, LOG, "other") == ["e"]
 
 
 # All or nothing

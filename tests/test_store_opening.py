@@ -8,10 +8,7 @@ import pytest
 
 from kling_mock_server.state.stores import open_store
 from kling_mock_server.state.stores import text as store_text
-from kling_mock_server.state.stores.store import (
-    SECRET_BYTES,
-    MemoryStore,
-)
+from kling_mock_server.state.stores.store import SECRET_BYTES, MemoryStore
 from support.redis_server import redis_server
 from support.stores import MANY, Place, keys, put
 

@@ -7,10 +7,7 @@ from contextlib import closing
 import pytest
 
 from kling_mock_server.state.stores import open_store
-from kling_mock_server.state.stores.store import (
-    MemoryStore,
-    StoreDownError,
-)
+from kling_mock_server.state.stores.store import MemoryStore, StoreDownError
 from support import store_child
 from support.redis_server import redis_server
 from support.serving import PATIENCE_S

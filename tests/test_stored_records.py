@@ -18,7 +18,7 @@ from kling_mock_server.state.tables import Message, Outbox, State
 from support.serving import documented
 
 # A record that changes: raise FORMAT in state/stores/text.py, then write here what it is now.
-PINNED_FORMAT = 6
+PINNED_FORMAT = 7
 PINNED_RECORDS = {
     State: "standing_ms advanced_ms audio_slack_ms lists_files lists_videos voices flagged_words concurrency scenario "
     "progress",
@@ -38,6 +38,8 @@ PINNED_TABLES = (
     "audios external_ids files journal large_sessions large_tasks leases outboxes posts results running sessions state "
     "tasks videos"
 )
+# A file has as many slots for the rows of a log as it may hold.
+PINNED_LOGS = {"journal": 1000, "posts": 1000}
 # These are kept by name.
 WORLD_ROWS = {
     tables.SESSIONS: ({"video_ms": 5000, "faces": {"0": [0, 5000]}, "created_ms": 1}, Session),
@@ -63,6 +65,10 @@ def test_the_fields_of_a_stored_record_belong_to_the_format(record):
 
 def test_the_tables_belong_to_the_format():
     assert " ".join(sorted(table.name for table in all_tables())) == PINNED_TABLES
+
+
+def test_how_many_rows_a_log_holds_belongs_to_the_format():
+    assert {table.name: table.max_rows for table in all_tables() if table.is_log} == PINNED_LOGS
 
 
 @pytest.mark.parametrize(("table", "row", "record"), [(table, *kept) for table, kept in WORLD_ROWS.items()])

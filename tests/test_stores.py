@@ -1,5 +1,6 @@
 """Every store: looking, waking, many at once, what lasts, and all as in memory."""
 
+import itertools
 import json
 import signal
 import sys
@@ -12,14 +13,26 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from kling_mock_server.state.stores import open_store
 from kling_mock_server.state.stores import text as store_text
-from kling_mock_server.state.stores.store import (
-    MemoryStore,
-    StoreBusyError,
-)
+from kling_mock_server.state.stores.store import MemoryStore, StoreBusyError
 from support import store_child
 from support.redis_server import PROGRAMS
 from support.serving import PATIENCE_S
-from support.stores import DUE, FEW, MANY, NOW_MS, NUMBERS, QUEUED, Place, Row, in_queues, items, keys, put, schedule
+from support.stores import (
+    DUE,
+    FEW,
+    LOG,
+    MANY,
+    NOW_MS,
+    NUMBERS,
+    QUEUED,
+    Place,
+    Row,
+    in_queues,
+    items,
+    keys,
+    put,
+    schedule,
+)
 
 pytest_plugins = ["support.store_fixtures"]
 
@@ -291,6 +304,8 @@ KEYS = st.sampled_from(["", "a", "b", "c", "d", "}é\ud800"])
 ROWS = st.builds(Row, st.integers(-(2**62), 2**62), st.sampled_from(["", "a", "b", "a b"]), st.binary(max_size=5))
 STEPS = st.lists(
     st.one_of(
+        st.tuples(st.just("add"), ROWS),
+        st.tuples(st.sampled_from(["items", "clear"]), st.just(LOG)),
         st.tuples(st.just("put"), TABLES, KEYS, ROWS),
         st.tuples(st.just("put"), TABLES, KEYS, ROWS),
         st.tuples(st.sampled_from(["get", "delete"]), TABLES, KEYS),
@@ -310,15 +325,18 @@ class AsInMemory(RuleBasedStateMachine):
         super().__init__()
         self.place = place
         self.model, self.store = MemoryStore(), place.open()
+        self.keys = map(str, itertools.count())
 
     @rule(account=ACCOUNTS, steps=STEPS)
     def transaction(self, account, steps):
+        # A row of a log has a key of its own.
+        steps = [("put", LOG, next(self.keys), step[1]) if step[0] == "add" else step for step in steps]
         assert self.store.transaction(account, taking(steps)) == self.model.transaction(account, taking(steps))
 
     @rule(account=ACCOUNTS, steps=STEPS)
     def fail(self, account, steps):
         def work(rows):
-            taking(steps)(rows)
+            taking([step for step in steps if step[0] != "add"])(rows)
             raise LookupError
 
         with pytest.raises(LookupError):
@@ -342,7 +360,7 @@ def taking(steps):
 
 
 def seen(store):
-    tables = [(account, table) for account in ("one", "two") for table in (FEW, MANY, QUEUED)]
+    tables = [(account, table) for account in ("one", "two") for table in (FEW, MANY, QUEUED, LOG)]
     return (
         [list(store.view(*at).items()) for at in tables],
         [len(store.view(*at)) for at in tables],

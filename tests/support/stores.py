@@ -5,10 +5,7 @@ import sys
 from typing import NamedTuple
 
 from kling_mock_server.state.stores import open_store
-from kling_mock_server.state.stores.store import (
-    QueuePlace,
-    Table,
-)
+from kling_mock_server.state.stores.store import QueuePlace, Table
 from support import store_child
 from support.serving import environment
 
@@ -35,6 +32,7 @@ MANY = Table("many", 1000, row_json, row_from_json)
 OTHERS = Table("others", 1000, row_json, row_from_json)
 FEW = Table("few", 3, row_json, row_from_json, hands_back=True)
 QUEUED = Table("queued", 4, row_json, row_from_json, lambda row: QueuePlace(row.text, row.number), hands_back=True)
+LOG = Table("log", 3, row_json, row_from_json, is_log=True)
 NUMBERS = store_child.NUMBERS
 DUE = "account", "queue"
 

@@ -26,7 +26,9 @@ class Post(NamedTuple):
     body: str
 
 
-POSTS: Final = Table("posts", MAX_POSTS, list, lambda row: Post(*row), bytes_of=lambda post: 512 + len(post.body))
+POSTS: Final = Table(
+    "posts", MAX_POSTS, list, lambda row: Post(*row), is_log=True, bytes_of=lambda post: 512 + len(post.body)
+)
 
 
 def put(account: Account, name: str, request: Request) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -155,12 +156,20 @@ def _shortened(report: Report) -> Report:
 def journal_table(contract: Contract) -> Table:
     """Return the table of entries; what they say of rules is read back as rules of this contract."""
     rules = {**contract.mock_rules, **contract.every_rule}
-    return Table("journal", MAX_ENTRIES, _row, lambda row: _from_row(row, rules), bytes_of=_bytes_of)
+    return Table(
+        "journal",
+        MAX_ENTRIES,
+        _row,
+        lambda row: _from_row(row, rules),
+        is_log=True,
+        hides_passwords=True,
+        bytes_of=_bytes_of,
+    )
 
 
 def _row(entry: Entry) -> list[Any]:
-    # Never the body as it came: a store on disk keeps no audio.
-    payload = entry.payload
+    # Never the audio: what is written may be on a disk.
+    body, payload = _written(entry.body)
     report = entry.report
     found = [
         [one.rule.id, one.pointer, one.message, _stored_value(one), one.remedy, one.because]
@@ -169,9 +178,23 @@ def _row(entry: Entry) -> list[Any]:
     unverified = [[one.rule.id, one.pointer, one.because] for one in report.unverified]
     stored: Any = [found, unverified, report.notes]
     row: Any = entry
-    body = json.dumps(payload, ensure_ascii=False) if entry.body else ""
-    written: list[Any] = without_passwords(list(row._replace(body=body, report=stored)))
-    return [*written[:-1], entry.timelines(payload)]
+    return list(row._replace(body=body, report=stored, bars=entry.timelines(payload)))
+
+
+def _written(body: bytes) -> tuple[str, Any]:
+    """Return a body as it is written, and the payload that it holds, both with audio taken out."""
+    if len(body) <= MAX_TEXT_LENGTH and b"\\" not in body and not _MAYBE_AUDIO.search(body):
+        try:
+            # Most bodies: there is nothing to take out.
+            return body.decode(), strict_json.decode(body) if body else None
+        except (UnicodeDecodeError, strict_json.BodyError):
+            pass
+    payload = _readable(body)
+    return json.dumps(payload, ensure_ascii=False), payload
+
+
+_MAYBE_AUDIO: Final = re.compile(rb'"sound_file"\s*:(?!\s*(?:""|"(?i:https?)://))')
+"""A text of `sound_file` that `_is_audio` may take for audio."""
 
 
 def _stored_value(violation: Violation) -> str:

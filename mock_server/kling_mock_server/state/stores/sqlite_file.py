@@ -17,10 +17,11 @@ BUSY_S: Final = 10.0
 _APPLICATION: Final = 0x6B6C696E
 """The mark of a file that is ours."""
 
-# Rows are kept in the order of `seq`, and replaced where they are; some stand in a queue, at a place. `counts` says in
-# JSON how many rows of each kind are held and were dropped, so that nothing has to be walked through to know whether a
-# table is full: with the account itself, as every change reads and writes it. An account without a name is waiting for
-# its rows to be deleted.
+# Rows lie by their keys and are listed by `seq`; some stand in a queue, at a place. Those of a log, for which nobody
+# asks by their keys, lie apart, in as many slots as the log may hold: the newest is written over the oldest. `counts`
+# says in JSON how many rows of each kind are held and were dropped, and the number of the newest, so that nothing has
+# to be walked through to know whether a table is full: with the account itself, as every change reads and writes it.
+# An account without a name is waiting for its rows to be deleted.
 _SCHEMA: Final = (
     """CREATE TABLE accounts (
         id INTEGER PRIMARY KEY, name BLOB UNIQUE, used_ms INTEGER NOT NULL, counts TEXT NOT NULL)""",
@@ -28,10 +29,13 @@ _SCHEMA: Final = (
         account INTEGER, queue TEXT, at_ms INTEGER NOT NULL, PRIMARY KEY (account, queue)) WITHOUT ROWID""",
     "CREATE INDEX schedule_by_time ON schedule (at_ms)",
     """CREATE TABLE rows (
-        seq INTEGER PRIMARY KEY, account INTEGER NOT NULL, kind TEXT NOT NULL, key BLOB NOT NULL, value TEXT NOT NULL,
-        queue TEXT, place INTEGER, UNIQUE (account, kind, key))""",
+        account INTEGER, kind TEXT, key BLOB, seq INTEGER NOT NULL, value TEXT NOT NULL, queue TEXT, place INTEGER,
+        PRIMARY KEY (account, kind, key)) WITHOUT ROWID""",
     "CREATE INDEX rows_by_age ON rows (account, kind, seq)",
     "CREATE INDEX rows_by_place ON rows (account, kind, queue, place, key) WHERE queue IS NOT NULL",
+    """CREATE TABLE log (
+        id INTEGER PRIMARY KEY, account INTEGER NOT NULL, kind TEXT NOT NULL, slot INTEGER NOT NULL,
+        seq INTEGER NOT NULL, key BLOB NOT NULL, value TEXT NOT NULL, UNIQUE (account, kind, slot))""",
     "CREATE TABLE secret (value BLOB NOT NULL)",
     f"INSERT INTO secret VALUES (randomblob({SECRET_BYTES}))",
     f"PRAGMA application_id = {_APPLICATION}",

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from kling_mock_server.state.stores.ordered import Ordered
+from kling_mock_server.state.stores.schedule import Schedule
 
 T = TypeVar("T")
 
@@ -44,6 +45,11 @@ class Table:
     """Whether `Transaction.put` returns the rows that make room; where nobody wants them, they need not be read."""
     is_reread: bool = False
     """Whether the same few rows are read again and again: a store that holds text keeps those it has read last."""
+    is_log: bool = False
+    """Whether rows are only added, each under a key of its own: they leave by making room or all together, nobody asks
+    for them by their keys, and they are not handed back."""
+    hides_passwords: bool = False
+    """Whether the users and passwords of URLs in a row are taken out where it becomes text."""
     bytes_of: Callable[[Any], int] = lambda _: 512
     """About how many bytes of memory a row takes."""
 
@@ -149,7 +155,7 @@ class MemoryStore:
         self._shelves: dict[str, _Shelf] = {}
         self._lock = threading.Lock()
         self._secret = secrets.token_bytes(SECRET_BYTES)
-        self._schedule = _Schedule()
+        self._schedule = Schedule()
         self.bytes_held = 0
 
     def transaction(self, account: str, work: Callable[[Transaction], T], rows: Sequence[RowAt] = ()) -> T:
@@ -277,38 +283,10 @@ class _MemoryView(Mapping[str, Any]):
             return dict(shelf.tables.get(self._name, ()))
 
 
-class _Schedule:
-    """Queues by the time for which they are scheduled."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._times: dict[tuple[str, str], int] = {}
-        self._ordered = Ordered()
-
-    def set(self, account: str, queue: str, at_ms: int | None) -> None:
-        at = account, queue
-        with self._lock:
-            before_ms = self._times.pop(at, None)
-            if before_ms is not None:
-                self._ordered.remove((before_ms, *at))
-            if at_ms is not None:
-                self._times[at] = at_ms
-                self._ordered.add((at_ms, *at))
-
-    def due(self, now_ms: int) -> list[tuple[str, str]]:
-        with self._lock:
-            return [(account, queue) for _, account, queue in self._ordered.up_to(now_ms)]
-
-    def next_ms(self) -> int | None:
-        with self._lock:
-            found = self._ordered.first()
-        return found[0] if found else None
-
-
 class _Shelf:
     """The tables of one account, in memory."""
 
-    def __init__(self, account: str, schedule: _Schedule) -> None:
+    def __init__(self, account: str, schedule: Schedule) -> None:
         self.lock = threading.RLock()
         self.dropped: dict[str, int] = {}
         self.tables: dict[str, OrderedDict[str, Any]] = {}

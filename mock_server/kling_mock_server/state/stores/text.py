@@ -5,10 +5,12 @@ from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from kling_mock_server.state.passwords import without_passwords
+
 if TYPE_CHECKING:
     from kling_mock_server.state.stores.store import Table
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 """The version in which rows are written; a store of another one is refused. A test pins the fields of rows to it."""
 
 DAY_MS: Final = 24 * 3_600_000
@@ -24,7 +26,9 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 def text_of(table: "Table", row: Any) -> str:
     """Return a row as JSON in ASCII."""
-    return _encode(table.to_json(row))
+    value = table.to_json(row)
+    text = _encode(value)
+    return _encode(without_passwords(value)) if table.hides_passwords and "@" in text else text
 
 
 def row_of(table: "Table", text: str | bytes) -> Any:

@@ -1,0 +1,134 @@
+"""One change of an account in an SQLite file."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from kling_mock_server.state.stores.store import Table
+from kling_mock_server.state.stores.text import DAY_MS, FAR, bytes_of, name_of, row_of, text_of
+
+_AT: Final = "WHERE account = ? AND kind = ? AND key = ?"
+_OF_KIND: Final = "FROM rows INDEXED BY rows_by_place WHERE account = :account AND kind = :kind AND queue "
+_FIRST: Final = f"SELECT value {_OF_KIND} = :queue ORDER BY place, key LIMIT 1"
+# From name to name: SELECT DISTINCT would read every row.
+_QUEUES: Final = f"""WITH RECURSIVE names (name) AS (
+    SELECT min(queue) {_OF_KIND} IS NOT NULL
+    UNION ALL SELECT (SELECT min(queue) {_OF_KIND} > names.name) FROM names WHERE names.name IS NOT NULL)
+    SELECT name FROM names WHERE name IS NOT NULL"""
+_SCHEDULE: Final = """INSERT INTO schedule (account, queue, at_ms) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms WHERE at_ms <> excluded.at_ms"""
+_INSERT: Final = """INSERT INTO rows (value, queue, place, account, kind, key, seq) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING"""
+_UPDATE: Final = f"UPDATE rows SET value = ?, queue = ?, place = ? {_AT}"
+_OLDEST: Final = "FROM rows INDEXED BY rows_by_age WHERE account = ? AND kind = ? ORDER BY seq LIMIT ?"
+_LOG: Final = "INSERT INTO log (seq, key, value, account, kind, slot) VALUES (?, ?, ?, ?, ?, ?)"
+_LOG_OVER: Final = "UPDATE log SET seq = ?, key = ?, value = ? WHERE account = ? AND kind = ? AND slot = ?"
+
+
+Count = Sequence[int]
+"""How many rows a table holds, how many have made room, and the number of the newest."""
+NONE: Final = (0, 0, 0)
+"""The count of a table that nobody has written to."""
+counts_of: Final[Callable[[str], dict[str, Count]]] = json.JSONDecoder().decode
+"""Returns the counts of an account's tables, of which the file holds JSON."""
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class SqliteTransaction:
+    """The tables of one account within a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, account: str, now_ms: int) -> None:
+        self._execute = connection.execute
+        self._account, self._stored = _used(connection, bytes_of(account), now_ms)
+        self._counts = counts_of(self._stored)
+
+    def get(self, table: Table, key: str) -> Any:
+        """Return a row, None where there is none."""
+        at = self._account, table.name, bytes_of(key)
+        found = self._execute(f"SELECT value FROM rows {_AT}", at).fetchone()
+        return row_of(table, found[0]) if found else None
+
+    def put(self, table: Table, key: str, row: Any) -> list[Any]:
+        """Add a row as the newest, or replace one in its place; return the rows that made room."""
+        held, dropped, newest = self._counts.get(table.name, NONE)
+        excess = max(0, held + 1 - table.max_rows)
+        text, number, at = text_of(table, row), newest + 1, (self._account, table.name)
+        if table.is_log:
+            # In the place of the oldest: nothing is deleted, and no index changes.
+            statement = _LOG_OVER if excess else _LOG
+            self._execute(statement, (number, bytes_of(key), text, *at, number % table.max_rows))
+        else:
+            written = text, *_place(table, row), *at, bytes_of(key)
+            # Most rows are new.
+            if not self._execute(_INSERT, (*written, number)).rowcount:
+                self._execute(_UPDATE, written)
+                return []
+        self._counts[table.name] = held + 1 - excess, dropped + excess, number
+        return self._make_room(table, excess) if excess and not table.is_log else []
+
+    def delete(self, table: Table, key: str) -> None:
+        """Remove a row, if it is there."""
+        if self._execute(f"DELETE FROM rows {_AT}", (self._account, table.name, bytes_of(key))).rowcount:
+            held, dropped, newest = self._counts[table.name]
+            self._counts[table.name] = held - 1, dropped, newest
+
+    def clear(self, table: Table) -> None:
+        """Remove all rows, and forget how many made room."""
+        if self._counts.pop(table.name, None):
+            self._execute(f"DELETE FROM {_home(table)} WHERE account = ? AND kind = ?", (self._account, table.name))
+
+    def items(self, table: Table) -> list[tuple[str, Any]]:
+        """Return keys and rows, the oldest first."""
+        query = f"SELECT key, value FROM {_home(table)} WHERE account = ? AND kind = ? ORDER BY seq"
+        found = self._execute(query, (self._account, table.name))
+        return [(name_of(key), row_of(table, text)) for key, text in found]
+
+    def first(self, table: Table, queue: str) -> Any:
+        """Return the first row of a queue, None where it is empty."""
+        at = {"account": self._account, "kind": table.name, "queue": queue}
+        found = self._execute(_FIRST, at).fetchone()
+        return row_of(table, found[0]) if found else None
+
+    def queues(self, table: Table) -> list[str]:
+        """Return the names of the queues in which rows stand."""
+        return [name for (name,) in self._execute(_QUEUES, {"account": self._account, "kind": table.name})]
+
+    def schedule(self, queue: str, at_ms: int | None) -> None:
+        """Schedule a queue from `at_ms` (real time, Unix ms) on; None: no longer."""
+        if at_ms is None:
+            self._execute("DELETE FROM schedule WHERE account = ? AND queue = ?", (self._account, queue))
+        else:
+            self._execute(_SCHEDULE, (self._account, queue, min(at_ms, FAR)))
+
+    def write_counts(self) -> None:
+        """Write how many rows there are by now."""
+        counts = _encode(self._counts)
+        if counts != self._stored:
+            self._execute("UPDATE accounts SET counts = ? WHERE id = ?", (counts, self._account))
+
+    def _make_room(self, table: Table, excess: int) -> list[Any]:
+        oldest = self._account, table.name, excess
+        gone = self._execute(f"SELECT value {_OLDEST}", oldest).fetchall() if table.hands_back else []
+        self._execute(f"DELETE FROM rows WHERE (account, kind, key) IN (SELECT account, kind, key {_OLDEST})", oldest)
+        return [row_of(table, text) for (text,) in gone]
+
+
+def _home(table: Table) -> str:
+    return "log" if table.is_log else "rows"
+
+
+def _place(table: Table, row: Any) -> tuple[str | None, int | None]:
+    return table.place_of(row) if table.place_of else (None, None)
+
+
+def _used(connection: sqlite3.Connection, name: bytes, now_ms: int) -> tuple[int, str]:
+    """Return the id of an account, made now if need be, and its counts as JSON."""
+    found = connection.execute("SELECT id, used_ms, counts FROM accounts WHERE name = ?", (name,)).fetchone()
+    if found is None:
+        added = connection.execute("INSERT INTO accounts (name, used_ms, counts) VALUES (?, ?, '{}')", (name, now_ms))
+        return int(added.lastrowid or 0), "{}"
+    account, used_ms, counts = found
+    if now_ms - used_ms > DAY_MS:
+        connection.execute("UPDATE accounts SET used_ms = ? WHERE id = ?", (now_ms, account))
+    return int(account), str(counts)
