@@ -451,6 +451,19 @@ def test_the_list_of_commands_imports_no_command():
     assert {f"kling_mock_server.cli.{name}" for name in ("check", "serve", "fuzz")}.isdisjoint(imported)
 
 
+def test_a_command_collects_garbage_rarely_until_its_server_is_ready():
+    program = (
+        "import gc\n"
+        "usual = gc.get_threshold()\n"
+        "from kling_mock_server.cli import garbage\n"
+        "garbage.collect_rarely()\n"
+        "assert gc.get_threshold()[0] > 100 * usual[0]\n"
+        "garbage.collect_as_usual()\n"
+        "print(gc.get_threshold() == usual, gc.get_freeze_count() > 0)\n"
+    )
+    assert run(sys.executable, "-c", program).stdout == b"True True\n"
+
+
 def test_a_terminal_that_cannot_show_the_vendors_words_shows_escapes():
     done = run(*COMMAND, "check", "-", stdin=SHORT, PYTHONUTF8="0", PYTHONIOENCODING="cp1252")
     assert (done.returncode, done.stderr) == (1, b"")

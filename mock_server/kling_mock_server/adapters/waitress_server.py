@@ -1,6 +1,5 @@
 """`klingkit serve`: the mock behind waitress."""
 
-import gc
 import json
 import logging
 import shlex
@@ -129,8 +128,6 @@ def run(server: Any, app: MockApp, host: str, profile: str, curl_key: CurlKey, l
     # A line for every request that waits for a thread, a thousand times a second, helps nobody.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, _stop)
-    # Objects made up to here are never garbage; collecting among them again and again would cost every request.
-    gc.freeze()
     url = f"http://{_host(host)}:{_port(server)}"
     # A moment later: nobody waits for it.
     later = threading.Timer(_SETTLED_S, return_large_blocks)

@@ -8,6 +8,7 @@ import click
 
 from kling_mock_server.cli.environment import give_variables, with_variables
 from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED
+from kling_mock_server.cli.garbage import collect_rarely
 
 _MODULES: Final = {"scenarios": "serve"}
 """The module of a command, where it has another name."""
@@ -95,6 +96,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; a character that the terminal cannot show is escaped, not a traceback."""
+    collect_rarely()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kling_mock_server.cli.garbage import collect_as_usual
 from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def _serve(
             recorder.close()
             recorder.file.unlink()
         raise click.UsageError(f"cannot listen on {host}:{port}: {reason}; try another --host, or --port 0") from None
+    collect_as_usual()
     run(server, f"http://{host}:{server.effective_port}", target, recorder)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from kling_mock_server.cli.garbage import collect_as_usual
 from kling_mock_server.cli.profile_options import profile_options
 from kling_mock_server.cli.secrets_given import secret, shown
 
@@ -169,6 +170,7 @@ def serve(
         key = waitress_server.key_shown(token)
     else:
         key = waitress_server.LISTED_KEY if options["tokens"] else waitress_server.ANY_KEY
+    collect_as_usual()
     waitress_server.run(server, app, host, profile, key, JsonLog() if log_format == "json" else TextLog(verbose))
 
 

@@ -1,6 +1,5 @@
 """The proxy behind waitress, until Ctrl-C."""
 
-import gc
 import logging
 import signal
 import sys
@@ -33,8 +32,6 @@ def run(server: Any, url: str, upstream: Upstream, recorder: Recorder | None) ->
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     where = f"; records to {recorder.file}" if recorder else ""
     tell(f"klingkit proxy at {url} forwards to {upstream.origin}{where}")
-    # Objects made up to here are never garbage; collecting among them again and again would cost every call.
-    gc.freeze()
     tell(f"callbacks are received at {url}{CALLBACKS}NAME. Stop it with Ctrl-C.")
     try:
         with suppress(KeyboardInterrupt):
