@@ -16,8 +16,9 @@ def serving_with(change=lambda request, answer: answer(request), contract=None, 
     with LiveServer(contract=contract or documented(), fetch="none") as running:
         if world:
             Mock(running.responder).put_world(TOKEN, **world)
-        answer = running.responder.respond
-        running.responder.respond = lambda request: change(request, answer)
+        # Without detaching the connection: an answer that has to wait is waited for here.
+        answer = running.responder.respond_over_socket
+        running.responder.respond_over_socket = lambda request, **_: change(request, answer)
         yield running.url
 
 
