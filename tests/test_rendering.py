@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hostile.media import hostile_files
 from kling_contracts.media import audio, silent_audio
 from kling_mock_server.assets import rendering, speech
-from kling_mock_server.assets.rendering import RenderError, RenderPlan, font, picture, titled
+from kling_mock_server.assets.rendering import RenderError, RenderPlan, encoded_sound, font, picture, titled
 from kling_mock_server.assets.rendering import sound as rendering_sound
 from support.audio_files import encoded
 
@@ -124,7 +124,7 @@ def expected(start_ms, end_ms, video_ms, timeline):
     return left + start_ms * width / video_ms, left + end_ms * width / video_ms
 
 
-@pytest.mark.parametrize("video_ms", [1, 99, 100, 101, 2_345, 3_000])
+@pytest.mark.parametrize("video_ms", [1, 199, 200, 201, 2_345, 3_000])
 def test_a_video_lasts_exactly_as_long_as_its_source(video_ms):
     with av.open(io.BytesIO(render(plan(video_ms=video_ms)))) as file:
         lengths = {stream.type: stream.duration * stream.time_base * 1000 for stream in file.streams}
@@ -132,8 +132,8 @@ def test_a_video_lasts_exactly_as_long_as_its_source(video_ms):
     assert lengths == {"video": video_ms, "audio": video_ms}
 
 
-def test_every_picture_decodes_ten_a_second():
-    assert [instant for instant, _ in seen(render(plan(video_ms=1_050)))] == list(range(0, 1_050, 100))
+def test_every_picture_decodes_five_a_second():
+    assert [instant for instant, _ in seen(render(plan(video_ms=1_050)))] == list(range(0, 1_050, 200))
 
 
 def test_a_video_is_what_every_player_knows():
@@ -173,7 +173,7 @@ def test_without_h264_the_pictures_are_mpeg_4(monkeypatch):
     with av.open(io.BytesIO(data)) as file:
         assert file.streams.video[0].codec_context.name == "mpeg4"
         assert file.duration == 2_345_000
-    assert len(seen(data)) == 24
+    assert len(seen(data)) == 12
 
 
 def test_the_sound_is_heard_where_it_was_inserted_and_nowhere_else():
@@ -278,8 +278,35 @@ def test_the_sound_is_mixed_with_the_original():
     assert inside**2 == pytest.approx(around**2 + 0.25**2, rel=0.1)
 
 
-def test_the_playhead_moves_with_time():
-    shown = seen(render(plan()))
+@pytest.mark.parametrize(
+    ("insert_ms", "length_ms"), [(0, 1_500), (701, 803), (1_000, 1), (2_900, 2_000), (3_000, 2_000)]
+)
+def test_where_the_clip_is_silent_the_tone_goes_on(insert_ms, length_ms):
+    # Around the clip are frames that were encoded for another video.
+    quiet = plan(video_ms=5_000, insert_ms=insert_ms, clip_end_ms=length_ms, sound=beeps((2_000, 0.0)))
+
+    with_clip, without = (heard(render(quiet._replace(insert_ms=at, original_volume=1.0))) for at in (insert_ms, 5_000))
+
+    assert len(with_clip) == len(without)
+    assert max(abs(one - other) for one, other in zip(with_clip, without, strict=True)) < 0.02 * max(without)
+
+
+def test_the_tone_of_other_videos_is_not_encoded_again(monkeypatch):
+    made, encode = [], encoded_sound._encoded
+    monkeypatch.setattr(encoded_sound, "_encoded", lambda samples: made.append(len(samples)) or encode(samples))
+    encoded_sound._tone.cache_clear()
+
+    for insert_ms in (0, 1_000, 2_000):
+        rendering.render(plan(insert_ms=insert_ms, clip_end_ms=500))
+
+    assert made.count(rendering_sound.byte_of(3_000)) == 1
+    assert len(made) == 4
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_the_playhead_moves_with_time(codec, monkeypatch):
+    monkeypatch.setattr(rendering, "_CODECS", {codec: rendering._CODECS[codec]})
+    shown = seen(rendering.render(plan()))
 
     heads = [(instant, playhead(planes)) for instant, planes in shown]
     left = heads[0][1][0]
@@ -291,11 +318,22 @@ def test_the_playhead_moves_with_time():
 
 
 def test_the_instant_is_shown():
-    (_, first), (_, second) = seen(render(plan(video_ms=200, face=(0, 0))))
+    (_, first), (_, second) = seen(render(plan(video_ms=400, face=(0, 0))))
 
     changed = {at % picture.WIDTH for at in range(60 * picture.WIDTH) if abs(first.light[at] - second.light[at]) > 60}
     assert changed
     assert min(changed) > picture.WIDTH / 2
+
+
+@pytest.mark.parametrize(("now_ms", "clock"), [(0, "0.0 S"), (6_600, "6.6 S"), (6_799, "6.7 S"), (61_000, "61.0 S")])
+def test_the_instant_is_shown_in_tenths_of_a_second(now_ms, clock):
+    shown = picture.drawn("", "", (), 100_000)
+    picture.add_playhead(shown, now_ms, 100_000)
+
+    # Three pixels wide and high is each dot of a letter.
+    rows = (shown.light[row * picture.WIDTH : (row + 1) * picture.WIDTH : 3] for row in range(picture.HEIGHT))
+    dots = {"".join("#" if light > 200 else "." for light in row) for row in rows}
+    assert all(any(letters in row for row in dots) for letters in font.rows(clock))
 
 
 @pytest.mark.parametrize(

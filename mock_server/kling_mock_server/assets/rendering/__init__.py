@@ -8,15 +8,17 @@ import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
 from importlib.util import find_spec
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from kling_mock_server.assets.rendering import picture, sound
+from kling_mock_server.assets.rendering import encoded_sound, picture, sound
 from kling_mock_server.assets.rendering.sound import RenderError
 
 if TYPE_CHECKING:
-    from av import AudioFrame, VideoFrame
+    from av import AudioStream, Packet, VideoFrame
+    from av.stream import Stream
+    from av.video.plane import VideoPlane
 
 __all__ = ["MAX_MS", "RenderError", "RenderPlan", "available", "render", "titled"]
 
@@ -82,23 +84,22 @@ def render(plan: RenderPlan) -> bytes:
 _Codec = Literal["libx264", "mpeg4"]
 # The best first. Neither reorders pictures, so that the last one is the last to be written.
 _CODECS: Final[dict[_Codec, dict[str, str]]] = {
-    "libx264": {"preset": "ultrafast", "tune": "zerolatency", "threads": "1", "crf": "23"},
+    "libx264": {"preset": "ultrafast", "tune": "zerolatency", "threads": "1", "qp": "23"},
     "mpeg4": {"flags": "+qscale", "global_quality": "354"},
 }
+_MS: Final = Fraction(1, 1000)
 _FRAMES_PER_SECOND: Final = 1000 // picture.FRAME_MS
+_FRAMES_OF_SOUND: Final = picture.FRAME_MS * sound.RATE // 1000 // encoded_sound.FRAME + 1
 _SEEKABLE_FRAMES: Final = 5 * _FRAMES_PER_SECOND
-# A file is made while somebody waits: the encoders' quicker ways take half of the time.
-_SOUND: Final = {"b": "64k", "aac_coder": "fast"}
 
 
-def _heard(plan: RenderPlan) -> bytes:
-    """Return the samples of the whole video."""
+def _heard(plan: RenderPlan) -> tuple[bytes, ...]:
+    """Return the sound of the whole video, encoded."""
     audible_ms = max(0, plan.video_ms - plan.insert_ms)
     end_ms = min(plan.clip_end_ms, plan.clip_start_ms + audible_ms)
     clip = sound.decoded(plan.sound, plan.clip_start_ms, end_ms)
-    size = sound.byte_of(plan.video_ms)
-    before = bytes(sound.byte_of(min(plan.insert_ms, plan.video_ms)))
-    return sound.mixed((before + clip)[:size].ljust(size, b"\0"), plan.sound_volume, plan.original_volume)
+    first, total = (sound.byte_of(ms) // sound.SAMPLE_BYTES for ms in (plan.insert_ms, plan.video_ms))
+    return encoded_sound.aac_frames(clip, first, total, plan.sound_volume, plan.original_volume)
 
 
 def _bars(plan: RenderPlan) -> tuple[picture.ColouredBar, ...]:
@@ -117,7 +118,7 @@ def _notes(plan: RenderPlan) -> str:
     return f"{clip}   SOUND VOLUME {plan.sound_volume:g}   ORIGINAL VOLUME {plan.original_volume:g}"
 
 
-def _write(path: Path, plan: RenderPlan, samples: bytes) -> None:
+def _write(path: Path, plan: RenderPlan, heard: tuple[bytes, ...]) -> None:
     import av
 
     codec = next(name for name in _CODECS if name in av.codecs_available)
@@ -125,40 +126,55 @@ def _write(path: Path, plan: RenderPlan, samples: bytes) -> None:
         file.metadata["title"] = _TITLE
         video = file.add_stream(codec, _FRAMES_PER_SECOND, _CODECS[codec])
         video.width, video.height, video.pix_fmt = picture.WIDTH, picture.HEIGHT, "yuv420p"
-        video.codec_context.time_base = Fraction(1, 1000)
+        video.codec_context.time_base = _MS
         video.codec_context.gop_size = _SEEKABLE_FRAMES
-        heard = file.add_stream("aac", sound.RATE, _SOUND, layout="mono")
-        for shown, played in chain(_moments(plan, samples), [(None, None)]):
+        played = _packets(
+            heard, plan.video_ms, file.add_stream("aac", sound.RATE, encoded_sound.OPTIONS, layout="mono")
+        )
+        for shown in chain(_pictures(plan), [None]):
             for packet in video.encode(shown):
                 # Encoders give all pictures the same length; the last one ends with the video.
                 packet.duration = min(picture.FRAME_MS, plan.video_ms - (packet.pts or 0))
                 file.mux(packet)
-            file.mux(heard.encode(played))
+            # The sound goes with its pictures, for players that read a file as it comes.
+            file.mux(list(islice(played, _FRAMES_OF_SOUND if shown else None)))
 
 
-def _moments(plan: RenderPlan, samples: bytes) -> "Iterator[tuple[VideoFrame, AudioFrame]]":
-    """Yield each picture with the sound that is heard while it is shown."""
-    base = picture.drawn("ADVANCED LIP-SYNC", _notes(plan), _bars(plan), plan.video_ms)
-    for now_ms in range(0, plan.video_ms, picture.FRAME_MS):
-        until_ms = min(now_ms + picture.FRAME_MS, plan.video_ms)
-        shown = _video_frame(picture.at(base, now_ms, plan.video_ms))
-        shown.pts, shown.time_base = now_ms, Fraction(1, 1000)
-        first, last = sound.byte_of(now_ms), sound.byte_of(until_ms)
-        yield shown, sound.framed(samples[first:last], first)
+def _packets(heard: tuple[bytes, ...], video_ms: int, stream: "AudioStream") -> "Iterator[Packet[Stream]]":
+    from av import Packet
+
+    total = sound.byte_of(video_ms) // sound.SAMPLE_BYTES
+    for number, frame in enumerate(heard, -1):
+        packet = Packet(frame)
+        packet.stream, packet.time_base = stream, Fraction(1, sound.RATE)
+        packet.pts = packet.dts = number * encoded_sound.FRAME
+        packet.duration = min(encoded_sound.FRAME, total - packet.pts)
+        yield packet
 
 
-def _video_frame(drawn: picture.Picture) -> "VideoFrame":
+def _pictures(plan: RenderPlan) -> "Iterator[VideoFrame]":
+    """Yield the pictures one after the other, all in one frame: large blocks of memory cost as much as drawing."""
     from av import VideoFrame
 
-    frame = VideoFrame(picture.WIDTH, picture.HEIGHT, "yuv420p")
-    for plane, pixels in zip(frame.planes, drawn, strict=True):
-        plane.update(_aligned(pixels, plane.width, plane.line_size))
-    return frame
+    base = picture.drawn("ADVANCED LIP-SYNC", _notes(plan), _bars(plan), plan.video_ms)
+    drawn, shown = base.copy(), VideoFrame(picture.WIDTH, picture.HEIGHT, "yuv420p")
+    shown.time_base = _MS
+    for now_ms in range(0, plan.video_ms, picture.FRAME_MS):
+        drawn.become(base)
+        picture.add_playhead(drawn, now_ms, plan.video_ms)
+        # An encoder may still look at the picture before.
+        shown.make_writable()
+        for plane, pixels in zip(shown.planes, drawn, strict=True):
+            _put(pixels, plane)
+        shown.pts = now_ms
+        yield shown
 
 
-def _aligned(pixels: bytearray, width: int, line_size: int) -> bytes:
-    """Return the lines of a plane, each as long as FFmpeg keeps them."""
-    if width == line_size:
-        return bytes(pixels)
-    lines = (pixels[start : start + width] for start in range(0, len(pixels), width))
-    return b"".join(line.ljust(line_size, b"\0") for line in lines)
+def _put(pixels: bytearray, plane: "VideoPlane") -> None:
+    """Write the lines of a plane, which are as long as FFmpeg keeps them."""
+    memory, width, pitch = memoryview(plane), plane.width, plane.line_size
+    if width == pitch:
+        memory[: len(pixels)] = pixels
+        return
+    for row in range(plane.height):
+        memory[row * pitch : row * pitch + width] = pixels[row * width : (row + 1) * width]

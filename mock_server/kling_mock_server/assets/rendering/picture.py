@@ -9,7 +9,7 @@ from kling_mock_server.assets.rendering import font
 
 WIDTH: Final = 640
 HEIGHT: Final = 360
-FRAME_MS: Final = 100
+FRAME_MS: Final = 200
 """How long a picture is shown."""
 
 
@@ -50,6 +50,11 @@ class Picture(NamedTuple):
         """Return a picture of its own."""
         return Picture(*map(bytearray, self))
 
+    def become(self, other: "Picture") -> None:
+        """Take over what another picture shows; no memory is asked for."""
+        for mine, theirs in zip(self, other, strict=True):
+            mine[:] = theirs
+
 
 def drawn(title: str, notes: str, bars: tuple[ColouredBar, ...], video_ms: int) -> Picture:
     """Return the picture without its playhead: a title, a row for each bar (4 at most), an axis, and notes below."""
@@ -62,15 +67,13 @@ def drawn(title: str, notes: str, bars: tuple[ColouredBar, ...], video_ms: int) 
     return picture
 
 
-def at(base: Picture, now_ms: int, video_ms: int) -> Picture:
-    """Return a picture with the playhead at an instant of the video, and the instant in seconds."""
-    picture = base.copy()
+def add_playhead(picture: Picture, now_ms: int, video_ms: int) -> None:
+    """Draw the playhead at an instant of the video, and the instant in seconds."""
     column = _column(now_ms, video_ms)
     _fill(picture, column, _PLAYHEAD_TOP, 2, _AXIS_TOP + _TICK - _PLAYHEAD_TOP, PLAYHEAD)
     _fill(picture, column - 4, _PLAYHEAD_TOP - 8, 10, 8, PLAYHEAD)
-    clock = f"{now_ms // 1000}.{now_ms % 1000 // FRAME_MS} S"
+    clock = f"{now_ms // 1000}.{now_ms % 1000 // 100} S"
     _write(picture, WIDTH - _MARGIN - len(clock) * 3 * font.WIDTH, _TITLE_TOP - 4, clock, 3, PLAYHEAD.light)
-    return picture
 
 
 _SIZES: Final = (WIDTH * HEIGHT, WIDTH * HEIGHT // 4, WIDTH * HEIGHT // 4)
@@ -139,10 +142,16 @@ def _columns(seconds: int, video_ms: int) -> int:
 def _fill(picture: Picture, left: int, top: int, width: int, height: int, colour: Colour) -> None:
     """Fill a rectangle; all its edges are even."""
     for plane, value, share in zip(picture, colour, (1, 2, 2), strict=True):
-        line = bytes([value]) * (width // share)
-        for start in range(top // share * WIDTH // share, (top + height) // share * WIDTH // share, WIDTH // share):
-            begin = start + left // share
-            plane[begin : begin + len(line)] = line
+        pitch, columns, rows = WIDTH // share, width // share, height // share
+        first = top // share * pitch + left // share
+        end = first + rows * pitch
+        # Along the longer side: what is narrow and high is drawn for every picture.
+        if columns < rows:
+            for start in range(first, first + columns):
+                plane[start : end - first + start : pitch] = bytes([value]) * rows
+        else:
+            for start in range(first, end, pitch):
+                plane[start : start + columns] = bytes([value]) * columns
 
 
 def _write(picture: Picture, left: int, top: int, text: str, scale: int, light: int) -> None:

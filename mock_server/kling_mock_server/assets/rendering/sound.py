@@ -1,6 +1,8 @@
 """The sound of a rendered video: the caller's audio where it was inserted, over a tone for the original sound."""
 
 import io
+from fractions import Fraction
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from av import AudioFrame
     from av.container import InputContainer
     from av.filter import Graph
+    from av.filter.context import FilterContext
 
 RATE: Final = 48_000
 """Samples per second of the mixed sound."""
@@ -19,6 +22,8 @@ SAMPLE_BYTES: Final = 2
 """Its samples are signed and one channel."""
 TONE_HZ: Final = 220
 """The pitch of the tone that stands for the sound of the original video."""
+PERIOD: Final = 2400
+"""Samples after which the tone is the same again: 11 of its waves."""
 
 # FFmpeg's own names; a file is never probed, since some of what it would recognise opens other files.
 _DEMUXERS: Final = {"wav": "wav", "mp3": "mp3", "m4a": "mov"}
@@ -69,12 +74,38 @@ def _lenient() -> dict[str, Any]:
     return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
-def mixed(voice: bytes, voice_volume: float, tone_volume: float) -> bytes:
-    """Return samples at one volume over the tone at another, as many as there are; what is too loud is clipped."""
-    graph = _mixer(voice_volume, tone_volume)
-    graph.push(framed(voice, 0))
-    graph.push(None)
+def silence(samples: int) -> bytes:
+    """Return so many samples of silence, none where the number is negative."""
+    return bytes(samples * SAMPLE_BYTES) if samples > 0 else b""
+
+
+def mixed(voice: bytes, first: int, voice_volume: float, tone_volume: float) -> bytes:
+    """Return samples at one volume over the tone at another, as many as there are; what is too loud is clipped.
+
+    The tone is as from its sample `first`.
+    """
+    graph, inputs = _mixer(voice_volume, tone_volume)
+    for source, samples in zip(inputs, (voice, _tone(first, len(voice))), strict=True):
+        source.push(framed(samples, 0))
+        source.push(None)
     return b"".join(_pulled(graph))
+
+
+def _tone(first: int, size: int) -> bytes:
+    """Return so many bytes of the tone from one of its samples on."""
+    begin = first % PERIOD * SAMPLE_BYTES
+    return (_period() * (size // (PERIOD * SAMPLE_BYTES) + 2))[begin : begin + size]
+
+
+@cache
+def _period() -> bytes:
+    from av.filter import Graph
+
+    graph = Graph()
+    tone = graph.add("sine", frequency=str(TONE_HZ), sample_rate=str(RATE), samples_per_frame=str(PERIOD))
+    graph.link_nodes(tone, graph.add("abuffersink"))
+    graph.configure()
+    return _bytes(cast("AudioFrame", graph.pull()))
 
 
 def framed(samples: bytes, at_byte: int) -> "AudioFrame":
@@ -133,22 +164,23 @@ def _bearable(frame: "AudioFrame") -> "AudioFrame":
     return frame
 
 
-def _mixer(voice_volume: float, tone_volume: float) -> "Graph":
+def _mixer(voice_volume: float, tone_volume: float) -> "tuple[Graph, list[FilterContext]]":
     from av.filter import Graph
 
     graph = Graph()
     mix = graph.add("amix", inputs="2", duration="first", normalize="0")
-    voice = graph.add_abuffer(sample_rate=RATE, format="s16", layout="mono")
-    tone = graph.add("sine", frequency=str(TONE_HZ), sample_rate=str(RATE))
-    for place, (source, volume) in enumerate(((voice, voice_volume), (tone, tone_volume))):
+    inputs = []
+    for place, volume in enumerate((voice_volume, tone_volume)):
+        source = graph.add_abuffer(sample_rate=RATE, format="s16", layout="mono", time_base=Fraction(1, RATE))
         scale = graph.add("volume", volume=f"{volume:f}")
         source.link_to(scale)
         scale.link_to(mix, 0, place)
+        inputs.append(source)
     # The mix is in floating point; this format is what clips it.
     samples = graph.add("aformat", sample_fmts="s16", sample_rates=str(RATE), channel_layouts="mono")
     graph.link_nodes(mix, samples, graph.add("abuffersink"))
     graph.configure()
-    return graph
+    return graph, inputs
 
 
 def _pulled(graph: "Graph") -> "Iterator[bytes]":
