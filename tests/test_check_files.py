@@ -186,6 +186,18 @@ def test_a_pipe_of_cp1252_gets_a_drawing_of_ascii(monkeypatch):
     assert shown(monkeypatch, "├──┤ │\n", "cp1252", terminal_there=False) == "|--| |\n"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "  vendor: (the clip)\n  vendor: vier Sekunden  (four (4) seconds)\n"),
+        ("gbk", "  vendor: 裁剪后音频  (the clip)\n  vendor: vier Sekunden  (four (4) seconds)\n"),
+    ],
+)
+def test_of_a_sentence_that_cannot_be_shown_its_meaning_is(monkeypatch, encoding, text):
+    said = "  vendor: 裁剪后音频  (the clip)\n  vendor: vier Sekunden  (four (4) seconds)\n"
+    assert shown(monkeypatch, said, encoding, terminal_there=False) == text
+
+
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     "arguments",

@@ -464,10 +464,18 @@ def test_a_command_collects_garbage_rarely_until_its_server_is_ready():
     assert run(sys.executable, "-c", program).stdout == b"True True\n"
 
 
-def test_a_terminal_that_cannot_show_the_vendors_words_shows_escapes():
+def test_an_output_that_cannot_show_the_vendors_words_shows_their_meaning():
     done = run(*COMMAND, "check", "-", stdin=SHORT, PYTHONUTF8="0", PYTHONIOENCODING="cp1252")
     assert (done.returncode, done.stderr) == (1, b"")
-    assert rb"\u88c1\u526a" in done.stdout
+    assert b"    vendor: (the cropped audio must not be shorter than 2 seconds)\n" in done.stdout
+    assert b"\\u" not in done.stdout
+
+
+def test_an_output_that_cannot_show_a_name_shows_its_escapes(tmp_path):
+    (tmp_path / "短.json").write_text(json.dumps(SHORT))
+    done = run(*COMMAND, "check", tmp_path, PYTHONUTF8="0", PYTHONIOENCODING="cp1252")
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert rb"\u77ed.json: 2 violations" in done.stdout
 
 
 def test_cases_are_printed_one_a_line():

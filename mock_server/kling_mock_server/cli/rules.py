@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from kling_mock_server.cli.profile_options import chosen_contract, profile_options
-from kling_mock_server.cli.terminal import write_utf8
+from kling_mock_server.cli.terminal import showable, write_utf8
 
 
 @click.command()
@@ -43,4 +43,4 @@ def rules(
     elif form == "markdown":
         write_utf8(rule_table.rule_markdown(contract, ids) + "\n")
     else:
-        click.echo(rule_table.rule_text(contract, ids))
+        click.echo(showable(rule_table.rule_text(contract, ids)))

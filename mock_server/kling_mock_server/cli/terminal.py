@@ -13,6 +13,8 @@ _LEAST_BAR: Final = 10
 _DRAWN: Final = "├─┤│"
 _ASCII: Final = str.maketrans(_DRAWN, "|-||")
 
+_QUOTE: Final = re.compile(r"^( *vendor: ).*?  (\(.*\))$", re.MULTILINE)
+"""A quoted sentence, with its meaning behind it."""
 _VERDICT: Final = re.compile(
     r"(?P<green>(?<=: )valid$|(?<=, )no finding$|(?<=  )good(?=  |$))"
     r"|(?P<red>(?<=: )\d+ violations?(?=; )|(?<=: )not read(?=: )|(?<=, )\d+ findings?$|(?<=  )BAD(?=  |$))"
@@ -34,10 +36,18 @@ def bar_width() -> int:
 
 def show(text: str) -> None:
     """Print a report for people; in colour on a terminal, unless `NO_COLOR` is set (see no-color.org)."""
+    coloured = _VERDICT.sub(lambda match: click.style(match[0], fg=match.lastgroup, bold=True), showable(text))
+    click.echo(coloured, nl=False, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def showable(text: str) -> str:
+    """Return a text that the output can show: drawings in ASCII, of a quoted sentence its meaning alone.
+
+    A sentence in Chinese would be a row of escapes. Where the output can show all of it, the text stays as it is.
+    """
     if not _shows(_DRAWN):
         text = text.translate(_ASCII)
-    coloured = _VERDICT.sub(lambda match: click.style(match[0], fg=match.lastgroup, bold=True), text)
-    click.echo(coloured, nl=False, color=False if os.environ.get("NO_COLOR") else None)
+    return _QUOTE.sub(lambda quote: quote[0] if _shows(quote[0]) else f"{quote[1]}{quote[2]}", text)
 
 
 def write_utf8(text: str) -> None:
