@@ -1,8 +1,11 @@
 """The worker: receivers that hang hold up nobody, and its own errors are logged."""
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+
+import pytest
 
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.outgoing import callback_worker
@@ -125,20 +128,27 @@ class BlockedError(RuntimeError):
     """What pytest-socket raises where a test opens a socket."""
 
 
-def test_a_callback_that_another_library_forbids_is_journalled_and_logged(monkeypatch, caplog):
+@pytest.mark.parametrize(
+    ("forbidden", "url"),
+    [
+        ("socket", "http://127.0.0.1:9/cb"),
+        ("getaddrinfo", "http://127.0.0.1:9/cb"),
+        ("getaddrinfo", "http://localhost:9/cb"),
+    ],
+)
+def test_a_callback_that_another_library_forbids_is_journalled_and_logged(monkeypatch, caplog, forbidden, url):
     def forbid(*_, **__):
-        raise BlockedError("A test tried to use socket.socket.")
+        raise BlockedError(f"A test tried to use socket.{forbidden}.")
 
+    monkeypatch.setattr(socket, forbidden, forbid)
     responder = new_app().responder
-    sender = responder.resources.callback_worker.sender
-    monkeypatch.setattr(responder.resources.callback_worker, "sender", sender._replace(post=forbid))
     mock = Mock(responder)
-    mock.post({**payload(), "callback_url": "http://127.0.0.1:9/cb"})
+    mock.post({**payload(), "callback_url": url})
     handle = Handle(responder, "http://mock", "key")
     handle.wait_for_callbacks(PATIENCE_S)
     entries = [entry for entry in handle.journal if entry.operation == "callback"]
-    assert entries[0].answer == "it was not sent: BlockedError: A test tried to use socket.socket."
-    assert "the callback to http://127.0.0.1:9/cb was not sent" in caplog.text
+    assert entries[0].answer == f"it was not sent: BlockedError: A test tried to use socket.{forbidden}."
+    assert f"the callback to {url} was not sent" in caplog.text
     responder.close()
 
 

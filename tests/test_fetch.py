@@ -56,6 +56,19 @@ def test_what_is_no_audio_is_a_file_of_unknown_format():
         assert fetched(f"http://127.0.0.1:{port}/a.mp3") == File("unknown", 22, None, None, brand="")
 
 
+@pytest.mark.parametrize("forbidden", ["socket", "getaddrinfo"])
+def test_a_download_that_another_library_forbids_is_unknown_and_logged(monkeypatch, caplog, forbidden):
+    def forbid(*_, **__):
+        raise RuntimeError(f"A test tried to use socket.{forbidden}.")
+
+    monkeypatch.setattr(socket, forbidden, forbid)
+    found = fetched("http://localhost:9/a.mp3")
+
+    assert type(found) is Unknown
+    assert found.reason == f"it was not downloaded: RuntimeError: A test tried to use socket.{forbidden}."
+    assert "a download failed" in caplog.text
+
+
 def test_an_empty_file_is_a_file():
     with file_server(b"") as port:
         assert fetched(f"http://127.0.0.1:{port}/a.mp3") == File("unknown", 0, None, None, brand="")

@@ -34,6 +34,12 @@ def test_a_name_that_is_not_this_machine_is_not_looked_up(monkeypatch):
     assert not leads_to_loopback("files.example")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_address_is_not_looked_up(monkeypatch, host):
+    monkeypatch.setattr(socket, "getaddrinfo", leading_to("192.0.2.1"))
+    assert leads_to_loopback(host)
+
+
 def test_a_name_that_nobody_knows_is_an_error(monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")

@@ -43,7 +43,7 @@ def show(text: str) -> None:
 def showable(text: str) -> str:
     """Return a text that the output can show: drawings in ASCII, of a quoted sentence its meaning alone.
 
-    A sentence in Chinese would be a row of escapes. Where the output can show all of it, the text stays as it is.
+    A sentence in Chinese would be a row of escapes. An output that can show all of a text gets it as it is.
     """
     if not _shows(_DRAWN):
         text = text.translate(_ASCII)

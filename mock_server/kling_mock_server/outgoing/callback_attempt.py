@@ -49,35 +49,40 @@ class CallbackSender(NamedTuple):
         Returns None where a world that was put in the meantime has forgotten the task, and where the lease is over:
         then nothing was sent.
         """
-        body, url = _body(account, due, self.price), due.outbox.url
-        refusal = self.targets.refusal(url)
+        body = _body(account, due, self.price)
         began = perf_counter()
         try:
-            attempt = Attempt(0, refusal) if refusal else self._posted(url, body, due)
+            attempt, is_final = self._attempt(due.outbox.url, body, due)
         except LateError:
             # This process was held up: another one may have sent this callback, and the next of the task.
             account.state.transaction(lambda rows: outbox.release(rows, due))
             return None
         entry = _entry(account, due, body, attempt, round((perf_counter() - began) * 1000, 3))
-        # A target that may not be called stays one: another attempt would be refused as well.
-        again_in_ms = None if attempt.delivered or refusal else gap_after(due.outbox.attempt)
+        again_in_ms = None if is_final else gap_after(due.outbox.attempt)
         if not account.state.transaction(lambda rows: outbox.settle(rows, due, again_in_ms)):
             return None
         account.journal.record(entry)
         return entry
 
+    def _attempt(self, url: str, body: bytes, due: Due) -> tuple[Attempt, bool]:
+        """Return the outcome, and whether another attempt would be in vain."""
+        try:
+            refusal = self.targets.refusal(url)
+            # A target that may not be called stays one: another attempt would be refused as well.
+            attempt = Attempt(0, refusal) if refusal else self._posted(url, body, due)
+        except LateError:
+            raise
+        except Exception as error:
+            # Not of the network: another library of this process forbids sockets or looking up names, for one.
+            _LOG.exception("the callback to %s was not sent", printable(without_passwords(url)))
+            return Attempt(0, f"it was not sent: {type(error).__name__}: {error}"), False
+        return attempt, attempt.delivered or bool(refusal)
+
     def _posted(self, url: str, body: bytes, due: Due) -> Attempt:
         timeout_s = min(self.timeout_s, due.left_s())
         if timeout_s <= 0:
             raise LateError
-        try:
-            return self.post(url, body, self._headers(due, body), timeout_s, lambda: due.left_s() > 0)
-        except LateError:
-            raise
-        except Exception as error:
-            # Not of the network: another library of this process forbids sockets, for one.
-            _LOG.exception("the callback to %s was not sent", printable(without_passwords(url)))
-            return Attempt(0, f"it was not sent: {type(error).__name__}: {error}")
+        return self.post(url, body, self._headers(due, body), timeout_s, lambda: due.left_s() > 0)
 
     def _headers(self, due: Due, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": JSON_TYPE}

@@ -1,5 +1,6 @@
 """The only place that downloads: bounded in size and time, no redirects, no proxy."""
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
@@ -76,6 +77,10 @@ def _fetched(url: str, largest: int | None, *, loopback_only: bool) -> bytes | U
         return _downloaded(parts, largest)
     except (OSError, ValueError, HTTPException) as error:
         return Absent(why(error))
+    except Exception as error:
+        # Not of the network: another library of this process forbids sockets, for one. Nobody has seen the file.
+        logging.getLogger("klingkit").exception("a download failed")
+        return Unknown(f"it was not downloaded: {type(error).__name__}: {error}")
 
 
 def why(error: Exception) -> str:

@@ -26,6 +26,8 @@ def leads_to_loopback(host: str) -> bool:
     """
     if not is_loopback(host):
         return False
+    if _is_address(host):
+        return True
     addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
     return all(is_loopback(address) for address in addresses)
 
