@@ -117,6 +117,17 @@ def test_each_unknown_field_is_a_fault_of_its_own():
     ]
 
 
+def test_the_nearest_declared_name_is_asked_for():
+    item = {"properties": {"duration_ms": {}}, "additionalProperties": False}
+    schema = {"$defs": {"item": item}, "properties": {"files": {"additionalProperties": {"$ref": "#/$defs/item"}}}}
+    given = {"files": {"a": {"duration": 1, "d" * 10_000: 1}}}
+
+    short, long = sorted((fault.message for fault in Checker(schema).broken(given)), key=len)
+
+    assert short == "files.a.duration is not known here; did you mean duration_ms?"
+    assert long.endswith("d is not known here")
+
+
 def test_one_checker_tells_the_kind_of_each_value_that_it_meets():
     checker = Checker({"properties": {FIELD: {"type": "integer"}}})
 

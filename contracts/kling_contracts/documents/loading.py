@@ -141,7 +141,8 @@ def _refuse_unsayable(node: object, name: str) -> None:
     if isinstance(node, dict):
         for key, member in node.items():
             if not isinstance(key, str):
-                raise DocumentError(f"{name}: the key {key!r} must be quoted")
+                why = ": YAML reads on, yes, off and no as true or false" if isinstance(key, bool) else ""
+                raise DocumentError(f"{name}: the key {key!r} must be quoted{why}")
             if member is None and " " in key:
                 raise DocumentError(f"{name}: {key!r} has no value: quote the text before it, a comma ends it")
             _refuse_unsayable(member, name)

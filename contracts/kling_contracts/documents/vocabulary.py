@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError, OverlayError
 from kling_contracts.jsonio.json_pointer import pointer
-from kling_contracts.jsonio.keywords import BrokenKeyword, Checker, readable
+from kling_contracts.jsonio.keywords import BrokenKeyword, Checker, nearest, readable
 from kling_contracts.jsonio.keywords import Path as Steps
 
 SCHEMA_FILE: Final = Path(__file__).with_name("overlay-vocabulary.schema.json")
@@ -118,10 +118,8 @@ def _said(fault: BrokenKeyword, content: Any) -> str:
         described = schema["not"] if keyword == "not" else schema
         return f"{name} {described['description']}"
     says = fault.message.replace(readable(fault.path), name, 1)
-    if keyword == "additionalProperties":
-        return f"{says}{_hint(name, schema.get('properties', {}))}"
     if keyword == "enum":
-        return f"{says}{_hint(str(_at(content, fault.path)), schema['enum'])}"
+        return f"{says}{nearest(str(_at(content, fault.path)), schema['enum'])}"
     return says
 
 
@@ -129,14 +127,6 @@ def _at(value: Any, path: Steps) -> Any:
     for step in path:
         value = value[int(step) if isinstance(value, list) else step]
     return value
-
-
-def _hint(name: str, known: Any) -> str:
-    # Imported late: documents that are right need no hint.
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _unknown_schemas(effective: Document) -> Iterator[str]:
@@ -147,7 +137,7 @@ def _unknown_schemas(effective: Document) -> Iterator[str]:
             name = operation.get("x-facts") if isinstance(operation, Mapping) else None
             if name is not None and name not in schemas:
                 place = pointer(("paths", path, method, "x-facts"))
-                yield f"{place}: x-facts names {name}, no such schema in components.schemas{_hint(name, schemas)}"
+                yield f"{place}: x-facts names {name}, no such schema in components.schemas{nearest(name, schemas)}"
 
 
 def _misplaced(node: Any, path: Steps) -> Iterator[tuple[str, Steps, str]]:
@@ -175,7 +165,7 @@ def _unknown_in_rule(rule: Document, fields: list[str]) -> Iterator[tuple[str, S
     named += [(("prose", index, "at"), one["at"]) for index, one in enumerate(rule.get("prose", ())) if "at" in one]
     for place, name in named:
         if name.removeprefix(".") not in fields:
-            hint = _hint(name, [f".{field}" for field in fields])
+            hint = nearest(name, [f".{field}" for field in fields])
             yield (
                 rule["id"],
                 place,

@@ -14,6 +14,7 @@ from kling_contracts.drift.comparing import Drift
 from kling_contracts.drift.overlay_quotes import OverlayQuote, action_path, quoted
 from kling_contracts.drift.structure import field_of
 from kling_contracts.drift.wording import compared
+from kling_contracts.jsonio.json_pointer import tokens
 
 Document = dict[str, Any]
 Action = dict[str, Any]
@@ -57,7 +58,7 @@ def edits_for(drift: Drift, baseline: Baseline) -> list[Edit]:
 def _left_out(change: Change) -> Edit:
     """Take a new operation out of the effective document: nothing of ours says what it is."""
     why = f"{change.message}; none of our documents describes it"
-    path = "".join(f"[{quoted(_last(token))}]" for token in change.pointer.split("/")[2:])
+    path = "".join(f"[{quoted(token)}]" for token in tokens(change.pointer)[1:])
     action = {"target": f"$.paths{path}", "description": why, "remove": True}
     return Edit(MAIN, {"target": "$.actions", "description": why, "update": [action]})
 
@@ -214,7 +215,7 @@ def _renames(drift: Drift, documents: Mapping[str, Document]) -> Iterator[Edit]:
 
 
 def _last(pointer: str) -> str:
-    return pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    return tokens(pointer)[-1]
 
 
 def _field_renamed(before: str, after: str, documents: Mapping[str, Document]) -> Iterator[Edit]:

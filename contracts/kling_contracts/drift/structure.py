@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.documents.quotes import folded
 from kling_contracts.drift.change import Change
+from kling_contracts.jsonio import json_pointer
 
 MIN_NEAR: Final = 0.6
 """How alike two names must be for one to be the other renamed."""
@@ -48,13 +49,13 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> StructureComparis
 
 def pointer_to(parent: str, key: str | int) -> str:
     """Return the JSON Pointer (RFC 6901) of a member."""
-    return f"{parent}/{str(key).replace('~', '~0').replace('/', '~1')}"
+    return parent + json_pointer.pointer([key])
 
 
-def field_of(pointer: str) -> str:
+def field_of(place: str) -> str:
     """Return the name that people know a place by: the field's, or the last token of the pointer."""
-    tokens = [token for token in pointer.split("/") if token not in ("properties", "schema", "items")]
-    return tokens[-1].replace("~1", "/").replace("~0", "~") if tokens else ""
+    named = [token for token in json_pointer.tokens(place) if token not in ("properties", "schema", "items")]
+    return named[-1] if named else ""
 
 
 class _Walk:
@@ -265,8 +266,8 @@ class _Walk:
             if not isinstance(node, Mapping) or not isinstance(node.get("$ref"), str):
                 return node
             target: Any = self._roots[side]
-            for token in node["$ref"].removeprefix("#/").split("/"):
-                target = _mapping(target).get(token.replace("~1", "/").replace("~0", "~"))
+            for token in json_pointer.tokens(node["$ref"].removeprefix("#")):
+                target = _mapping(target).get(token)
             if target is None:
                 return node
             node = target

@@ -112,16 +112,36 @@ class Checker:
             return [self._fault(place, (*path, _unmarked(name)), keyword) for name in error.kind.unexpected]
         return [self._fault(place, path, keyword, getattr(error.kind, "value", None), error.instance)]
 
+    def _declared(self, place: Place) -> Iterable[str]:
+        """Return the names that the part of the schema at a place declares; none where it cannot be followed."""
+        part: Any = self._schema
+        for step in place:
+            part = part[int(step)] if isinstance(part, list) else part.get(step) if isinstance(part, dict) else None
+        return part.get("properties", {}) if isinstance(part, dict) else ()
+
     def _fault(self, place: Place, path: Path, keyword: str, limit: Any = None, found: Any = None) -> BrokenKeyword:
         """Sentences are few and payloads many: each is written once."""
         kind = kind_of(found) if keyword == "type" else ""
         key = (place, path, kind)
         told = self._told.get(key)
         if told is None:
-            told = BrokenKeyword(pointer(path), path, place, message(keyword, limit, path, kind))
+            said = message(keyword, limit, path, kind)
+            if keyword == "additionalProperties" and path:
+                said += nearest(str(path[-1]), self._declared(place[:-1]))
+            told = BrokenKeyword(pointer(path), path, place, said)
             if len(self._told) < MAX_MESSAGES and len(told.pointer) < MAX_MESSAGE_LENGTH:
                 self._told[key] = told
         return told
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the question after a name that there is not: `; did you mean …?`; empty where none is like it."""
+    # Imported late: what is right needs no hint.
+    from difflib import get_close_matches
+
+    # A client's name may be megabytes long.
+    near = get_close_matches(name, list(known), n=1) if len(name) <= MAX_MESSAGE_LENGTH else []
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 _LOST: Final = re.compile(r"\0*(?:\+[0-9]+|0[0-9]+)?|\0+[0-9]+")
