@@ -7,7 +7,7 @@ looks for the samples of a wav at byte 44.
 import struct
 import zlib
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 from kling_contracts.media import silent_audio
@@ -37,6 +37,7 @@ def _wav_with_list(duration_ms: int) -> bytes:
     return wav_file(b"\x80" * duration_ms, _WAV_RATE, before=written_by)
 
 
+@cache
 def _png() -> bytes:
     """Return a black picture of one pixel."""
     header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)

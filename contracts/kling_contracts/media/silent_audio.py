@@ -31,6 +31,7 @@ _MP3_INFO_BYTES = 180
 _MP3_CHANNELS = {1: (b"\xc0", 13), 2: (b"\x00", 21)}
 # Together with the frame in front of the audio, decoders need seven to be sure that they see an mp3 file.
 _MP3_MIN_FRAMES = 6
+_MP3_SEEK_TABLE = bytes(256 * percent // 100 for percent in range(100))
 # Decoders run late by so many samples; with this delay of the encoder, they drop exactly one frame.
 _MP3_DECODER_DELAY = 529
 _MP3_DELAY = _MP3_FRAME_SAMPLES - _MP3_DECODER_DELAY
@@ -193,8 +194,7 @@ def _mp3_info(frames: int, padding: int, channels: int) -> bytes:
     mode, header_bytes = _MP3_CHANNELS[channels]
     header = (_MP3_INFO_FRAME + mode).ljust(header_bytes, b"\0")
     size = _MP3_INFO_BYTES + frames * _MP3_FRAME_BYTES
-    seek_table = bytes(256 * percent // 100 for percent in range(100))
-    info = struct.pack(">4sIII100sI", b"Info", 0xF, frames, size, seek_table, 0)
+    info = struct.pack(">4sIII100sI", b"Info", 0xF, frames, size, _MP3_SEEK_TABLE, 0)
     # Decoders believe the delay only of encoders that they know. The 1 says that the bit rate is constant.
     encoder = struct.pack(">9sB11s", b"LAME3.100", 1, b"")
     trims = struct.pack(">I", _MP3_DELAY << 12 | padding)[1:]
