@@ -72,6 +72,7 @@ class Model:
         """By node, files that are too large for a row: what only the catalogue for servers has."""
         self.rules = tuple(self._parsed(rule) for rule in parsed)
         self._verdicts: dict[tuple[int, ...], tuple[tuple[Verdict, ...], Verdict]] = {}
+        self._distinct: dict[tuple[tuple[Verdict, ...], Verdict], tuple[tuple[Verdict, ...], Verdict]] = {}
 
     def _keyword_rule(self, node: str, keyword: str, missing: str | None) -> str:
         return self._by_keyword.get((node, keyword, missing), f"{node}.{keyword}")
@@ -105,7 +106,9 @@ class Model:
         found = self._verdicts.get(key)
         if found is None:
             parts = self._parts(parsed, assignment)
-            found = self._verdicts[key] = parts, all_of(list(parts))
+            made = parts, all_of(list(parts))
+            # Few of thousands differ, and whatever is kept slows the collector down.
+            found = self._verdicts[key] = self._distinct.setdefault(made, made)
         return found
 
     def _parts(self, parsed: ParsedRule, assignment: Assignment) -> tuple[Verdict, ...]:
