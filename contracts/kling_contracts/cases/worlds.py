@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.answers import tables_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice
-from kling_contracts.cases.items import Item
+from kling_contracts.cases.items import Item, item_of
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.records import quick
 from kling_contracts.cases.texts import key_of
@@ -28,6 +28,7 @@ class WorldMaker:
 
     def __init__(self, model: Model) -> None:
         self._literals = model.literals
+        self._nodes = len(model.fields)
         self._numbers = [(name, f"world.{name}") for name in model.world_numbers]
         facts = model.facts.declared.values()
         self._inner = [fact for fact in facts if isinstance(fact.provider, Lookup) and fact.provider.inside]
@@ -39,12 +40,26 @@ class WorldMaker:
         self._words = (FLAGGED_WORD,) if any(isinstance(fact.provider, Flagged) for fact in facts) else ()
         self._pages = [name for name in tables_shown(model.contract, model.operation) if name not in self._tables]
         self._codes: dict[str, CodeType] = {}
-        self._kept: dict[tuple[object, ...], Callable[[Filled], Any]] = {}
+        self._kept: dict[tuple[object, ...], Any] = {}
+        self._worlds: dict[tuple[object, ...], Callable[[Filled], World]] = {}
+        own = [fact for some in self._tables.values() for fact in some]
+        self._read = tuple(dict.fromkeys(str(fact.provider.field) for fact in (*own, *self._inner)))
+        """The nodes that a world hangs on."""
 
     def world(self, ghost: Assignment, *, is_alone: bool = False) -> Callable[[Filled], World]:
         """Return the function that makes the world of an assignment; `is_alone`: without neighbours."""
-        tables = [(name, self._table(name, facts, ghost, is_alone)) for name, facts in self._tables.items()]
-        made = {name: f"{name}(v)" for name, _ in tables}
+        read = [ghost[node] for node in self._read]
+        if len(ghost) > self._nodes:
+            read += [choice for node, choice in ghost.items() if item_of(node)]
+        key = (is_alone, *(choice.number for choice in read))
+        found = self._worlds.get(key)
+        if found is None:
+            found = self._worlds[key] = self._made(ghost, is_alone)
+        return found
+
+    def _made(self, ghost: Assignment, is_alone: bool) -> Callable[[Filled], World]:
+        tables = {name: self._table(name, facts, ghost, is_alone) for name, facts in self._tables.items()}
+        made = {name: f"{name}(v)" if callable(table) else name for name, table in tables.items()}
         made |= {name: f"v[{key!r}]" for name, key in self._numbers} | {"flagged_words": repr(self._words)}
         made |= {name: f"many({name!r}, v['n'])" for name in self._pages}
         made = {"now_ms": str(NOW_MS)} | made
@@ -55,20 +70,21 @@ class WorldMaker:
         code = self._codes.get(source)
         if code is None:
             code = self._codes[source] = compile(source, "<world>", "eval")
-        make: Callable[[Filled], World] = eval(code, {**_WORLD_SCOPE, **dict(tables)})
+        make: Callable[[Filled], World] = eval(code, {**_WORLD_SCOPE, **tables})
         return make
 
-    def _table(self, name: str, facts: list[Fact], ghost: Assignment, is_alone: bool) -> Callable[[Filled], Any]:
-        read = [choice for fact in (*facts, *self._inner) for choice in _choices(fact, ghost)]
+    def _table(self, name: str, facts: list[Fact], ghost: Assignment, is_alone: bool) -> Any:
+        """Return the function that makes a table, or the table itself where it hangs on nothing."""
+        read = [choice for fact in (*facts, *self._inner) for choice in self._choices(fact, ghost)]
         key = (name, is_alone, *(choice.number for choice in read))
         found = self._kept.get(key)
         if found is None:
             found = self._kept[key] = self._compiled(name, facts, ghost, is_alone)
         return found
 
-    def _compiled(self, name: str, facts: list[Fact], ghost: Assignment, is_alone: bool) -> Callable[[Filled], Any]:
+    def _compiled(self, name: str, facts: list[Fact], ghost: Assignment, is_alone: bool) -> Any:
         entries = {}
-        standing = [(fact, choice) for fact in facts for choice in _choices(fact, ghost)]
+        standing = [(fact, choice) for fact in facts for choice in self._choices(fact, ghost)]
         for fact, choice in standing:
             entry = _entry(fact, choice)
             if entry is not None:
@@ -80,11 +96,7 @@ class WorldMaker:
         everything = {**around.before, **entries, **around.after}
         scope = dict(_SCOPE)
         body = printed(frozenset(everything) if TABLES[name] is None else everything, scope)
-        make: Callable[[Filled], Any] = eval(f"lambda v: {body}", scope)
-        if "v[" in body:
-            return make
-        constant = make({})
-        return lambda filled: constant
+        return eval(f"lambda v: {body}" if "v[" in body else body, scope)
 
     def _record(self, fact: Fact, table: str, entry: Entry, ghost: Assignment, is_alone: bool) -> Any:
         if table not in DEFAULTS:
@@ -102,7 +114,7 @@ class WorldMaker:
 
     def _inside(self, fact: Fact, ghost: Assignment, is_alone: bool) -> dict[Any, Any]:
         table = _lookup(fact).table
-        found = [(choice, _entry(fact, choice)) for choice in _choices(fact, ghost)]
+        found = [(choice, _entry(fact, choice)) for choice in self._choices(fact, ghost)]
         own = {
             _text_of(choice): self._record(fact, table, entry, ghost, is_alone)
             for choice, entry in found
@@ -110,6 +122,18 @@ class WorldMaker:
         }
         around = self._neighbours(table, is_alone)
         return {**around.before, **own, **around.after}
+
+    def _choices(self, fact: Fact, ghost: Assignment) -> list[Choice]:
+        """Return what stands in the field of a fact, for a fact of an item once for each item."""
+        field = str(fact.provider.field)
+        found = [ghost[field]]
+        if fact.array and len(ghost) > self._nodes:
+            for place in count(1):
+                other = ghost.get(Item(fact.array, place).name(field))
+                if other is None:
+                    break
+                found.append(other)
+        return found
 
     def _neighbours(self, table: str, is_alone: bool) -> Neighbours:
         if is_alone:
@@ -134,19 +158,6 @@ class _Call(NamedTuple):
 def _is_aliased(fact: Fact, entry: Entry) -> bool:
     """Whether the field holds another name of an entry than its id."""
     return isinstance(fact.provider, Lookup) and fact.provider.also in entry
-
-
-def _choices(fact: Fact, ghost: Assignment) -> list[Choice]:
-    """Return what stands in the field of a fact, for a fact of an item once for each item."""
-    field = str(fact.provider.field)
-    found = [ghost[field]]
-    if fact.array:
-        for place in count(1):
-            other = ghost.get(Item(fact.array, place).name(field))
-            if other is None:
-                break
-            found.append(other)
-    return found
 
 
 def _lookup(fact: Fact) -> Lookup:
