@@ -85,6 +85,8 @@ def _cases(draw: st.DrawFn, factory: CaseFactory, rules: tuple[str, ...], sound:
 class _DrawnChooser:
     """Draws through Hypothesis."""
 
+    shrinks = True
+
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw
 

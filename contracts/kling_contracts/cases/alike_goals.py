@@ -6,6 +6,7 @@ fall are the label. There is no such goal where a rule would hang on numbers in 
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -25,10 +26,10 @@ from kling_contracts.cases.look_alikes import (
     URLS,
     LookAlike,
 )
-from kling_contracts.cases.mixes import Mix, Mixes, Outfit, ready
+from kling_contracts.cases.mixes import Mix, Mixes, Outfit, ReadyPlan, mix_of
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.plans import Plan
-from kling_contracts.cases.realising import Substitute
+from kling_contracts.cases.realising import Realiser, Substitute
 from kling_contracts.cases.requests import RequestGoal
 from kling_contracts.cases.shapes import falls
 from kling_contracts.cases.texts import flavours_of
@@ -46,26 +47,32 @@ MAX_MIXES: Final = 64
 _NUMBERS: Final = (1, 2)
 """The numbers that tell cases of look-alikes apart: 0 stands for the documents' own example."""
 
+MAX_KEPT_FILES: Final = 16
+"""Spellings of files that are kept for each look-alike: to find one takes longer than all the rest of a case."""
+
 FirstMixes = Callable[[Goal, int], Sequence[Mix]]
-Text = Callable[[Choice, int], str | None]
 
 
 class AlikeGoals:
     """Makes the goals of look-alikes of one operation.
 
-    `first_mixes` returns so many mixes of a goal at the most, `goals` are those of each rule, `text` returns what a
-    choice of a text is.
+    `first_mixes` returns so many mixes of a goal at the most, `goals` are those of each rule.
     """
 
     def __init__(
-        self, model: Model, first_mixes: FirstMixes, goals: Mapping[str, tuple[Goal | RequestGoal, ...]], text: Text
+        self,
+        model: Model,
+        first_mixes: FirstMixes,
+        goals: Mapping[str, tuple[Goal | RequestGoal, ...]],
+        realiser: Realiser,
     ) -> None:
         self._model = model
         self._first_mixes = first_mixes
         self._mixes = sorted(first_mixes(VALID, MAX_MIXES), key=_bulk)
         self._rules = list(goals)
         self._aimed = [goal for some in goals.values() for goal in some if isinstance(goal, Goal) and goal.target]
-        self._text = text
+        self._realiser = realiser
+        self._text = realiser.text
         self._named = [json.dumps(one) for one in model.literals]
         operation = model.operation
         self._called_back = _called_back(operation, model.contract.document)
@@ -92,10 +99,10 @@ class AlikeGoals:
         if label is not None:
             rule = min(label, key=self._place, default="")
             dressed = Outfit(outfit.assignment, PLAIN, substitute)
-            prepared = ready(plan._replace(breaks=label, first=0), _NUMBERS)
-            made = Mix((dressed,), (prepared,), mix.is_bulky, False)
+            ready = ReadyPlan(plan._replace(breaks=label, first=0), self._realiser.texts, _NUMBERS)
+            made = mix_of([dressed], [ready])._replace(is_padded=False)
             # Drawn with the number of choices of any other case: Hypothesis shrinks to a case with the fewest.
-            yield Goal(rule, says), Mixes((made,), (made._replace(plans=(prepared,) * 2),) * 2, 2)
+            yield Goal(rule, says), Mixes((made,), (made._replace(pairs=made.pairs * 2),) * 2, 2)
 
     def _place(self, rule: str) -> int:
         return self._rules.index(rule) if rule in self._rules else len(self._rules)
@@ -236,7 +243,7 @@ def _other_files(field: Field) -> Iterator[tuple[str, Substitute]]:
     for alike in FILE_ALIKES:
         if alike.counts_as is None or alike.counts_as in made:
             counted = made[alike.counts_as] if alike.counts_as else None
-            yield alike.says, Substitute(field.node, counted, alike.spell)
+            yield alike.says, Substitute(field.node, counted, lru_cache(MAX_KEPT_FILES)(alike.spell))
 
 
 def _spelling(alike: LookAlike, field: Field) -> Callable[[Any], str | None]:

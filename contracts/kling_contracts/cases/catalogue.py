@@ -56,6 +56,8 @@ class _Candidate(NamedTuple):
 class _Fixed:
     """Chooses always the same end: the catalogue has no luck in it."""
 
+    shrinks = False
+
     def __init__(self, end: str, steps: int = 0, seed: int = 0, number: int = 0) -> None:
         self._end = end
         self._steps = steps

@@ -1,6 +1,6 @@
 """Choosers: where the decisions and numbers of a case come from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Final, Protocol
 
@@ -13,6 +13,9 @@ The last ones are those that a number of 32 bits takes for one just within the l
 
 class Chooser(Protocol):
     """Draws numbers: from a seed, or through Hypothesis."""
+
+    shrinks: bool
+    """Whether a failure is shrunk to the fewest draws."""
 
     def below(self, options: int) -> int:
         """Return a number from 0 up to, but not including, `options`; 0 is the simplest."""
@@ -30,26 +33,30 @@ class Chooser(Protocol):
 class SeededChooser:
     """Draws from a seed; what lies at an end is drawn often."""
 
+    shrinks = False
+
     def __init__(self, seed: int) -> None:
-        self._random = Random(seed).random
-        self.between = _between(self._random)
-        """Return a number from `low` to `high`, one time in four one of the two."""
+        self.random = Random(seed).random
+        """Return a fraction from 0 up to, but not including, 1."""
 
     def below(self, options: int) -> int:
         """Return a number from 0 up to, but not including, `options`."""
-        return int(self._random() * options)
+        return int(self.random() * options)
+
+    def between(self, low: int, high: int) -> int:
+        """Return a number from `low` to `high`, one time in five one of the two."""
+        drawn = self.random() * 1.25
+        if drawn < 1:
+            return low + int(drawn * (high - low + 1))
+        return low if drawn < 1.125 else high
 
     def several(self, bounds: Sequence[tuple[int, int]]) -> Sequence[int]:
         """Return a number between each pair of bounds."""
-        random = self._random
-        return [
-            low + int(drawn * (high - low + 1)) if (drawn := random() * 1.25) < 1 else low if drawn < 1.125 else high
-            for low, high in bounds
-        ]
+        return [self.between(low, high) for low, high in bounds]
 
     def beyond(self, most: int | None) -> int:
         """Return how far to go past the first distance: not at all half of the time."""
-        if self._random() < 0.5 or most == 0:
+        if self.random() < 0.5 or most == 0:
             return 0
         low, high = CLASSES[1 + self.below(len(CLASSES) - 1)]
         if most is not None:
@@ -59,6 +66,8 @@ class SeededChooser:
 
 class Simplest:
     """Chooses the simplest of everything."""
+
+    shrinks = False
 
     def below(self, options: int) -> int:
         """Return 0."""
@@ -75,14 +84,3 @@ class Simplest:
     def beyond(self, most: int | None) -> int:
         """Return the first distance."""
         return 0
-
-
-def _between(random: Callable[[], float]) -> Callable[[int, int], int]:
-    # A function of its own, since most of a case's draws call it.
-    def between(low: int, high: int) -> int:
-        drawn = random() * 1.25
-        if drawn < 1:
-            return low + int(drawn * (high - low + 1))
-        return low if drawn < 1.125 else high
-
-    return between

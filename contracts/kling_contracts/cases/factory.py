@@ -20,14 +20,13 @@ from kling_contracts.cases.mixes import (
     ReadyPlan,
     flavours,
     indexes,
-    is_bulky,
     is_padded,
+    mix_of,
     mixed,
-    ready,
 )
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.plans import BEYOND, Plan, Planner
-from kling_contracts.cases.realising import Realiser
+from kling_contracts.cases.realising import Realised, Realiser
 from kling_contracts.cases.records import quick
 from kling_contracts.cases.requests import SERVER_RULES, RequestGoal, request_goals
 from kling_contracts.cases.shapes import Shape, Shapes
@@ -93,7 +92,7 @@ class CaseFactory:
             if goal.rule in found:
                 found[goal.rule] = (*found[goal.rule], goal)
         found |= goals_of(self.model)
-        for look_alike, mixes in AlikeGoals(self.model, self.first_mixes, found, self._realiser.text).goals():
+        for look_alike, mixes in AlikeGoals(self.model, self.first_mixes, found, self._realiser).goals():
             self._mixes[id(look_alike)] = mixes
             if look_alike.rule:
                 found[look_alike.rule] = (*found[look_alike.rule], look_alike)
@@ -172,7 +171,6 @@ class CaseFactory:
     def _mix(
         self, fixed: Mapping[str, Sequence[Choice]], shapes: Sequence[Sequence[Shape]], plans: Sequence[Plan], most: int
     ) -> Mix:
-        ready_plans = tuple(map(ready, plans))
         every = [
             Outfit(
                 self._assignment(fixed, [some[pick] for some, pick in zip(shapes, picks, strict=True)]),
@@ -181,8 +179,11 @@ class CaseFactory:
             for *picks, last in indexes([*map(len, shapes), len(self._variants)], most)
         ]
         first = every[0].assignment
-        outfits = tuple(one for one in every if alike(self.model, one.assignment, first))
-        return Mix(outfits, ready_plans, is_bulky(first), any(is_padded(plan, first) for plan in plans))
+        outfits = (one for one in every if alike(self.model, one.assignment, first))
+        return mix_of(outfits, map(self._ready, plans))
+
+    def _ready(self, plan: Plan) -> ReadyPlan:
+        return ReadyPlan(plan, self._realiser.texts)
 
     def _valid_mixes(self) -> Mixes:
         found, rules = [], frozenset[str]()
@@ -253,8 +254,8 @@ class CaseFactory:
             plans = self._planner.exact(goal, mix.outfits[0].assignment)
             for plan in plans:
                 padded = is_padded(plan, mix.outfits[0].assignment)
-                outfits = tuple(Outfit(one.assignment, one.variant) for one in mix.outfits) if padded else mix.outfits
-                yield Mix(outfits, (ready(plan),), mix.is_bulky, padded)
+                outfits = [Outfit(one.assignment, one.variant) for one in mix.outfits] if padded else mix.outfits
+                yield mix_of(outfits, [self._ready(plan)])
 
     def limits(self, assignment: Assignment) -> list[tuple[Goal, Form]]:
         """Return the numbers that are 0 where a goal is only just not reached, for all goals of a valid payload."""
@@ -289,16 +290,16 @@ class CaseFactory:
 
     def draw(self, goal: Goal, chooser: Chooser) -> Drawn:
         """Draw a case that reaches a goal."""
-        _, weighted, most = self.mixes(goal)
+        _, weighted, most = self._mixes.get(id(goal)) or self.mixes(goal)
         # One draw for both: each costs Hypothesis as much as a number of the case.
         picked, rest = divmod(chooser.below(len(weighted) * most), most)
         mix = weighted[picked]
-        planned, dressed = divmod(rest % (len(mix.plans) * len(mix.outfits)), len(mix.outfits))
-        ready = mix.plans[planned]
+        ready, outfit = mix.pairs[rest % len(mix.pairs)]
         # A look-alike takes at least as many draws as what is plainly wrong: Hypothesis shrinks to the fewest.
-        is_numeric = goal is VALID or goal.target or goal.limit or mix.outfits[0].substitute
-        values = ready.values(chooser) if is_numeric else ready.prepared(chooser)
-        return Drawn(goal, mix, ready.plan, mix.outfits[dressed], values)
+        is_drawn = goal is VALID or goal.target or goal.limit or (outfit.substitute and chooser.shrinks)
+        values = ready.values(chooser) if is_drawn else ready.prepared(chooser)
+        # The same as the named tuple's own constructor, without its cost.
+        return tuple.__new__(Drawn, (goal, mix, ready.plan, outfit, values))
 
     def drawn(self, goal: Goal, mix: Mix, ready: ReadyPlan, outfit: Outfit, chooser: Chooser) -> Drawn:
         """Draw the numbers of a plan."""
@@ -307,17 +308,17 @@ class CaseFactory:
     def case(self, drawn: Drawn) -> Case:
         """Return the case that was drawn."""
         goal, mix, plan, outfit, values = drawn
-        if outfit.make is None:
-            self._realise(goal, outfit, mix.is_padded)
-        assert outfit.make is not None
-        request, world, others = outfit.make(values)
-        distance = f" by {plan.first + plan.step * values[BEYOND]}" if plan.first else ""
-        flavour = flavours(outfit.assignment, values["n"]) if mix.is_bulky else ""
-        why = f"{goal.says}{distance}{outfit.shown}{flavour}."
+        realised = outfit.realised or self._realise(goal, outfit, mix.is_padded)
+        request, world, others = self._realiser.made(realised, values)
+        why = outfit.why
+        if plan.first or mix.is_bulky:
+            distance = f" by {plan.first + plan.step * values[BEYOND]}" if plan.first else ""
+            flavour = flavours(outfit.assignment, values["n"]) if mix.is_bulky else ""
+            why = f"{goal.says}{distance}{outfit.shown}{flavour}."
         made: Case = _new_case(request, world, plan.breaks, why, outfit.quote, self.operation.name, others)
         return made
 
-    def _realise(self, goal: Goal, outfit: Outfit, is_padded: bool) -> None:
+    def _realise(self, goal: Goal, outfit: Outfit, is_padded: bool) -> Realised:
         assignment, usual = outfit.assignment, self.mixes(VALID).every[0].outfits[0].assignment
         ghost = self._planner.ghost(assignment)
         said = [
@@ -327,8 +328,10 @@ class CaseFactory:
         ]
         said += [f"the payload {outfit.variant.says}"] if outfit.variant.says else []
         outfit.shown = f" ({'; '.join(said)})" if said else ""
+        outfit.why = f"{goal.says}{outfit.shown}."
         outfit.quote = self._quote(goal.rule, assignment)
-        outfit.make = self._realiser.realised(assignment, ghost, outfit.variant, is_padded, outfit.substitute)
+        outfit.realised = self._realiser.realised(assignment, ghost, outfit.variant, is_padded, outfit.substitute)
+        return outfit.realised
 
     def asked(self, goal: RequestGoal, sound: Case) -> Case:
         """Return a valid case whose request is changed so that it breaks a rule."""

@@ -6,7 +6,7 @@ Nothing else is wrong with any of them: the file lasts as long as the right one 
 import base64
 import json
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -36,6 +36,7 @@ def _spelling(change: Callable[[str], str]) -> Callable[[str], str]:
     return lambda right: json.dumps(change(_roomy(right)))
 
 
+@lru_cache(maxsize=16)
 def _roomy(right: str) -> str:
     """Return a file that sounds the same, and whose Base64 needs "/" and padding to be written."""
     data = base64.b64decode(right)
@@ -50,14 +51,17 @@ def _wrapped(text: str, line_break: str) -> str:
 
 
 def _of_format(name: str, right: str) -> str:
+    return json.dumps(base64.b64encode(FOREIGN[name](_duration_ms(right))).decode())
+
+
+@lru_cache(maxsize=16)
+def _duration_ms(right: str) -> int:
     data = base64.b64decode(right)
-    duration_ms = audio.measure(data, audio.identify(data) or "")
-    return json.dumps(base64.b64encode(FOREIGN[name](duration_ms)).decode())
+    return audio.measure(data, audio.identify(data) or "")
 
 
 def _cut_off(right: str) -> str:
-    data = base64.b64decode(right)
-    whole = silent_audio.m4a(audio.measure(data, audio.identify(data) or ""))
+    whole = silent_audio.m4a(_duration_ms(right))
     return json.dumps(base64.b64encode(whole[: len(whole) // 2]).decode())
 
 

@@ -1,66 +1,93 @@
 """Mixes: the solved combinations of a goal, each with the choices that may stand in it, ready to be drawn."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import product
 from random import Random
 from typing import Final, NamedTuple
 
 from kling_contracts.cases.choosers import Chooser, SeededChooser, Simplest
-from kling_contracts.cases.drawing import Draw, Values, compiled, loose
+from kling_contracts.cases.drawing import Draw, Values, compiled, compiled_at_once, loose
 from kling_contracts.cases.fields import Choice
 from kling_contracts.cases.model import Assignment
 from kling_contracts.cases.plans import BEYOND, Plan
-from kling_contracts.cases.realising import Make, Substitute
+from kling_contracts.cases.realising import Realised, Substitute
 from kling_contracts.cases.texts import NUMBERS, flavours_of
 from kling_contracts.cases.variants import Variant
 from kling_contracts.facts.ways import OwnText
 
 _SETS: Final = 8
 """Sets of numbers that are drawn once for a plan whose goal hangs on no number."""
-_RARE: Final = 8
+_RARE: Final = 16
 """How much rarer a file inside a payload is than any other choice."""
 
 
 class Outfit:
-    """A choice for every node and a variant, with the function that realises both once it is needed."""
+    """A choice for every node and a variant, realised once it is needed."""
 
-    __slots__ = ("assignment", "make", "quote", "shown", "substitute", "variant")
+    __slots__ = ("assignment", "quote", "realised", "shown", "substitute", "variant", "why")
 
     def __init__(self, assignment: Assignment, variant: Variant, substitute: Substitute | None = None) -> None:
         self.assignment = assignment
         self.variant = variant
         self.substitute = substitute
-        self.make: Make | None = None
+        self.realised: Realised | None = None
+        self.why = ""
+        """The sentence of a case, where it says no more than the goal and `shown`."""
         self.shown = ""
+        """The choices that are not the usual ones, in words."""
         self.quote = ""
 
 
-class ReadyPlan(NamedTuple):
-    """A plan with its compiled draws."""
+class ReadyPlan:
+    """A plan with what draws its numbers, which is compiled once it is needed."""
 
-    plan: Plan
-    draws: tuple[Draw, ...]
-    loose: tuple[str, ...]
-    """The numbers that have nothing to do with others, drawn at once."""
-    bounds: tuple[tuple[int, int], ...]
-    """Theirs, and those of a number that tells cases apart."""
-    sets: list[Values]
-    """Numbers that were drawn before, the simplest first; empty until some are needed."""
+    def __init__(self, plan: Plan, texts: Mapping[int, Values], numbers: tuple[int, int] = (0, NUMBERS - 1)) -> None:
+        """`texts`: by the number that tells cases apart, what hangs on it alone; `numbers` are its bounds."""
+        self.plan = plan
+        self._texts = texts
+        self._numbers = numbers
+        free = {part: (part[0].name, found) for part in plan.parts if (found := loose(part, BEYOND))}
+        # The narrowest first: drawn at once, the first ones vary most.
+        self._free = tuple(sorted(free.values(), key=lambda one: one[1][1] - one[1][0]))
+        self._tied = [part for part in plan.parts if part not in free]
 
     def values(self, chooser: Chooser) -> Values:
         """Draw all numbers."""
-        values: Values = dict(zip(self.loose, chooser.several(self.bounds), strict=True))
-        for draw in self.draws:
+        if isinstance(chooser, SeededChooser):
+            return self._seeded(chooser)
+        number, *free = chooser.several([self._numbers, *(bounds for _, bounds in self._free)])
+        values = {**self._texts[number], **{name: one for (name, _), one in zip(self._free, free, strict=True)}}
+        for draw in self._draws:
             draw(values, chooser)
         return values
 
+    def _seeded(self, chooser: SeededChooser) -> Values:
+        first, last = self._numbers
+        values = self._texts[first + chooser.below(last - first + 1)].copy()
+        for draw in self._seeded_draws:
+            draw(values, chooser)
+        return values
+
+    @cached_property
+    def _draws(self) -> tuple[Draw, ...]:
+        return tuple(compiled(part, BEYOND) for part in self._tied)
+
+    @cached_property
+    def _seeded_draws(self) -> tuple[Draw, ...]:
+        return (compiled_at_once(self._free), *(compiled(part, BEYOND, is_seeded=True) for part in self._tied))
+
     def prepared(self, chooser: Chooser) -> Values:
         """Draw one of a few sets of numbers, and the number that tells cases apart."""
-        if not self.sets:
-            seeded = SeededChooser(0)
-            self.sets[:] = [self.values(Simplest()), *(self.values(seeded) for _ in range(_SETS - 1))]
         number, place = divmod(chooser.below(NUMBERS * _SETS), _SETS)
-        first, last = self.bounds[0]
-        return {**self.sets[place], "n": first + number % (last - first + 1)}
+        first, last = self._numbers
+        return {**self._sets[place], **self._texts[first + number % (last - first + 1)]}
+
+    @cached_property
+    def _sets(self) -> tuple[Values, ...]:
+        """Numbers that were drawn once, the simplest first."""
+        seeded = SeededChooser(0)
+        return (self.values(Simplest()), *(self.values(seeded) for _ in range(_SETS - 1)))
 
 
 class Mix(NamedTuple):
@@ -68,6 +95,8 @@ class Mix(NamedTuple):
 
     outfits: tuple[Outfit, ...]
     plans: tuple[ReadyPlan, ...]
+    pairs: tuple[tuple[ReadyPlan, Outfit], ...]
+    """Each plan with each outfit."""
     is_bulky: bool
     """Whether a file stands in the payload, which costs more than all the rest of it."""
     is_padded: bool
@@ -106,20 +135,19 @@ def flavours(assignment: Assignment, number: int) -> str:
     return "".join(f", {one}" for one in said if one)
 
 
-def ready(plan: Plan, numbers: tuple[int, int] = (0, NUMBERS - 1)) -> ReadyPlan:
-    """Compile the draws of a plan; `numbers` are the bounds of the number that tells cases apart."""
-    free = {part[0].name: found for part in plan.parts if (found := loose(part, BEYOND))}
-    draws = tuple(compiled(part, BEYOND) for part in plan.parts if part[0].name not in free)
-    # The narrowest first: drawn at once, the first ones vary most.
-    bounds = {"n": numbers, **dict(sorted(free.items(), key=lambda one: one[1][1] - one[1][0]))}
-    return ReadyPlan(plan, draws, tuple(bounds), tuple(bounds.values()), [])
+def mix_of(outfits: Iterable[Outfit], plans: Iterable[ReadyPlan]) -> Mix:
+    """Return a combination; its outfits leave the same inequalities."""
+    dressed, planned = tuple(outfits), tuple(plans)
+    first = dressed[0].assignment
+    padded = any(is_padded(ready.plan, first) for ready in planned)
+    return Mix(dressed, planned, tuple(product(planned, dressed)), is_bulky(first), padded)
 
 
 def mixed(every: Sequence[Mix]) -> Mixes:
     """Make those with a file in the payload rare."""
     small = [mix for mix in every if not mix.is_bulky]
     bulky = [mix for mix in every if mix.is_bulky]
-    most = max((len(mix.plans) * len(mix.outfits) for mix in every), default=0)
+    most = max((len(mix.pairs) for mix in every), default=0)
     return Mixes(tuple(every), (*small * (_RARE if bulky else 1), *bulky), most)
 
 

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -13,16 +14,15 @@ from kling_contracts.cases.linear import Form
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.records import quick
 from kling_contracts.cases.requests import HEADERS, OTHER_TOKEN, parameter_request
-from kling_contracts.cases.texts import OwnTexts, Write, key_of
+from kling_contracts.cases.texts import OwnTexts, Write, fixed, key_of
 from kling_contracts.cases.variants import Variant
 from kling_contracts.cases.worlds import WorldMaker
 from kling_contracts.facts.ways import OwnText
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
 
-Make = Callable[[Values], tuple[Request, World, Mapping[str, World]]]
-"""Takes the drawn numbers, and returns a request, its world and the worlds of other accounts by token."""
 _NOBODY: Final[Mapping[str, World]] = MappingProxyType({})
+_new_request: Final = quick(Request)
 
 
 class Substitute(NamedTuple):
@@ -41,13 +41,45 @@ class Substitute(NamedTuple):
     """Whether the world holds no neighbours of what is right."""
 
 
+class Realised(NamedTuple):
+    """A choice of everything finite, ready to be filled with drawn numbers."""
+
+    payload: str
+    """The payload as JSON, with `%s` in place of numbers and texts."""
+    read: Callable[[Values], Any]
+    """Takes what was drawn, and returns the numbers and texts in their order."""
+    world: Callable[[Values], World]
+    fill: tuple[tuple[str, Write], ...]
+    """What is written anew for each case: the name of a text or number, and what writes it."""
+    elsewhere: Callable[[Values], World] | None
+    """The world of another account; None where it has nothing."""
+
+
 class Realiser:
-    """Makes the functions that realise the cases of one operation."""
+    """Realises the cases of one operation."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._texts = OwnTexts(model)
         self._worlds = WorldMaker(model)
+        self.texts: Mapping[int, Values] = self._texts.by_number
+        """By the number that tells cases apart, what hangs on it alone: numbers that are drawn stand beside it."""
+        operation = model.operation
+        self._method, self._path, self._has_body = operation.method, operation.paths[0], bool(operation.media_types)
+
+    def made(self, realised: Realised, values: Values) -> tuple[Request, World, Mapping[str, World]]:
+        """Return the request, its world and the worlds of other accounts by token, for the numbers of a case."""
+        payload, read, world, fill, elsewhere = realised
+        if fill:
+            number = values["n"]
+            for key, write in fill:
+                values[key] = write(values, number)
+        sent = payload % read(values)
+        if self._has_body:
+            request = _new_request(self._method, self._path, HEADERS, sent.encode(), "", "")
+        else:
+            request = parameter_request(self._model.operation, json.loads(sent))
+        return request, world(values), {OTHER_TOKEN: elsewhere({**values, "n": 0})} if elsewhere else _NOBODY
 
     def realised(
         self,
@@ -56,32 +88,23 @@ class Realiser:
         variant: Variant,
         is_padded: bool,
         substitute: Substitute | None = None,
-    ) -> Make:
-        """Return the function that makes request and world; `ghost` has a sound choice in place of each fault.
+    ) -> Realised:
+        """Prepare an assignment; `ghost` has a sound choice in place of each fault.
 
         `is_padded`: whether a file in Base64 must have exactly the size that was drawn.
         """
-        texts = self._texts_of(ghost, is_padded) | self._texts_of(assignment, is_padded)
-        fill = [*texts.items(), *_computed(assignment)]
-        world_of, elsewhere = self._worlds.world(ghost, is_alone=bool(substitute and substitute.is_alone)), None
+        faults = [choice for choice in assignment.values() if choice.breaks]
+        fill = self._texts_of([*ghost.values(), *faults], is_padded) | dict(_computed(assignment))
+        world, elsewhere = self._worlds.world(ghost, is_alone=bool(substitute and substitute.is_alone)), None
         if substitute and substitute.spell:
-            fill.append((_SUBSTITUTE, self._substituted(assignment[substitute.node], substitute.spell)))
+            fill[_SUBSTITUTE] = self._substituted(assignment[substitute.node], substitute.spell)
         elif substitute and substitute.is_elsewhere:
             own = {substitute.node: substitute.choice} if substitute.choice else {}
-            elsewhere, world_of = world_of, self._worlds.world({**ghost, **own})
+            elsewhere, world = world, self._worlds.world({**ghost, **own})
         if variant.spell:
-            fill += _spelt(assignment, variant.spell)
-        ask = self._request(variant.change(self._symbolic("", assignment, substitute)), variant)
-
-        def make(values: Values) -> tuple[Request, World, Mapping[str, World]]:
-            filled: dict[str, Any] = values
-            number = values["n"]
-            for key, write in fill:
-                filled[key] = write(values, number)
-            others = {OTHER_TOKEN: elsewhere({**filled, "n": 0})} if elsewhere else _NOBODY
-            return ask(filled), world_of(filled), others
-
-        return make
+            fill |= dict(_spelt(assignment, variant.spell))
+        payload, names = _template(variant.change(self._symbolic("", assignment, substitute)), variant)
+        return Realised(payload, _reader(names), world, tuple(fill.items()), elsewhere)
 
     def text(self, choice: Choice, number: int) -> str | None:
         """Return what a choice of a text is for one number that tells cases apart; None where it takes more."""
@@ -103,11 +126,14 @@ class Realiser:
             return self._texts.write(choice.value, False, False)
         return lambda values, number: choice.value
 
-    def _texts_of(self, assignment: Assignment, is_padded: bool) -> dict[str, Write]:
+    def _texts_of(self, choices: Iterable[Choice], is_padded: bool) -> dict[str, Write]:
+        """Return what writes the texts that hang on drawn numbers, too."""
         found = {}
-        for choice in assignment.values():
-            if isinstance(choice.value, OwnText):
-                found[key_of(choice.value)] = self._texts.write(choice.value, _is_sized(choice), is_padded)
+        for choice in choices:
+            if isinstance(choice.value, OwnText) and fixed(choice.value) is None:
+                key, is_sized = key_of(choice.value), _is_sized(choice)
+                if is_sized or key not in self._texts.plain:
+                    found[key] = self._texts.write(choice.value, is_sized, is_padded)
         return found
 
     def _symbolic(self, node: str, assignment: Assignment, substitute: Substitute | None = None) -> Any:
@@ -118,7 +144,7 @@ class Realiser:
         if isinstance(value, Items):
             return self._symbolic_items(node, value.size, assignment, substitute)
         if isinstance(value, OwnText):
-            return f"\0{key_of(value)}\1"
+            return fixed(value) or f"\0{key_of(value)}\1"
         return f"\0{_name_of(value)}\0" if isinstance(value, OpenNumber) else value
 
     def _symbolic_items(self, node: str, count: int, assignment: Assignment, substitute: Substitute | None) -> Any:
@@ -134,15 +160,22 @@ class Realiser:
                 members[other or name] = self._symbolic(child, assignment, substitute)
         return members if count == -1 else {**members, "unknown_member": 1}
 
-    def _request(self, payload: Any, variant: Variant) -> Callable[[dict[str, Any]], Request]:
-        operation = self._model.operation
-        method, path = operation.method, operation.paths[0]
-        put = _put_float if variant.is_float else _put_spelt if variant.spell else _put
-        template = _PLACE.sub(put, json.dumps(payload).replace("%", "%%"))
-        if operation.media_types:
-            request = quick(Request)
-            return lambda filled: request(method, path, HEADERS, (template % filled).encode(), "", "")
-        return lambda filled: parameter_request(operation, json.loads(template % filled))
+
+def _template(payload: Any, variant: Variant) -> tuple[str, list[str]]:
+    """Return the payload as JSON with `%s` in place of what is drawn, and the names of that in their order."""
+    names = []
+
+    def put(match: re.Match[str]) -> str:
+        number, text = match.groups()
+        names.append(f"{number}{_SPELT}" if number and variant.spell else number or text)
+        # Beyond 2^53 a fraction of .0 is another number, but no number here is as large.
+        return "%.1f" if number and variant.is_float and not number.startswith("=/") else "%s"
+
+    return _PLACE.sub(put, json.dumps(payload).replace("%", "%%")), names
+
+
+def _reader(names: Sequence[str]) -> Callable[[Values], Any]:
+    return itemgetter(*names) if names else lambda values: ()
 
 
 def _is_sized(choice: Choice) -> bool:
@@ -151,19 +184,6 @@ def _is_sized(choice: Choice) -> bool:
 
 
 _PLACE: Final = re.compile(r'"\\u0000([^"]+?)\\u0000"|\\u0000([^"]+?)\\u0001')
-
-
-def _put(match: re.Match[str]) -> str:
-    return f"%({match[1] or match[2]})s"
-
-
-def _put_float(match: re.Match[str]) -> str:
-    # Beyond 2^53 a fraction of .0 is another number, but no number here is as large.
-    return f"%({match[1]}).1f" if match[1] and not match[1].startswith("=/") else _put(match)
-
-
-def _put_spelt(match: re.Match[str]) -> str:
-    return f"%({match[1]}{_SPELT})s" if match[1] else _put(match)
 
 
 _SUBSTITUTE: Final = "=/substitute"

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from kling_contracts.cases.drawing import Values
@@ -17,6 +17,8 @@ from kling_contracts.media.audio_flavours import FLAVOURS, flavoured
 Write = Callable[[Values, int], str]
 """Takes the drawn numbers and one that tells cases apart, and returns a text."""
 
+_FILES: Final = ("base64", "huge")
+"""Kinds of texts that are files of a drawn length."""
 NUMBERS: Final = 1000
 """How many different ids each field has."""
 _URLS: Final = (
@@ -54,16 +56,23 @@ class OwnTexts:
                 self._ids[node] = _named(node.rpartition(".")[2].removesuffix("[]"))
             taken.add(str(example))
 
+        own = {choice.value for field in model.fields.values() for choice in field.sound}
+        plain = [text for text in own if isinstance(text, OwnText) and text.kind not in (*_FILES, *_FIXED)]
+        self.plain: Mapping[str, Write] = {key_of(text): self.write(text, False, False) for text in plain}
+        """What writes the texts that hang on nothing but the number that tells cases apart."""
+        self.by_number = _ByNumber(self.plain)
+
     def write(self, text: OwnText, is_sized: bool, is_padded: bool) -> Write:
         """Return what writes a text; `is_sized`: to a drawn length, `is_padded`: a file of the drawn size in bytes."""
         field, place = place_of(text.field)
         name = field.rpartition(".")[2].removesuffix("[]")
-        if text.kind in ("base64", "huge"):
+        if text.kind in _FILES:
             size = f"{text.field}.size_bytes" if is_padded or text.kind == "huge" else ""
             kinds = flavours_of(text)
             return _file(text.detail, f"{text.field}.duration_ms", size, len(kinds))
-        if text.kind in _FIXED:
-            return _always(_FIXED[text.kind](text.detail))
+        same = fixed(text)
+        if same is not None:
+            return lambda values, number: same
         if text.kind == "url":
             plain, head = _url(f"{name}-{place}" if place else name), f"https://files.example/{place or ''}"
         else:
@@ -80,17 +89,31 @@ class OwnTexts:
         )
 
 
+class _ByNumber(dict[int, Values]):
+    """Every text that hangs on a number alone, by that number, which is `n`; kept once it was asked for."""
+
+    def __init__(self, writers: Mapping[str, Write]) -> None:
+        self._writers = writers
+
+    def __missing__(self, number: int) -> Values:
+        written = {key: write({}, number) for key, write in self._writers.items()}
+        self[number] = {**written, "n": number}
+        return self[number]
+
+
 def key_of(text: OwnText) -> str:
     """Return the name under which a text stands among the drawn values."""
     return f"{text.field}|{text.kind}|{text.detail}"
 
 
+@cache
+def fixed(text: OwnText) -> str | None:
+    """Return a text that is the same in every case; None for any other."""
+    return _FIXED[text.kind](text.detail) if text.kind in _FIXED else None
+
+
 def _counting(first: int) -> Write:
     return lambda values, number: str(first + number)
-
-
-def _always(text: str) -> Write:
-    return lambda values, number: text
 
 
 def _mostly(example: str) -> Write:
