@@ -19,7 +19,7 @@ _SEEDED: Final = (
     "({low} + int(drawn * ({high} - {low} + 1)) if (drawn := random() * 1.25) < 1 "
     "else {low} if drawn < 1.125 else {high})"
 )
-"""What `SeededChooser.between` does, written in place: to call it for each number takes twice as long."""
+"""The work of `SeededChooser.between`, written in place: to call it for each number takes twice as long."""
 
 
 @lru_cache(maxsize=4096)

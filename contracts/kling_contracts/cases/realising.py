@@ -50,7 +50,7 @@ class Realised(NamedTuple):
     """Takes what was drawn, and returns the numbers and texts in their order."""
     world: Callable[[Values], World]
     fill: tuple[tuple[str, Write], ...]
-    """What is written anew for each case: the name of a text or number, and what writes it."""
+    """Texts and numbers that are written anew for each case: the name of each, and the function that writes it."""
     elsewhere: Callable[[Values], World] | None
     """The world of another account; None where it has nothing."""
 

@@ -59,7 +59,7 @@ class OwnTexts:
         own = {choice.value for field in model.fields.values() for choice in field.sound}
         plain = [text for text in own if isinstance(text, OwnText) and text.kind not in (*_FILES, *_FIXED)]
         self.plain: Mapping[str, Write] = {key_of(text): self.write(text, False, False) for text in plain}
-        """What writes the texts that hang on nothing but the number that tells cases apart."""
+        """The writers of texts that hang on nothing but the number that tells cases apart."""
         self.by_number = _ByNumber(self.plain)
 
     def write(self, text: OwnText, is_sized: bool, is_padded: bool) -> Write:
