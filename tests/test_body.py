@@ -207,10 +207,14 @@ def test_whatever_follows_the_value_is_refused(garbage):
         pytest.param('{\n  "a": 1,\n  "b" 2\n}', "line 3, column 7", id="a colon forgotten"),
         pytest.param("[1,\n2,]", "line 2, column 3", id="a comma too many"),
         pytest.param("{'a': 1}", "line 1, column 2", id="single quotes"),
-        pytest.param('"a\nb"', "line 1, column 3", id="a line break in a string"),
+        pytest.param(
+            '"a\nb"',
+            "line 1, column 3: a line break or another control character stands unescaped in a string",
+            id="a line break in a string",
+        ),
         pytest.param('"a\x00b"', "line 1, column 3", id="a NUL in a string"),
         pytest.param(r'"\x41"', "line 1, column 2", id="an escape that JSON does not have"),
-        pytest.param('"abc', "line 1, column 1", id="an unfinished string"),
+        pytest.param('"abc', "line 1, column 1: the string that begins here has no end", id="an unfinished string"),
         pytest.param("[01]", "line 1, column 3", id="a leading zero"),
         pytest.param("[+1]", "line 1, column 2", id="a plus sign"),
         pytest.param("[.5]", "line 1, column 2", id="no digit before the point"),
@@ -219,7 +223,7 @@ def test_whatever_follows_the_value_is_refused(garbage):
     ],
 )
 def test_a_syntax_error_is_named_with_line_and_column(body, place):
-    assert refusal(body.encode()).startswith(f"{place}: ")
+    assert f"{refusal(body.encode())}: ".startswith(f"{place}: ")
 
 
 def test_a_refusal_is_a_value_error():

@@ -9,6 +9,11 @@ from typing import Any, Final, NoReturn
 MAX_DEPTH = 200
 """Nesting that no payload needs and that some parsers do not survive."""
 
+_IN_WORDS: Final = {
+    "Invalid control character at": "a line break or another control character stands unescaped in a string",
+    "Unterminated string starting at": "the string that begins here has no end",
+}
+"""Sentences of Python's parser that end where it names the place, and what they mean."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -36,7 +41,8 @@ def decode(body: bytes) -> Any:
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise BodyError(f"line {error.lineno}, column {error.colno}: {error.msg}", error.lineno, error.colno) from None
+        says = _IN_WORDS.get(error.msg, error.msg)
+        raise BodyError(f"line {error.lineno}, column {error.colno}: {says}", error.lineno, error.colno) from None
     except (ValueError, RecursionError) as error:
         raise BodyError(_too_long(error)) from None
     if "\\u" in text:
