@@ -24,3 +24,12 @@ class RuleError(DocumentError):
         super().__init__(message)
         self.rule_id = rule_id
         """The id of the rule; empty where the error is not about one rule."""
+
+
+def misshapen(error: Exception) -> str:
+    """Return in words why a value could not be read, of the error that reading its members ended with."""
+    if isinstance(error, KeyError):
+        return f"it has no member {error.args[0]!r}"
+    if isinstance(error, ValueError):
+        return str(error)
+    return f"a member is of another type than it must be ({error})"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
+from kling_contracts.errors import misshapen
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
 
@@ -65,7 +66,7 @@ class Case:
                 others={token: World.from_json(world) for token, world in row.get("others", {}).items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a row of a case: {error!r}") from error
+            raise ValueError(f"not a row of a case: {misshapen(error)}") from error
 
 
 def _request_json(request: Request) -> dict[str, Any]:

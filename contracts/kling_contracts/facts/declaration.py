@@ -4,7 +4,7 @@ import keyword
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from kling_contracts.errors import DocumentError
+from kling_contracts.errors import DocumentError, misshapen
 from kling_contracts.facts.either import Either, Source
 from kling_contracts.facts.flagged import Flagged
 from kling_contracts.facts.lookup import Lookup, SameEntry
@@ -76,7 +76,7 @@ class _Reading:
             says = str(error)
             raise DocumentError(says if says.startswith("the fact ") else f"the fact {name!r}: {says}") from None
         except (AttributeError, KeyError, TypeError) as error:
-            raise DocumentError(f"the fact {name!r} is not declared as a fact must be: {error!r}") from None
+            raise DocumentError(f"the fact {name!r} is not declared as a fact must be: {misshapen(error)}") from None
 
     def _needed(self, name: str) -> Fact:
         if name not in self._declared:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
+from kling_contracts.errors import misshapen
 from kling_mock_server.recordings.exchange import RecordedExchange
 from kling_mock_server.recordings.redaction import measured_media, redacted_body, redacted_headers, redacted_url
 from kling_mock_server.reports.finding import Place
@@ -17,7 +18,7 @@ def interactions_of(value: Mapping[str, Any], name: str) -> Iterator[RecordedExc
         try:
             yield _exchange(one, Place(name, pointer=pointer))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"{name} {pointer}: not an interaction of a cassette: {error!r}") from None
+            raise ValueError(f"{name} {pointer}: not an interaction of a cassette: {misshapen(error)}") from None
 
 
 def _exchange(one: Mapping[str, Any], place: Place) -> RecordedExchange:

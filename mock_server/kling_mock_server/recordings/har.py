@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from kling_contracts import __version__
+from kling_contracts.errors import misshapen
 from kling_mock_server.recordings.exchange import RecordedExchange
 from kling_mock_server.recordings.redaction import measured_media, redacted_body, redacted_headers, redacted_url
 from kling_mock_server.reports.finding import Place
@@ -20,7 +21,7 @@ def entries_of(value: Mapping[str, Any], name: str) -> Iterator[RecordedExchange
         try:
             yield _exchange(entry, Place(name, pointer=pointer))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"{name} {pointer}: not an entry of a HAR: {error!r}") from None
+            raise ValueError(f"{name} {pointer}: not an entry of a HAR: {misshapen(error)}") from None
 
 
 def _exchange(entry: Mapping[str, Any], place: Place) -> RecordedExchange:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kling_contracts.errors import misshapen
 from kling_mock_server.protocol.names import CALLBACK, DOWNLOAD
 from kling_mock_server.recordings.exchange import RecordedExchange
 from kling_mock_server.recordings.redaction import redacted_headers, redacted_url, redacted_value
@@ -22,7 +23,7 @@ def entries_of(entries: list[tuple[int, Mapping[str, Any]]], name: str) -> Itera
             if entry["operation"] not in (DOWNLOAD, NOTE):
                 yield _exchange(entry, place)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{place}: not an entry of a journal: {error!r}") from None
+            raise ValueError(f"{place}: not an entry of a journal: {misshapen(error)}") from None
 
 
 def _exchange(entry: Mapping[str, Any], place: Place) -> RecordedExchange:
