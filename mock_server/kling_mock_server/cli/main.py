@@ -78,19 +78,19 @@ def cli() -> None:
     """Contract tests and a mock of Kling's advanced lip-sync endpoint.
 
     \b
-    klingkit serve                       a mock on http://127.0.0.1:8080
-    klingkit scenarios                   failures that it can play, by name
+    klingkit serve                              a mock on http://127.0.0.1:8080
+    klingkit scenarios                          failures that it can play, by name
     klingkit drill "python careless_client.py"  what does a client do when things fail?
-    klingkit check payload.json          would this payload be accepted?
-    klingkit rules clip-too-short        a rule, or every one, with the vendor's sentence
-    klingkit spec --coverage             which sentence is enforced by which rule
-    klingkit spec --diff newer.md        what does a newer document change?
-    klingkit proxy --to https://…        judge and record calls of the real service
-    klingkit judge session.har           is the contract still true, by what was recorded?
-    klingkit cases --rule clip-too-short   test vectors for any language
-    klingkit fuzz http://127.0.0.1:8080  does a server, or a function, keep the rules?
-    klingkit schemathesis init           files for a Schemathesis run
-    klingkit docs                        the documentation, page by page
+    klingkit check payload.json                 would this payload be accepted?
+    klingkit rules clip-too-short               a rule, or every one, with the vendor's sentence
+    klingkit spec --coverage                    which sentence is enforced by which rule
+    klingkit spec --diff newer.md               what does a newer document change?
+    klingkit proxy --to https://…               judge and record calls of the real service
+    klingkit judge session.har                  is the contract still true, by what was recorded?
+    klingkit cases --rule clip-too-short        test vectors for any language
+    klingkit fuzz http://127.0.0.1:8080         does a server, or a function, keep the rules?
+    klingkit schemathesis init                  files for a Schemathesis run
+    klingkit docs                               the documentation, page by page
     """
 
 
