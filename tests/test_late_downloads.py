@@ -5,7 +5,7 @@ import json
 import queue
 import select
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
@@ -314,6 +314,19 @@ def test_in_process_so_many_threads_wait_and_one_more_gets_the_neutral_video(gat
         gate.open.set()
         assert [one.result(PATIENCE_S) for one in waiting] == [RENDERED] * 2
     mock.responder.close()
+
+
+def test_what_was_abandoned_a_moment_before_is_not_made_any_more():
+    told = []
+    late = LateResponse(Future(), 0, made, lambda: told.append("abandoned"), lambda: told.append("ended"))
+    late.abandon()
+    with pytest.raises(CancelledError):
+        late.finish()
+    assert told == ["ended", "abandoned"]
+
+
+def made(is_ready):
+    raise AssertionError("nobody is there to be answered")
 
 
 # Another process is waited for by looking again.

@@ -40,8 +40,14 @@ class LateResponse:
         return self.finish()
 
     def finish(self) -> Response:
-        """Return the answer as it is by now. To be called once."""
-        self._turn.acquire(blocking=False)
+        """Return the answer as it is by now. To be called once.
+
+        Raises `concurrent.futures.CancelledError` where it was abandoned a moment before.
+        """
+        from concurrent.futures import CancelledError
+
+        if not self._turn.acquire(blocking=False):
+            raise CancelledError
         try:
             return self.make(self.ready.done())
         finally:
