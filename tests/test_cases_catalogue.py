@@ -46,15 +46,12 @@ def test_label_and_engine_agree_on_every_row():
     assert list(disagreements(ROWS, CONTRACT)) == []
 
 
-def test_the_catalogue_is_a_few_hundred_rows_made_in_seconds():
-    start = time.thread_time()
-    made = catalogue(CONTRACT)
+def test_the_catalogue_is_always_the_same_few_hundred_rows_and_made_in_seconds():
+    contract, start = Contract.load(), time.thread_time()
+    made = catalogue(contract)
     assert time.thread_time() - start < 10  # `make bench` holds 1.5 on a quiet machine.
     assert 300 <= len(made) <= 600
-
-
-def test_the_catalogue_is_always_the_same():
-    assert catalogue(Contract.load()) == ROWS
+    assert made == ROWS
 
 
 def catalogue_of(**options):
@@ -265,7 +262,7 @@ MOVED = [*LIMITED, *(f"{field}.{bound}" for field in sorted(VOLUMES) for bound i
 
 
 # One change at a time: test_document_edits.py and test_literals.py.
-@pytest.mark.parametrize("by", [-500, 1, 777])
+@pytest.mark.parametrize("by", [-500, 1])
 def test_changed_limits_move_the_catalogue(by):
     contract = Contract.compile(changed(by))
     assert list(disagreements(catalogue(contract), contract)) == []

@@ -10,9 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from kling_contracts import Contract, DocumentError, World, audit, catalogue, generate
+from kling_contracts.audits import validators
 from kling_mock_server import create_app
 from kling_mock_server.adapters.live_server import LiveServer
 from kling_mock_server.cli.main import cli
+from kling_mock_server.testing import fuzzing
 
 FOLDER = Path(__file__).parents[1] / "examples" / "own_document" / "documents"
 CONTRACT = Contract.load(folder=FOLDER)
@@ -158,6 +160,19 @@ def rows_of_the_catalogue():
     return tuple(catalogue(CONTRACT))
 
 
+@pytest.fixture
+def solved_once(monkeypatch):
+    """Give audits the contract that is there, and its rows: to solve another takes seconds."""
+    load = Contract.load
+
+    def loaded(*profile, folder=None, **options):
+        return CONTRACT if folder == FOLDER else load(*profile, folder=folder, **options)
+
+    monkeypatch.setattr(Contract, "load", loaded)
+    for module in (validators, fuzzing):
+        monkeypatch.setattr(module, "catalogue", lambda *_, **__: rows_of_the_catalogue())
+
+
 def test_the_labels_of_its_cases_are_the_judges_verdicts():
     cases = [*rows_of_the_catalogue(), *generate(0, 200, CONTRACT)]
     wrong = [case.why for case in cases if set(CONTRACT.report(case.request, case.world).broken) != case.breaks]
@@ -186,7 +201,7 @@ def validator(contract):
     return accepts
 
 
-def test_a_right_validator_has_no_finding():
+def test_a_right_validator_has_no_finding(solved_once):
     assert audit(validator(CONTRACT), n=200, contract=CONTRACT).findings == ()
 
 
@@ -202,7 +217,7 @@ def test_a_right_validator_has_no_finding():
         ("self == '' || has(facts.uploaded)", "self == '' || self != ''", "recording-unknown"),
     ],
 )
-def test_a_validator_that_is_off_by_one_is_found(folder, right, wrong, rule):
+def test_a_validator_that_is_off_by_one_is_found(solved_once, folder, right, wrong, rule):
     path = folder / OVERLAY
     text = path.read_text(encoding="utf-8")
     assert right in text
@@ -211,7 +226,7 @@ def test_a_validator_that_is_off_by_one_is_found(folder, right, wrong, rule):
     assert rule in {finding.rule for finding in findings}
 
 
-def test_fuzz_finds_nothing_in_the_mock_of_the_same_documents():
+def test_fuzz_finds_nothing_in_the_mock_of_the_same_documents(solved_once):
     with LiveServer(documents=FOLDER) as server:
         result = klingkit("fuzz", server.url, "-n", "0")
     assert result.exit_code == 0, result.output
