@@ -16,6 +16,7 @@ from kling_contracts.facts.with_evidence import WithEvidence
 from kling_contracts.facts.world import Face, VideoFile
 from kling_contracts.judging.explaining import shown_value
 from kling_contracts.unknown import Absent, Unknown
+from kling_mock_server.state.short_text_cache import cached_for_short
 
 _CHOICE: Final = re.compile(
     r"(?P<name>faces|duration|width|height|size)=(?P<number>[0-9]{1,12})"
@@ -37,6 +38,8 @@ _ALIKE: Final = 0.8
 _MAX_PARTS: Final = 100
 """Parts of a fragment that are looked at."""
 _MAX_FACES: Final = 20
+_MAX_KEPT: Final = 100
+"""Names whose videos are kept: most callers ask for the same few again and again."""
 _NOT_A_VIDEO: Final = "unknown"
 
 
@@ -97,6 +100,7 @@ def video_of(name: str, data: bytes | Unknown, largest: int | None = None) -> Vi
     return _chosen(_measured(name.partition("#")[0], data, cut=cut), choices_of(name))
 
 
+@cached_for_short(_MAX_KEPT)
 def synthetic(name: str) -> VideoFile:
     """Return the video that a URL or an id stands for where nobody can look at one, as the fragment chooses."""
     bare = name.partition("#")[0]

@@ -22,10 +22,12 @@ def awaited(
     request: Request, address: Address | None, account: Account, resources: Resources
 ) -> "Future[None] | str | None":
     """Return what a download has to wait for, as `Renderer.awaited` does."""
-    result = resources.library.result(address) if address and request.method in _METHODS else None
-    if result is None:
+    if address is None or request.method not in _METHODS or not resources.renderer.can_render:
         return None
-    return resources.renderer.awaited(account.key, result.id, partial(_is_awaited, resources, account, result))
+    result = resources.library.result(address)
+    return result and resources.renderer.awaited(
+        account.key, result.id, partial(_is_awaited, resources, account, result)
+    )
 
 
 def download(request: Request, address: Address | None, resources: Resources) -> Response:

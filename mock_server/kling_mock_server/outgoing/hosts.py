@@ -3,9 +3,16 @@
 import re
 import socket
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
+from kling_mock_server.state.short_text_cache import cached_for_short
 
+_MAX_KEPT: Final = 100
+"""Hosts whose kind is kept: it hangs on the text alone."""
+
+
+@cached_for_short(_MAX_KEPT)
 def is_loopback(host: str) -> bool:
     """Return whether a host is this machine by its address or its name, without asking anybody.
 

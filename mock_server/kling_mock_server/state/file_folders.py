@@ -30,12 +30,7 @@ class FileFolders:
 
     def account_in(self, name: str) -> str:
         """Return the key of the account whose folder has that name; empty where none has."""
-        if not _NAME.fullmatch(name):
-            return ""
-        secret, sealed = self._store.secret(), bytes.fromhex(name)
-        tag, hidden = sealed[:_TAG_BYTES], sealed[_TAG_BYTES:]
-        account = _masked(secret, tag, hidden).hex()
-        return account if hmac.compare_digest(_name(secret, account), name) else ""
+        return _account(self._store.secret(), name) if _NAME.fullmatch(name) else ""
 
 
 @lru_cache(maxsize=4096)
@@ -45,6 +40,14 @@ def _name(secret: bytes, account: str) -> str:
     key = bytes.fromhex(account)
     tag = hmac.digest(secret, b"tag" + key, hashlib.sha256)[:_TAG_BYTES]
     return (tag + _masked(secret, tag, key)).hex()
+
+
+@lru_cache(maxsize=4096)
+def _account(secret: bytes, name: str) -> str:
+    sealed = bytes.fromhex(name)
+    tag, hidden = sealed[:_TAG_BYTES], sealed[_TAG_BYTES:]
+    account = _masked(secret, tag, hidden).hex()
+    return account if hmac.compare_digest(_name(secret, account), name) else ""
 
 
 def _masked(secret: bytes, tag: bytes, text: bytes) -> bytes:
