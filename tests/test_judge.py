@@ -42,6 +42,14 @@ PAYLOADS = {
     "whole numbers as floats": example(sound_end_time=5000.0, sound_insert_time=1999.0),
     "a field that nobody knows": example(sound_volum=1),
     "a refused field": example(face_id=9, sound_end_time=1999),
+    "several refused fields": {**example(sound_start_time=-1, sound_volume=9, sound_end_time=None), "session_id": 4},
+    "a refused field among broken rules": example(sound_volume=3, face_id="9", sound_insert_time=10**9, sound_file=URL),
+    "a missing field": {"face_choose": CREATE.example["face_choose"]},
+    "a missing field of an item": {**CREATE.example, "face_choose": [{"audio_id": "9", "sound_start_time": 0}]},
+    "a refused field and one that nobody knows": example(face_id=9, sound_volum=1),
+    "floats that are no whole numbers": example(sound_end_time=1999.5, sound_insert_time=0.5),
+    "floats past all integers of 64 bits": example(sound_end_time=2.0**60, sound_insert_time=2.0**53),
+    "two items, one broken": {**CREATE.example, "face_choose": [*CREATE.example["face_choose"], {"face_id": 9}]},
     "fields missing": {"face_choose": [{}, 1]},
     "no item": {**CREATE.example, "face_choose": []},
     "no object": [],
@@ -61,7 +69,7 @@ def _known(value):
 def walked(operation, payload, sources):
     """The report of a judge whose one function judges nothing."""
     judge = Judge(operation.tree, operation.facts)
-    judge.__dict__["_plain_report"] = lambda payload, measured: None
+    judge._function = lambda only_violations, keywords_hold: lambda payload, by, unsound: None
     return judge.report(payload, operation.facts.measure(payload, sources))
 
 
@@ -82,8 +90,18 @@ def test_the_one_function_judges_the_example_of_every_operation(operation):
 
     for world in (operation.example_world, None):
         sources = FactSources(world)
-        assert judge._found(judge._plain_report, payload, operation.facts.measure(payload, sources)) is not None
+        assert judge._found(payload, operation.facts.measure(payload, sources), only_violations=False)[1] is not None
         assert seen(operation.report(payload, sources)) == seen(walked(operation, payload, sources))
+
+
+@pytest.mark.parametrize(
+    "name", ["a refused field", "several refused fields", "a missing field", "whole numbers as floats"]
+)
+def test_the_one_function_judges_flat_payloads_whatever_they_break(name):
+    judge = Judge(CREATE.tree, CREATE.facts)
+    sources = FactSources(WORLD)
+
+    assert judge._found(PAYLOADS[name], sources, only_violations=True)[1] is not None
 
 
 def test_a_url_is_fetched_once_whoever_judges():

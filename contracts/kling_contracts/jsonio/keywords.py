@@ -65,9 +65,11 @@ class Checker:
         return (self._source and plain_validity.faults_of(self._schema)) or (lambda value: None)
 
     def broken(self, value: Any) -> list[BrokenKeyword]:
-        """Return every keyword that `value` breaks; raises `TypeError` for what is not a JSON value."""
-        if self.is_plainly_valid(value):
-            return []
+        """Return every keyword that `value` breaks. Raises `TypeError` where it is not a JSON value."""
+        return [] if self.is_plainly_valid(value) else self.faults(value)
+
+    def faults(self, value: Any) -> list[BrokenKeyword]:
+        """Return the same for a value that is not plainly valid."""
         faults = self._plain_faults(value)
         if faults is not None and len(faults) <= MAX_BROKEN:
             return [self._fault(at.place, path, at.keyword, at.limit, found) for at, path, found in faults]

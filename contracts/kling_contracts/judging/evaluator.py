@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.jsonio.keywords import MAX_ITEMS
 from kling_contracts.judging.explaining import Given, advice_note, notes_on, violation_of
-from kling_contracts.judging.object_rules import BROKEN, NOTHING, FailingRule, Found, ObjectRules
+from kling_contracts.judging.object_rules import BROKEN, FailingRule, Found, ObjectRules
 from kling_contracts.judging.report import Note, Unverified, Violation
 from kling_contracts.rules.rule import Rule
 
@@ -47,8 +47,8 @@ class Evaluation:
 
     def explain(self, found: list[Found]) -> None:
         """Take what is found in a payload without a walk."""
-        for broken, unsure, due, value, path, facts in found:
-            given = Given(with_integers(value), path, NOTHING)
+        for broken, unsure, due, value, path, facts, refused in found:
+            given = Given(value, path, refused)
             self._explain([*broken, *unsure], given, facts)
             self.notes += [advice_note(one, path) for one in due]
 
@@ -59,7 +59,7 @@ class Evaluation:
         elif node.items:
             self._visit_array(node.items, value, path, facts)
         else:
-            refused = self._refused_below(path)
+            refused = refused_below(path, self._unsound)
             self._explain(node.own.failing(value, facts, refused), Given(value, path, refused), facts)
 
     def _visit_object(self, node: Node, value: Any, path: str, facts: Any) -> None:
@@ -67,7 +67,7 @@ class Evaluation:
             self._give_up(node, path, "it is not an object")
             return
         fields = with_integers(value)
-        refused = self._refused_below(path)
+        refused = refused_below(path, self._unsound)
         found = node.own.failing(fields, facts, refused)
         given = Given(fields, path, refused)
         before, behind = len(self.violations), 0
@@ -102,13 +102,6 @@ class Evaluation:
     def _give_up(self, node: Node, path: str, because: str) -> None:
         self.unverified += [Unverified(rule, path, because) for rule in node.all_rules()]
 
-    def _refused_below(self, path: str) -> frozenset[str]:
-        """Return the fields that broke a keyword as JSON Pointers from the value at a path."""
-        if not self._unsound or not path:
-            return self._unsound
-        within = f"{path}/"
-        return frozenset([one[len(path) :] for one in self._unsound if one == path or one.startswith(within)])
-
     def _explain(self, found: Sequence[FailingRule], of: Given, facts: Any) -> None:
         for failing in found:
             broken = failing.outcome is BROKEN
@@ -119,6 +112,14 @@ class Evaluation:
                 self.violations.append(violation_of(failing, given, facts))
             else:
                 self.unverified.append(Unverified(failing.rule, given.path, given.reason(failing, facts)))
+
+
+def refused_below(path: str, unsound: frozenset[str]) -> frozenset[str]:
+    """Return the fields that broke a keyword, `unsound`, as JSON Pointers from the value at a path."""
+    if not unsound or not path:
+        return unsound
+    within = f"{path}/"
+    return frozenset([one[len(path) :] for one in unsound if one == path or one.startswith(within)])
 
 
 def with_integers(value: Mapping[str, Any]) -> Mapping[str, Any]:

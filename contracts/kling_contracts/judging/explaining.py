@@ -39,9 +39,9 @@ class Given(NamedTuple):
         refused = _ITSELF if f"/{name}" in self.refused else NOTHING
         return Given(self.value.get(name), f"{self.path}/{name}", refused)
 
-    def judged(self, expression: Expression) -> Any:
-        """Return the value as a rule sees it: what broke a keyword is unknown."""
-        refused = self._refused_to(expression)
+    def judged(self, rule: Expression | Condition) -> Any:
+        """Return the value as a rule, or a part of one, sees it: what broke a keyword is unknown."""
+        refused = self._refused_to(rule)
         return with_unknowns(self.value, refused, self.path) if refused else self.value
 
     def reason(self, failing: FailingRule, facts: Any) -> str:
@@ -49,23 +49,23 @@ class Given(NamedTuple):
         if failing.outcome is MISSING:
             return "the field is missing"
         expression = failing.expression
-        refused = self._refused_to(expression)
-        if refused and not expression.absorbs:
-            return f"{self.path}{min(refused)} is itself refused"
-        reasons = set() if refused else {fact.reason(facts) for fact in failing.asked} - {None}
-        if len(reasons) == 1:
-            return str(*reasons)
+        if not self._refused_to(expression):
+            reasons = {fact.reason(facts) for fact in failing.asked} - {None}
+            if len(reasons) == 1:
+                return str(*reasons)
         # No condition is false: the first one that is not true says it.
-        judged = self.judged(expression)
         for condition in expression.conditions:
+            refused = self._refused_to(condition)
+            if refused and not condition.absorbs:
+                return f"{self.path}{min(refused)} is itself refused"
             try:
-                condition.holds(judged, facts)
+                condition.holds(self.judged(condition), facts)
             except UnknownFactError as error:
                 return str(error)
         raise AssertionError("a rule is unverified only where something that it reads is unknown")
 
-    def _refused_to(self, expression: Expression) -> frozenset[str]:
-        return refused_among(self.refused, expression.fields) if self.refused else NOTHING
+    def _refused_to(self, rule: Expression | Condition) -> frozenset[str]:
+        return refused_among(self.refused, rule.fields) if self.refused and rule.fields else NOTHING
 
 
 def violation_of(failing: FailingRule, given: Given, facts: Any) -> Violation:

@@ -6,7 +6,6 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.rules.cel_code import (
     ANY_DOUBT,
-    NO_DOUBT,
     OF_RECORDS,
     AskedFact,
     Doubts,
@@ -17,7 +16,7 @@ from kling_contracts.rules.cel_code import (
 )
 from kling_contracts.rules.cel_compiler import Expression
 from kling_contracts.rules.rule import Advice, Rule
-from kling_contracts.unknown import Absent, Unknown, UnknownFactError, present
+from kling_contracts.unknown import Absent, Unknown, present
 
 BROKEN: Final = "broken"
 UNKNOWN: Final = "unknown"
@@ -51,9 +50,9 @@ class FailingRule(NamedTuple):
     """The facts that the rule reads."""
 
 
-Found = tuple[Sequence[FailingRule], Sequence[FailingRule], Sequence[Advice], Any, str, Any]
+Found = tuple[Sequence[FailingRule], Sequence[FailingRule], Sequence[Advice], Any, str, Any, frozenset[str]]
 """The findings on one object: broken rules, rules that cannot be judged, and, where none is broken, advice; the
-object, its JSON Pointer, and its facts."""
+object, its JSON Pointer, its facts, and its fields that broke a keyword, as JSON Pointers from it."""
 
 
 class ObjectRules:
@@ -68,34 +67,21 @@ class ObjectRules:
 
         `refused`: the fields that broke a keyword, as JSON Pointers from the value; what they hold is unknown.
         """
-        if refused:
-            return self._thorough(value, facts, refused)
-        try:
-            return self._quick(value, facts, refused)
-        except UnknownFactError:
-            # A fact is known and a member of it is not: a file that nobody fetched.
-            return self._thorough(value, facts, refused)
+        return self._failing(value, facts, refused)
 
     def due(self, value: Any, facts: Any) -> list[Advice]:
         """Return the advice for an object that breaks no rule; an unknown is no reason for advice."""
         return self._due(value, facts, NOTHING) if self.advice else []
 
     @cached_property
-    def _quick(self) -> "_Function":
-        return self._compiled(NO_DOUBT)
-
-    @cached_property
-    def _thorough(self) -> "_Function":
-        return self._compiled(ANY_DOUBT)
+    def _failing(self) -> "_Function":
+        writer = RuleWriter({}, "found.append({1})".format, OF_RECORDS)
+        return writer.function([line for seat in self.seats for line in writer.rules(seat, "self", ANY_DOUBT)])
 
     @cached_property
     def _due(self) -> "_Function":
         writer = RuleWriter({}, "found.append({1})".format, OF_RECORDS)
         return writer.function(list(writer.due(self, "self", ANY_DOUBT)))
-
-    def _compiled(self, doubts: Doubts) -> "_Function":
-        writer = RuleWriter({}, "found.append({1})".format, OF_RECORDS)
-        return writer.function([line for seat in self.seats for line in writer.rules(seat, "self", doubts)])
 
 
 _Function = Callable[[Any, Any, frozenset[str]], list[Any]]
@@ -122,9 +108,10 @@ class RuleWriter:
         yield f"if {seat.field!r} in {value}:"
         yield f"    field = {value}[{seat.field!r}]"
         yield from _indented(self._settled(seat, self._settling("field", f"/{seat.field}", doubts)))
-        if seat.required and doubts.refusable:
+        missing = [self._failing(MISSING, rule, seat) for rule in seat.rules if seat.required and doubts.refusable]
+        if any(missing):
             yield "else:"
-            yield from _indented(self._failing(MISSING, rule, seat) for rule in seat.rules)
+            yield from _indented(missing)
 
     def due(self, rules: ObjectRules, value: str, doubts: Doubts) -> Iterator[str]:
         """Yield what finds the advice for the object in a variable."""

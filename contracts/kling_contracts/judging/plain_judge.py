@@ -1,45 +1,48 @@
-"""The facts and the rules of one operation as one function, for payloads of which every keyword plainly holds.
+"""The facts and the rules of one operation as one function, for flat objects and arrays of them.
 
-Most payloads are of that kind: flat objects, and arrays of them. All others are judged by the walk.
+Most payloads are of that kind. All others are judged by the walk.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from kling_contracts.facts.measuring import CompiledFacts, Measurement
+from kling_contracts.facts.measuring import CompiledFacts
 from kling_contracts.facts.provider import indented, member_variable
-from kling_contracts.facts.sources import FactSources
-from kling_contracts.judging.evaluator import Node
-from kling_contracts.judging.object_rules import BROKEN, DUE, NOTHING, UNKNOWN, Found, ObjectRules, RuleWriter, Seat
+from kling_contracts.jsonio.keywords import MAX_ITEMS
+from kling_contracts.judging.evaluator import Node, refused_below, with_integers
+from kling_contracts.judging.object_rules import (
+    BROKEN,
+    DUE,
+    MISSING,
+    NOTHING,
+    UNKNOWN,
+    Found,
+    ObjectRules,
+    RuleWriter,
+    Seat,
+)
 from kling_contracts.rules.cel_code import Doubts, Names
 
-PlainReport = Callable[[Any, Measurement], list[Found] | None]
-"""Returns what is found, in document order; None where the walk has to judge. The measurement keeps the facts."""
-PlainViolations = Callable[[Any, FactSources], list[Found] | None]
-"""The same, of broken rules alone; records of facts are made only for these."""
+PlainJudge = Callable[[Any, Any, frozenset[str]], list[Found] | None]
+"""Takes a payload, its `Measurement` or, where only violations are wanted, its `FactSources`, and the JSON Pointers of
+the fields that broke a keyword. Returns what is found, in document order; None where the walk has to judge."""
 
 
-def plain_report(root: Node, facts: CompiledFacts) -> PlainReport:
-    """Return the function that finds everything in payloads of one schema."""
-    return _compiled(root, facts, only_violations=False)
+def plain_judge(root: Node, facts: CompiledFacts, *, only_violations: bool, any_keywords: bool) -> PlainJudge:
+    """Return the function for payloads of one schema.
 
-
-def plain_violations(root: Node, facts: CompiledFacts) -> PlainViolations:
-    """Return the function that finds broken rules in payloads of one schema."""
-    return _compiled(root, facts, only_violations=True)
-
-
-def _compiled(root: Node, facts: CompiledFacts, *, only_violations: bool) -> Callable[[Any, Any], list[Found] | None]:
+    With `only_violations` it finds broken rules and nothing else, and makes records of facts for these alone; otherwise
+    the measurement keeps all facts. With `any_keywords` any may be broken; otherwise each plainly holds.
+    """
     arrays = [(name, place, child) for place, name, child in root.deeper if name in facts.arrays or _says(child)]
     flat = root.children and all(child.items and _is_flat(child.items) and not child.rules for *_, child in arrays)
     if not flat or root.own.advice or len(facts.arrays) > 1:
-        return lambda payload, by: None
-    writer = _JudgeWriter(facts, only_violations)
-    items = [_Items(name, place, child.items.own) for name, place, child in arrays if child.items]
-    body = "\n".join(indented(writer.lines(root.own, items)))
-    parameters = "payload, sources" if only_violations else "payload, measured"
-    exec(compile(f"def judge({parameters}):\n{body}", "<judge>", "exec"), writer.names)
-    function: Callable[[Any, Any], list[Found] | None] = writer.names["judge"]
+        return lambda payload, by, unsound: None
+    writer = _JudgeWriter(facts, only_violations, any_keywords)
+    items = [_Items(name, place, child.items) for name, place, child in arrays if child.items]
+    body = "\n".join(indented(writer.lines(root, items)))
+    exec(compile(f"def judge(payload, by, unsound):\n{body}", "<judge>", "exec"), writer.names)
+    function: PlainJudge = writer.names["judge"]
     return function
 
 
@@ -52,47 +55,69 @@ def _is_flat(node: Node) -> bool:
 
 
 class _Items(NamedTuple):
-    """An array of objects: its name, its place among the properties, and the rules of each item."""
+    """An array of objects: its name, its place among the properties, and what each item is."""
 
     array: str
     place: int
-    own: ObjectRules
+    node: Node
+
+    @property
+    def variable(self) -> str:
+        return f"items{self.place}"
 
 
 class _JudgeWriter:
-    def __init__(self, facts: CompiledFacts, only_violations: bool) -> None:
+    def __init__(self, facts: CompiledFacts, only_violations: bool, any_keywords: bool) -> None:
         self._only_violations = only_violations
+        self._any_keywords = any_keywords
         self._facts = facts.writer()
         self._arrays = facts.arrays
-        self._doubts = Doubts(False, lambda fact, member: member not in facts.by_name[fact].certain)
+        self._doubts = Doubts(any_keywords, lambda fact, member: member not in facts.by_name[fact].certain)
         self.names = self._facts.names
-        self.names.update({"enumerate": enumerate, "refused": NOTHING})
+        self.names.update(_NAMES)
         self._rules = RuleWriter(self.names, self._told, _OF_VARIABLES)
 
-    def lines(self, own: ObjectRules, arrays: Sequence[_Items]) -> Iterator[str]:
-        for array, place, _ in arrays:
-            yield f"items{place} = payload.get({array!r})"
+    def lines(self, root: Node, arrays: Sequence[_Items]) -> Iterator[str]:
+        """Yield the body of the function; what it leaves to the walk is settled before anything is fetched."""
+        if self._any_keywords:
+            yield from self._left_to_the_walk(root, arrays)
+        for items in arrays:
+            yield f"{items.variable} = payload.get({items.array!r})"
             # The walk says which rules an empty array leaves unverified.
-            yield f"if items{place} is not None and not items{place}: return None"
-        if not self._only_violations:
-            yield "sources = measured.sources"
+            yield f"if {items.variable} is not None and not {items.variable}: return None"
+        yield f"sources = by{'' if self._only_violations else '.sources'}"
         yield "world = sources.world"
         yield from self._facts.whole()
         if not self._only_violations:
             yield from self._made("", "payload")
-            yield f"measured.whole = facts_of_payload, {self._facts.entries}"
-            yield f"kept = measured.items = {{{', '.join(f'{name!r}: []' for name in self._arrays)}}}"
+            yield f"by.whole = facts_of_payload, {self._facts.entries}"
+            yield f"kept = by.items = {{{', '.join(f'{name!r}: []' for name in self._arrays)}}}"
         # Two lists for each array: what is found before it, and within it.
+        if self._any_keywords:
+            yield "refused, payload = unsound, with_integers(payload)"
         sections = [0, *(place for _, place, _ in arrays)]
         for first, end in zip(sections, [*sections[1:], None], strict=True):
             yield f"before{end or ''} = []"
-            seats = [seat for seat in own.seats if first <= seat.place and (end is None or seat.place < end)]
+            seats = [seat for seat in root.own.seats if first <= seat.place and (end is None or seat.place < end)]
             yield from self._object(seats, "payload", "''", f"before{end or ''}")
         for items in arrays:
             yield f"within{items.place} = []"
-            yield f"for index, item in enumerate(items{items.place} or ()):"
+            yield f"for index, item in enumerate({items.variable} or ()):"
             yield from indented(self._item(items))
         yield f"return {''.join(f'before{place} + within{place} + ' for _, place, _ in arrays)}before"
+
+    def _left_to_the_walk(self, root: Node, arrays: Sequence[_Items]) -> Iterator[str]:
+        """Yield what leaves values of other types and unknown fields to the walk."""
+        yield f"if {self._is_odd('payload', root)}: return None"
+        for items in arrays:
+            yield f"{items.variable} = payload.get({items.array!r})"
+            yield f"if type({items.variable}) is not list or len({items.variable}) > {MAX_ITEMS}: return None"
+            yield f"if any([{self._is_odd('item', items.node)} for item in {items.variable}]): return None"
+
+    def _is_odd(self, value: str, node: Node) -> str:
+        known = f"fields{len(self.names)}"
+        self.names[known] = frozenset(node.children)
+        return f"type({value}) is not dict or not {known}.issuperset({value})"
 
     def _item(self, items: _Items) -> Iterator[str]:
         if items.array in self._arrays:
@@ -101,7 +126,9 @@ class _JudgeWriter:
                 yield from self._made(items.array, "item")
                 yield f"kept[{items.array!r}].append(facts_of_item)"
         path = f"{f'/{items.array}/'!r} + str(index)"
-        yield from self._object(items.own.seats, "item", path, f"within{items.place}", items.own)
+        if self._any_keywords:
+            yield f"refused, item = refused_below({path}, unsound), with_integers(item)"
+        yield from self._object(items.node.own.seats, "item", path, f"within{items.place}", items.node.own)
 
     def _object(
         self, seats: Sequence[Seat], value: str, path: str, into: str, advising: ObjectRules | None = None
@@ -115,13 +142,13 @@ class _JudgeWriter:
         if self._only_violations:
             yield "if broken:"
             yield from indented(self._made("", value))
-            yield f"    {into}.append((broken, (), (), {value}, {path}, facts_of_{value}))"
+            yield f"    {into}.append((broken, (), (), {value}, {path}, facts_of_{value}, refused))"
             return
         if advising and advising.advice:
-            yield "if not broken:"
-            yield from indented(self._rules.due(advising, value, self._doubts))
+            yield "if not broken and not unsound:"
+            yield from indented(self._rules.due(advising, value, self._doubts._replace(refusable=False)))
         yield "if broken or unsure or due:"
-        yield f"    {into}.append((broken, unsure, due, {value}, {path}, facts_of_{value}))"
+        yield f"    {into}.append((broken, unsure, due, {value}, {path}, facts_of_{value}, refused))"
 
     def _made(self, array: str, value: str) -> Iterator[str]:
         """Yield what makes the record of the facts of the payload, or of an item of an array."""
@@ -134,6 +161,14 @@ class _JudgeWriter:
         return f"{_LISTS[outcome]}.append({name})"
 
 
-_LISTS: Final = {BROKEN: "broken", UNKNOWN: "unsure", DUE: "due"}
+_LISTS: Final = {BROKEN: "broken", UNKNOWN: "unsure", MISSING: "unsure", DUE: "due"}
 _OF_VARIABLES: Final = Names("self", "entry_{}", member_variable("{}", "{}"), "(not unknown_{})")
 """Names for facts that are variables; one that is unknown is what its entry is."""
+_NAMES: Final = {
+    "dict": dict,
+    "enumerate": enumerate,
+    "list": list,
+    "refused": NOTHING,
+    "refused_below": refused_below,
+    "with_integers": with_integers,
+}

@@ -117,7 +117,6 @@ class Doubts(NamedTuple):
 
 
 ANY_DOUBT: Final = Doubts(True, lambda fact, member: True)
-NO_DOUBT: Final = Doubts(False, lambda fact, member: False)
 
 
 class Settling(NamedTuple):

@@ -35,6 +35,10 @@ class Condition(NamedTuple):
     limits: tuple[int, ...]
     choices: tuple[str, ...]
     comparison: Comparison | None
+    fields: tuple[str, ...]
+    """The fields that it reads, as in `Expression`."""
+    absorbs: bool
+    """As in `Expression`."""
 
 
 class Span(NamedTuple):
@@ -82,9 +86,8 @@ def compile_rule(source: str, self_schema: Mapping[str, Any], facts_schema: Mapp
     roots = {"self": self_schema, "facts": facts_schema}
     term = parse(source, roots)
     parts = list(_conjuncts(term))
-    fields = tuple(sorted(_pointer(name) for name in term.reads if name.partition(".")[0] == "self"))
     conditions = tuple(_condition(part) for part in parts)
-    return Expression(source, _Verdict(term), conditions, fields, roots, term)
+    return Expression(source, _Verdict(term), conditions, _fields(term), roots, term)
 
 
 def compile_span(start: str, end: str, self_schema: Mapping[str, Any], facts_schema: Mapping[str, Any]) -> Span:
@@ -97,8 +100,9 @@ def compile_span(start: str, end: str, self_schema: Mapping[str, Any], facts_sch
     return Span(_Late(*terms), terms[0].reads | terms[1].reads)
 
 
-def _pointer(name: str) -> str:
-    return name.removeprefix("self").replace(".", "/")
+def _fields(term: Term) -> tuple[str, ...]:
+    read = [name for name in term.reads if name.partition(".")[0] == "self"]
+    return tuple(sorted(name.removeprefix("self").replace(".", "/") for name in read))
 
 
 def _conjuncts(term: Term) -> Iterator[Term]:
@@ -112,7 +116,7 @@ def _conjuncts(term: Term) -> Iterator[Term]:
 def _condition(term: Term) -> Condition:
     limits = tuple(dict.fromkeys(literal for literal in term.literals if isinstance(literal, int)))
     choices = tuple(dict.fromkeys(literal for literal in term.literals if isinstance(literal, str) and literal))
-    return Condition(_Verdict(term), term.reads, limits, choices, _comparison(term))
+    return Condition(_Verdict(term), term.reads, limits, choices, _comparison(term), _fields(term), term.absorbs)
 
 
 def _comparison(term: Term) -> Comparison | None:
