@@ -104,14 +104,12 @@ class Evaluation:
 
     def _explain(self, found: Sequence[FailingRule], of: Given, facts: Any) -> None:
         for failing in found:
-            broken = failing.outcome is BROKEN
-            if not broken and self._only_violations:
-                continue
-            given = of.field(failing.seat.field) if failing.seat.field else of
-            if broken:
-                self.violations.append(violation_of(failing, given, facts))
-            else:
-                self.unverified.append(Unverified(failing.rule, given.path, given.reason(failing, facts)))
+            field = failing.seat.field
+            if failing.outcome is BROKEN:
+                self.violations.append(violation_of(failing, of.field(field) if field else of, facts))
+            elif not self._only_violations:
+                path = f"{of.path}/{field}" if field else of.path
+                self.unverified.append(Unverified(failing.rule, path, of.reason(failing, facts)))
 
 
 def refused_below(path: str, unsound: frozenset[str]) -> frozenset[str]:

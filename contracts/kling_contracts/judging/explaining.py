@@ -45,14 +45,18 @@ class Given(NamedTuple):
         return with_unknowns(self.value, refused, self.path) if refused else self.value
 
     def reason(self, failing: FailingRule, facts: Any) -> str:
-        """Return why a rule can be judged neither way."""
+        """Return why a rule of the object can be judged neither way."""
         if failing.outcome is MISSING:
             return "the field is missing"
-        expression = failing.expression
-        if not self._refused_to(expression):
+        expression, field = failing.expression, failing.seat.field
+        given = self.field(field) if field and expression.fields else self
+        if not given._refused_to(expression):
             reasons = {fact.reason(facts) for fact in failing.asked} - {None}
             if len(reasons) == 1:
                 return str(*reasons)
+        return given._first_unknown(expression, facts)
+
+    def _first_unknown(self, expression: Expression, facts: Any) -> str:
         # No condition is false: the first one that is not true says it.
         for condition in expression.conditions:
             refused = self._refused_to(condition)

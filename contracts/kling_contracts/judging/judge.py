@@ -73,12 +73,13 @@ class Judge:
         else:
             evaluation.explain(found)
         if faults:
-            evaluation.violations += [self._violation(fault, payload) for fault in faults]
+            rules = self._tree.keywords
+            evaluation.violations += [
+                Violation(rules[fault.place], fault.pointer, fault.message, shown_at(payload, fault.path))
+                for fault in faults
+            ]
             evaluation.violations.sort(key=self._order)
         return evaluation
-
-    def _violation(self, fault: BrokenKeyword, payload: Any) -> Violation:
-        return Violation(self._tree.keywords[fault.place], fault.pointer, fault.message, shown_at(payload, fault.path))
 
     def _order(self, violation: Violation) -> Order:
         return _filled(self._tree.orders[violation.rule.id], violation.pointer)
