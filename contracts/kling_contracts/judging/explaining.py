@@ -122,7 +122,7 @@ def shown_value(value: Any) -> str:
     if isinstance(value, str):
         shown = encode_basestring(value[:SHOWN])
         return shown if len(value) <= SHOWN else f'{shown[:-1]}…" ({len(value)} characters)'
-    if isinstance(value, dict | list | tuple) and value:
+    if isinstance(value, _CONTAINERS) and value:
         return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
     try:
         text = str(value) if type(value) is int else _encode(value)
@@ -131,6 +131,7 @@ def shown_value(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
+_CONTAINERS: Final = (dict, list, tuple)
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 

@@ -92,9 +92,9 @@ class _JudgeWriter:
             yield from self._made("", "payload")
             yield f"by.whole = facts_of_payload, {self._facts.entries}"
             yield f"kept = by.items = {{{', '.join(f'{name!r}: []' for name in self._arrays)}}}"
-        # Two lists for each array: what is found before it, and within it.
         if self._any_keywords:
             yield "refused, payload = unsound, with_integers(payload)"
+        # Two lists for each array: what is found before it, and within it.
         sections = [0, *(place for _, place, _ in arrays)]
         for first, end in zip(sections, [*sections[1:], None], strict=True):
             yield f"before{end or ''} = []"
@@ -134,8 +134,6 @@ class _JudgeWriter:
         self, seats: Sequence[Seat], value: str, path: str, into: str, advising: ObjectRules | None = None
     ) -> Iterator[str]:
         """Yield what judges an object, and adds to a list what is found of it."""
-        if not seats:
-            return
         yield "broken, unsure, due = [], [], []" if not self._only_violations else "broken = []"
         for seat in seats:
             yield from self._rules.rules(seat, value, self._doubts)
