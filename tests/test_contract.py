@@ -1,6 +1,7 @@
 """The contract's public interface: `collect_violations` returns, `check` raises, `report` says all that can be said."""
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import FrozenInstanceError
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import Contract, ContractViolation, DocumentError, Request, World
+from kling_contracts.judging.compiled_schema import CompiledSchema
 from support.case_rows import ROWS
 from support.serving import documented
 
@@ -584,3 +586,40 @@ def test_a_document_without_a_request_rule_is_an_error_that_names_it():
 
     with pytest.raises(DocumentError, match="x-request-rules lacks body-json"):
         Contract.compile(document)
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """The schemas that are compiled from here on."""
+    schemas, compile_schema = [], CompiledSchema.compile
+
+    def kept(schema, compiler):
+        schemas.append(schema)
+        return compile_schema(schema, compiler)
+
+    monkeypatch.setattr(CompiledSchema, "compile", kept)
+    return schemas
+
+
+def test_an_operation_of_the_installed_documents_is_compiled_at_its_first_use(compiled):
+    contract = Contract.load()
+    assert compiled == []
+    for _ in range(2):
+        contract.report({})
+        assert len(compiled) == 1
+
+
+def test_other_documents_are_compiled_at_once_so_that_a_mistake_is_told(compiled):
+    contract = Contract.load("upstream")
+    assert len(compiled) == len(contract.operations)
+
+
+def test_threads_may_share_the_first_use_of_a_contract():
+    contract, together = Contract.load(), threading.Barrier(8)
+
+    def broken(_):
+        together.wait()
+        return contract.report({}).broken
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(map(tuple, threads.map(broken, range(8)))) == {tuple(Contract.load().report({}).broken)}

@@ -72,20 +72,26 @@ class Contract:
         `folder` holds the documents, by default the installed ones. Raises `ValueError` for an unknown profile and
         `DocumentError` where the documents are wrong.
         """
-        document = documents.effective(profile, upstream_state=upstream_state, folder=folder)
+        document, is_shipped = documents.load(profile, upstream_state=upstream_state, folder=folder)
         if null_is_absent:
             document = {**document, NULL_IS_ABSENT: True}
         try:
-            return cls.compile(document)
+            return cls.compile(document, is_right=is_shipped)
         except RuleError as error:
             place = documents.place_of_rule(error.rule_id, folder) if error.rule_id else ""
             raise RuleError(f"{place}: {error}" if place else str(error), error.rule_id) from None
 
     @classmethod
-    def compile(cls, document: Document) -> "Contract":
-        """Compile an effective document. Raises `DocumentError` where it is wrong."""
+    def compile(cls, document: Document, *, is_right: bool = False) -> "Contract":
+        """Compile an effective document. Raises `DocumentError` where it is wrong.
+
+        Each operation is compiled at its first use where the document is known to be right.
+        """
         try:
             operations = tuple(operations_of(document))
+            if not is_right:
+                for operation in operations:
+                    operation.payload_rules()
             compiler = Compiler({}, 0, operations[0].statuses)
             rules = {rule.id: rule for rule in compiler.request_rules(document.get("x-request-rules", []))}
             _refuse_missing(rules)

@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import kling_openapi
 from kling_contracts.documents.folders import DOCUMENT_SUFFIX, DOCUMENTED, DocumentFiles, files_of
@@ -27,8 +27,20 @@ OWN_DOCUMENTS: Final = _INSTALLED.own
 Document = dict[str, Any]
 
 
-def effective(profile: str = "documented", *, upstream_state: bool = True, folder: Path | None = None) -> Document:
-    """Return the vendor's document with the overlays of `profile` applied.
+def effective(profile: str = DOCUMENTED, *, upstream_state: bool = True, folder: Path | None = None) -> Document:
+    """Return the vendor's document with the overlays of `profile` applied; arguments and errors as in `load`."""
+    return load(profile, upstream_state=upstream_state, folder=folder).document
+
+
+class EffectiveDocument(NamedTuple):
+    """An effective document, and whether it is the one that comes with the package: that one has no mistake."""
+
+    document: Document
+    is_shipped: bool
+
+
+def load(profile: str = DOCUMENTED, *, upstream_state: bool = True, folder: Path | None = None) -> EffectiveDocument:
+    """Return the effective document of a profile.
 
     `folder` holds the documents and the patches of them, by default those that are installed; see `folders`. Raises
     `ValueError` for an unknown profile, `DocumentError` where a document cannot be read or an overlay does not fit.
@@ -37,8 +49,10 @@ def effective(profile: str = "documented", *, upstream_state: bool = True, folde
     files = files_of(home)
     sources = {name: _source(home / name) for name in files.chosen(profile, upstream_state=upstream_state)}
     digest = _digest(sources)
-    shipped = None if folder else _shipped(digest)
-    return shipped or _cached(files, sources, home / "__pycache__" / f"effective.{digest}.json")
+    if not folder and (shipped := _shipped(digest)):
+        return EffectiveDocument(shipped, is_shipped=True)
+    cache = home / "__pycache__" / f"effective.{digest}.json"
+    return EffectiveDocument(_cached(files, sources, cache), is_shipped=False)
 
 
 def ship() -> None:

@@ -1,6 +1,7 @@
 """Operations: a method on a path, with the compiled rules of its payload."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError
@@ -29,6 +30,15 @@ class Parameter(NamedTuple):
     """Its value where it is not given; None where the document says nothing."""
 
 
+class PayloadRules(NamedTuple):
+    """The rules on the payload of an operation, compiled."""
+
+    tree: CompiledSchema
+    facts: CompiledFacts
+    judge: Judge
+    reader: PayloadReader
+
+
 class Operation(NamedTuple):
     """One method on one path, with the rules of its payload in document order."""
 
@@ -51,11 +61,28 @@ class Operation(NamedTuple):
     answer_example: Any
     """The document's own example of a good answer; None where it has none."""
     statuses: Statuses
-    tree: CompiledSchema
-    facts: CompiledFacts
-    judge: Judge
-    reader: PayloadReader
-    """Reads what is judged of a payload: the documents may let null count as absent, and cut fractions."""
+    payload_rules: Callable[[], PayloadRules]
+    """Returns the rules on its payload, which the first call compiles. Threads may share it."""
+
+    @property
+    def tree(self) -> CompiledSchema:
+        """The compiled schema of its payload."""
+        return self.payload_rules().tree
+
+    @property
+    def facts(self) -> CompiledFacts:
+        """The facts that its rules name."""
+        return self.payload_rules().facts
+
+    @property
+    def judge(self) -> Judge:
+        """The judge of its payloads."""
+        return self.payload_rules().judge
+
+    @property
+    def reader(self) -> PayloadReader:
+        """Reads what is judged of a payload: the documents may let null count as absent, and cut fractions."""
+        return self.payload_rules().reader
 
     @property
     def example_world(self) -> World:
@@ -69,13 +96,15 @@ class Operation(NamedTuple):
 
     def report(self, payload: Any, sources: FactSources) -> Report:
         """Judge one payload by the facts that are measured from the sources."""
-        read = self.reader.read(payload)
-        report = self.judge.report(read.payload, self.facts.measure(read.payload, sources))
+        _, facts, judge, reader = self.payload_rules()
+        read = reader.read(payload)
+        report = judge.report(read.payload, facts.measure(read.payload, sources))
         return report.noted(read.notes) if read.notes else report
 
     def violations(self, payload: Any, sources: FactSources) -> tuple[Violation, ...]:
         """Return the violations of `report` alone."""
-        return self.judge.violations(self.reader.payload(payload), sources)
+        _, _, judge, reader = self.payload_rules()
+        return judge.violations(reader.payload(payload), sources)
 
     def limit_on(self, fact: str) -> int | None:
         """Return the most that a rule allows a fact, as in `facts.file.size_bytes`; None where no rule does."""
@@ -88,7 +117,10 @@ def _limit_on(rules: tuple[Rule, ...], fact: str) -> int | None:
 
 
 def operations_of(document: Document) -> Iterator[Operation]:
-    """Yield every operation of an effective document. Raises `RuleError` where a rule is wrong."""
+    """Yield every operation of an effective document.
+
+    Its rules are compiled at their first use, which raises `RuleError` where one is wrong.
+    """
     for path, item in document["paths"].items():
         for method in filter(_METHODS.__contains__, item):
             yield _operation(document, path, method, item[method])
@@ -103,8 +135,14 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
     parameters = {} if contents else {one["name"]: one for one in body.get("parameters", ())}
     schema = content["schema"] if contents else _as_object(parameters)
     compiler = Compiler(facts, body["x-violation-code"], statuses, body.get("x-source", "schema"))
-    tree = CompiledSchema.compile(schema, compiler)
-    measured = CompiledFacts(_declared(body, facts, schema), lambda fact: _limit_on(tree.rules, fact))
+
+    @cache
+    def payload_rules() -> PayloadRules:
+        tree = CompiledSchema.compile(schema, compiler)
+        measured = CompiledFacts(_declared(body, facts, schema), lambda fact: _limit_on(tree.rules, fact))
+        reader = PayloadReader.compile(schema, drops_null=bool(document.get(NULL_IS_ABSENT)))
+        return PayloadRules(tree, measured, Judge(tree, measured), reader)
+
     return Operation(
         id=body["operationId"],
         name=body["x-name"],
@@ -117,10 +155,7 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
         example_world_json=content.get("x-world", body.get("x-world", {})),
         answer_example=_answer_example(body["responses"]),
         statuses=statuses,
-        tree=tree,
-        facts=measured,
-        judge=Judge(tree, measured),
-        reader=PayloadReader.compile(schema, drops_null=bool(document.get(NULL_IS_ABSENT))),
+        payload_rules=payload_rules,
     )
 
 

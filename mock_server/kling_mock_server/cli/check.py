@@ -12,6 +12,7 @@ from kling_mock_server.cli.report_options import deliver, report_options
 from kling_mock_server.cli.terminal import bar_width
 
 if TYPE_CHECKING:
+    from kling_contracts import Contract
     from kling_contracts.facts.sources import Fetch
 
 
@@ -55,7 +56,7 @@ def check(
     contract = chosen_contract(
         profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
     )
-    checking = PayloadChecker(contract, read_world(world_file), _fetch(fetch, contract.largest_file))
+    checking = PayloadChecker(contract, read_world(world_file), _fetch(fetch, contract))
     results = [
         checking.judge(name, given) if isinstance(given, bytes) else UnreadFile(name, given)
         for name, given in files_of(files, leave_out=world_file)
@@ -67,11 +68,11 @@ def check(
     sys.exit(1 if any(report.violations or (strict and report.unverified) for report in judged) else 0)
 
 
-def _fetch(policy: str, largest_file: int | None) -> "Fetch":
+def _fetch(policy: str, contract: "Contract") -> "Fetch":
     if policy == "none":
         from kling_contracts.facts.sources import unfetched
 
         return unfetched
     from kling_mock_server.outgoing.fetch import fetcher
 
-    return fetcher(policy, largest_file)
+    return fetcher(policy, contract.largest_file)

@@ -33,7 +33,7 @@ def check_report(results: Sequence[Result | UnreadFile], contract: Contract, wid
         findings=findings,
         summary=counts(results),
         held=tuple(_held(results, contract, named)),
-        rules=_TITLES | {rule_id: rule_text(rule) for rule_id, rule in contract.every_rule.items() if rule_id in named},
+        rules=_TITLES | {rule_id: rule_text(rule) for rule_id, rule in contract.rules.items() if rule_id in named},
         sections=tuple(_drawings(results)),
         forms={
             "text": lambda: check_text(results, width) + "\n",
