@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 import kling_openapi
 from kling_contracts import DocumentError
 from kling_contracts.documents.folders import STATELESS
-from kling_contracts.documents.loading import PROFILES, SHIPPED, VENDOR_DOCUMENT, effective, parse
+from kling_contracts.documents.loading import PROFILES, SHIPPED, VENDOR_DOCUMENT, effective, load, parse
 from support.contract_folder import OVERLAY, copy_of_documents
 from support.interpreter import modules_loaded_by
 
@@ -321,6 +321,7 @@ def test_the_shipped_effective_document_is_what_the_documents_say(folder):
     shipped = json.loads(SHIPPED.read_bytes())["document"]
 
     assert shipped == effective(folder=folder), "run `make cases`"
+    assert load().is_shipped, "run `make cases`: it would be made anew at every start of a read-only installation"
 
 
 def test_a_start_with_the_installed_documents_compiles_nothing():
