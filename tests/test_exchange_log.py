@@ -1,5 +1,6 @@
 """The log of `klingkit serve`."""
 
+import io
 import json
 import re
 import signal
@@ -37,6 +38,19 @@ def test_a_refusal_is_explained_behind_the_time(printed):
     head, *rest = printed(TextLog(), SHORT)
     assert re.fullmatch(rf"\d\d:\d\d:\d\d POST {PATH} -> 400 / 1201 The cropped audio .* 2000 ms", head)
     assert "  clip-too-short at /face_choose/0/sound_end_time: " in "\n".join(rest)
+
+
+def test_a_pipe_of_cp1252_gets_meanings_and_drawings_of_ascii(monkeypatch):
+    pipe = io.TextIOWrapper(io.BytesIO(), "cp1252", "backslashreplace")
+    monkeypatch.setattr("sys.stdout", pipe)
+    mock, log = Mock(), TextLog()
+    mock.responder.watch = log.see
+    mock.post(SHORT)
+    log.end()
+    said = pipe.buffer.getvalue().decode("cp1252")
+    assert "    vendor: (the cropped audio must not be shorter than 2 seconds)" in said
+    assert re.search(r"      clip  \|-+\|  +0 to 1999, 1999 ms", said)
+    assert "\\u" not in said
 
 
 def test_what_is_accepted_is_printed_with_verbose_alone(printed):

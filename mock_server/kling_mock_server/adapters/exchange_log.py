@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from kling_contracts.judging.report import printable
 from kling_mock_server.protocol.explanation import explain, summary
+from kling_mock_server.reports.showable import showable
 from kling_mock_server.state.journal import MAX_TEXT_LENGTH, Entry, entry_json, kept
 from kling_mock_server.state.passwords import without_passwords
 
@@ -130,4 +131,4 @@ def _shown(text: str) -> str:
 def _print(text: str) -> None:
     # The reader of the output may be gone; the mock goes on.
     with suppress(OSError):
-        print(text, flush=True)
+        print(showable(text), flush=True)

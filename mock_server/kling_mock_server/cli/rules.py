@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from kling_mock_server.cli.profile_options import chosen_contract, profile_options
-from kling_mock_server.cli.terminal import showable, write_utf8
+from kling_mock_server.cli.terminal import write_utf8
+from kling_mock_server.reports.showable import showable
 
 
 @click.command()

@@ -7,14 +7,12 @@ from typing import Final
 
 import click
 
+from kling_mock_server.reports.showable import showable
+
 _BESIDE_BAR: Final = 38
 """Columns of a timeline's line beside its bar: the label, and times of five digits."""
 _LEAST_BAR: Final = 10
-_DRAWN: Final = "├─┤│"
-_ASCII: Final = str.maketrans(_DRAWN, "|-||")
 
-_QUOTE: Final = re.compile(r"^( *vendor: ).*?  (\(.*\))$", re.MULTILINE)
-"""A quoted sentence, with its meaning behind it."""
 _VERDICT: Final = re.compile(
     r"(?P<green>(?<=: )valid$|(?<=, )no finding$|(?<=  )good(?=  |$))"
     r"|(?P<red>(?<=: )\d+ violations?(?=; )|(?<=: )not read(?=: )|(?<=, )\d+ findings?$|(?<=  )BAD(?=  |$))"
@@ -40,25 +38,7 @@ def show(text: str) -> None:
     click.echo(coloured, nl=False, color=False if os.environ.get("NO_COLOR") else None)
 
 
-def showable(text: str) -> str:
-    """Return a text that the output can show: drawings in ASCII, of a quoted sentence its meaning alone.
-
-    A sentence in Chinese would be a row of escapes. An output that can show all of a text gets it as it is.
-    """
-    if not _shows(_DRAWN):
-        text = text.translate(_ASCII)
-    return _QUOTE.sub(lambda quote: quote[0] if _shows(quote[0]) else f"{quote[1]}{quote[2]}", text)
-
-
 def write_utf8(text: str) -> None:
     """Print what a program reads: in a file or a pipe it is UTF-8, whatever the locale, as JSON, YAML and XML say."""
     # Half a surrogate, which JSON may hold, becomes the escape that JSON has for it.
     click.echo(text if sys.stdout.isatty() else text.encode("utf-8", "backslashreplace"), nl=False)
-
-
-def _shows(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True

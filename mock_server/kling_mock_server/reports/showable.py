@@ -1,0 +1,30 @@
+"""Texts in characters that the output can show."""
+
+import re
+import sys
+from typing import Final
+
+_DRAWN: Final = "├─┤│"
+_ASCII: Final = str.maketrans(_DRAWN, "|-||")
+_QUOTE: Final = re.compile(r"^( *vendor: ).*?  (\(.*\))$", re.MULTILINE)
+"""A quoted sentence, with its meaning behind it."""
+
+
+def showable(text: str) -> str:
+    """Return a text that standard output can show: drawings in ASCII, of a quoted sentence its meaning alone.
+
+    A sentence in Chinese would be a row of escapes. An output that can show all of a text gets it as it is.
+    """
+    if _shows(text):
+        return text
+    if not _shows(_DRAWN):
+        text = text.translate(_ASCII)
+    return _QUOTE.sub(lambda quote: quote[0] if _shows(quote[0]) else f"{quote[1]}{quote[2]}", text)
+
+
+def _shows(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
