@@ -53,25 +53,32 @@ too_short = pytest.mark.kling_violates("clip-too-short", "face-overlap-too-short
 
 
 @pytest.fixture
-def run(pytester):
+def rooted(pytester):
+    """A suite whose folder is its root: what else lies among the temporary files of this machine is not."""
+    pytester.makeini("[pytest]")
+    return pytester
+
+
+@pytest.fixture
+def run(rooted):
     """Run a suite in this process."""
 
     def run(suite, *options):
-        pytester.makepyfile(HEAD + suite)
-        return pytester.runpytest_inprocess("-p", PLUGIN, "-p", "no:cacheprovider", "--strict-markers", *options)
+        rooted.makepyfile(HEAD + suite)
+        return rooted.runpytest_inprocess("-p", PLUGIN, "-p", "no:cacheprovider", "--strict-markers", *options)
 
     return run
 
 
 @pytest.fixture
-def run_apart(pytester, monkeypatch):
+def run_apart(rooted, monkeypatch):
     """Run a suite in a process of its own, for what depends on how pytest starts."""
-    paths = [environment()["PYTHONPATH"], str(Path(__file__).parent), str(pytester.path)]
+    paths = [environment()["PYTHONPATH"], str(Path(__file__).parent), str(rooted.path)]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
     def run_apart(suite, *options):
-        pytester.makepyfile(HEAD + suite)
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", *options)
+        rooted.makepyfile(HEAD + suite)
+        return rooted.runpytest_subprocess("-p", "no:cacheprovider", *options)
 
     return run_apart
 
