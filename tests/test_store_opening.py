@@ -187,6 +187,14 @@ def warnings_of(url, caplog):
         return [record.getMessage() for record in caplog.records]
 
 
+def test_a_server_that_runs_no_scripts_is_refused():
+    with redis_server("--rename-command", "EVALSHA", "") as server:
+        said = refusal(server.url)
+
+    assert "unknown command" in said
+    assert "EVALSHA" in said
+
+
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
 def test_a_server_that_evicts_keys_is_warned_of(policy, caplog):
     with redis_server("--maxmemory-policy", policy) as server:

@@ -279,6 +279,40 @@ def test_a_key_that_is_not_evicted_is_not_lost(evicted):
     assert lost == []
 
 
+def test_a_server_that_has_forgotten_the_scripts_is_told_them_again(two_stores, redis):
+    store, _ = two_stores
+    put(store, MANY, "a")
+    redis.ask("SCRIPT", "FLUSH")
+
+    put(store, MANY, "b")
+    assert store.read("account", [(MANY, "a"), (MANY, "b")]) == [Row(0), Row(0)]
+
+
+def test_a_change_that_finds_the_servers_memory_full_writes_nothing():
+    with redis_server("--maxmemory-policy", "noeviction") as full, closing(open_store(full.url)) as store:
+        put(store, FEW, "a", "b", "c")
+
+        def work(rows):
+            full.ask("CONFIG", "SET", "maxmemory", "1")
+            rows.clear(FEW)
+            rows.put(FEW, "d", Row(1))
+
+        with pytest.raises(StoreDownError, match="not allowed when used memory"):
+            store.transaction("account", work)
+        assert list(store.view("account", FEW)) == ["a", "b", "c"]
+        assert store.read("account", [(FEW, "a"), (FEW, "d")]) == [Row(0), None]
+
+
+def test_a_change_of_more_rows_than_one_command_may_have_is_written_at_once(two_stores):
+    one, two = two_stores
+    numbers = [str(number) for number in range(4100)]
+    one.transaction("account", lambda rows: [rows.put(NUMBERS, number, 0) for number in numbers])
+    assert list(two.view("account", NUMBERS)) == numbers
+
+    one.transaction("account", lambda rows: [rows.delete(NUMBERS, number) for number in numbers[1:]])
+    assert list(two.view("account", NUMBERS)) == ["0"]
+
+
 def test_databases_of_one_server_do_not_meet(redis):
     redis.ask("FLUSHALL")
     with closing(open_store(f"{redis.url}?db=1")) as one, closing(open_store(f"{redis.url}?db=2")) as two:

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from kling_mock_server.state.stores.redis_ahead import commands_for, rows_ahead
+from kling_mock_server.state.stores.redis_ahead import places_of, rows_ahead
 from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, SECRET_KEY, Keys, keys_of
 from kling_mock_server.state.stores.redis_link import ConnectionLostError, Link
 from kling_mock_server.state.stores.redis_places import account_and_queue
@@ -19,9 +19,9 @@ from kling_mock_server.state.stores.redis_rows import (
     LostKeyError,
     RedisTransaction,
     WriteConflictError,
-    numbers_of,
     pairs,
 )
+from kling_mock_server.state.stores.redis_scripts import ASK
 from kling_mock_server.state.stores.store import (
     SECRET_BYTES,
     RowAt,
@@ -76,12 +76,11 @@ class RedisStore:
     def read(self, account: str, rows: Sequence[RowAt]) -> list[Any]:
         """Return the rows, asked for in one exchange."""
         keys = keys_of(account)
-        *replies, meta = self._link.ask(*commands_for(keys, rows), ("HGETALL", keys.meta))
-        ahead, held = rows_ahead(rows, replies), numbers_of(meta)
+        ahead = rows_ahead(rows, self._link.run(ASK, keys.prefix, "", 0, places_of(rows)))
         found = []
         for table, key in rows:
             text = ahead.texts[table.name, bytes_of(key)]
-            is_missing = text is None and ahead.lengths[table.name] == held.get(f"held:{table.name}", 0)
+            is_missing = text is None and ahead.lengths[table.name] == ahead.numbers.get(f"held:{table.name}", 0)
             if text is not None:
                 found.append(row_of(table, text))
             else:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final
 
-from kling_mock_server.state.stores.redis_ahead import commands_for, rows_ahead
+from kling_mock_server.state.stores.redis_ahead import places_of, rows_ahead
 from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, Keys
 from kling_mock_server.state.stores.redis_link import Command, ConnectionLostError, Talk
 from kling_mock_server.state.stores.redis_places import beginning_of, behind, key_of, member_of, queue_of, scheduled
+from kling_mock_server.state.stores.redis_scripts import ASK, MAX_WORDS, WRITE, argument
 from kling_mock_server.state.stores.store import RowAt, StoreDownError, Table, real_ms
 from kling_mock_server.state.stores.text import DAY_MS, FAR, KEPT_MS, bytes_of, name_of, row_of, text_of
 
@@ -22,11 +23,6 @@ class WriteConflictError(Exception):
 
 class LostKeyError(Exception):
     """The server has lost a key of the account, as one does that evicts keys when its memory is full."""
-
-
-def numbers_of(meta: list[bytes]) -> dict[str, int]:
-    """Return the numbers of an account, of which the server sends names and values in turn."""
-    return {name.decode(): int(number) for name, number in pairs(meta).items()}
 
 
 def pairs(flat: list[bytes]) -> dict[bytes, bytes]:
@@ -64,20 +60,12 @@ class RedisTransaction:
     def __init__(self, talk: Talk, keys: Keys, token: str, rows: Sequence[RowAt]) -> None:
         self._talk = talk
         self._keys = keys
-        # The watch outlives the lock: a change that took too long finds out when it commits.
-        lock = keys.lock
-        _, _, holder, meta, *replies = talk(
-            ("SET", lock, token, "NX", "PX", LOCK_MS),
-            ("WATCH", lock),
-            ("GET", lock),
-            ("HGETALL", keys.meta),
-            *commands_for(keys, rows),
-        )
-        if holder != token.encode():
-            talk(("UNWATCH",))
+        self._token = token
+        reply = talk.run(ASK, keys.prefix, token, LOCK_MS, places_of(rows))
+        if reply is None:
             raise WriteConflictError
-        self._ahead = rows_ahead(rows, replies)
-        self._meta = numbers_of(meta)
+        self._ahead = rows_ahead(rows, reply)
+        self._meta = self._ahead.numbers
         self._seq = self._meta.get("seq", 0)
         self._scheduled: dict[str, int | None] = {}
         self._drafts: dict[str, _Draft] = {}
@@ -137,26 +125,21 @@ class RedisTransaction:
     def commit(self) -> None:
         """Write everything and let the next one in. Raises `WriteConflictError` if the time was up."""
         try:
-            (*_, done) = self._talk(("MULTI",), *self._writes(), ("DEL", self._keys.lock), ("EXEC",))
+            self._write(self._writes())
         except ConnectionLostError as error:
             # Not for another try: it may have been written.
             raise StoreDownError(str(error)) from error
-        if done is None:
-            raise WriteConflictError
-        for reply in done:
-            if isinstance(reply, Exception):
-                raise StoreDownError(f"Redis: {reply}")
 
     def give_up(self) -> None:
         """Write nothing and let the next one in. Raises `WriteConflictError` if the time was up."""
-        (*_, done) = self._talk(("MULTI",), ("DEL", self._keys.lock), ("EXEC",))
-        if done is None:
-            raise WriteConflictError
+        self._write([])
 
     def drop(self) -> None:
         """Delete every key of the account. Raises `WriteConflictError` if the time was up."""
-        (*_, done) = self._talk(("MULTI",), ("DEL", self._keys.lock, *self._every_key()), ("EXEC",))
-        if done is None:
+        self._write(_with_words(("DEL",), self._every_key()))
+
+    def _write(self, commands: Iterable[Command]) -> None:
+        if not self._talk.run(WRITE, self._keys.prefix, self._token, argument(list(commands))):
             raise WriteConflictError
 
     def _every_key(self) -> Iterator[str | bytes]:
@@ -188,9 +171,9 @@ class RedisTransaction:
             draft.texts[key] = None if draft.is_new else self._stored_text(table, draft, key)
         return draft.texts[key]
 
-    def _stored_text(self, table: Table, draft: _Draft, key: bytes) -> bytes | None:
+    def _stored_text(self, table: Table, draft: _Draft, key: bytes) -> str | bytes | None:
         rows, ahead = self._keys.rows(table.name), self._ahead
-        text: bytes | None
+        text: str | bytes | None
         if (table.name, key) in ahead.texts:
             text, held = ahead.texts[table.name, key], ahead.lengths[table.name]
         else:
@@ -314,21 +297,23 @@ def _table_writes(keys: Keys, name: str, draft: _Draft) -> Iterator[Command]:
     if draft.is_cleared:
         yield ("DEL", rows, order, places)
     put = {key: draft.texts[key] for key in draft.written if draft.texts[key] is not None}
-    if put:
-        yield ("HSET", rows, *_flat(put.items()))
-    if draft.added:
-        yield ("ZADD", order, *_flat((number, key) for key, number in draft.added.items()))
-    stand = [member for member, is_there in draft.members.items() if is_there]
-    if stand:
-        yield ("ZADD", places, *_flat((0, member) for member in stand))
+    yield from _with_words(("HSET", rows), _flat(put.items()))
+    yield from _with_words(("ZADD", order), _flat((number, key) for key, number in draft.added.items()))
+    yield from _with_words(
+        ("ZADD", places), _flat((0, member) for member, is_there in draft.members.items() if is_there)
+    )
     # After the others: a hash or set that is empty for a moment would forget when it ends.
     gone = [key for key in draft.written if draft.texts[key] is None]
-    if gone:
-        yield ("HDEL", rows, *gone)
-        yield ("ZREM", order, *gone)
-    left = [member for member, is_there in draft.members.items() if not is_there]
-    if left:
-        yield ("ZREM", places, *left)
+    yield from _with_words(("HDEL", rows), gone)
+    yield from _with_words(("ZREM", order), gone)
+    yield from _with_words(("ZREM", places), [member for member, is_there in draft.members.items() if not is_there])
+
+
+def _with_words(beginning: Command, words: Iterable[Any]) -> Iterator[Command]:
+    """Yield a command with so many words, or several where they are more than one may have; none without any."""
+    left = iter(words)
+    while some := tuple(islice(left, MAX_WORDS)):
+        yield (*beginning, *some)
 
 
 def _flat(couples: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
