@@ -5,6 +5,8 @@ import json
 import re
 import signal
 import subprocess
+import sys
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -120,6 +122,14 @@ def test_json_holds_no_audio_and_no_key(printed):
     row = printed(JsonLog(), payload(audio_id="", sound_file="QUJD" * 1000))[0]
     assert "QUJDQUJD" not in row
     assert "Bearer key" not in row
+
+
+def test_a_line_is_written_in_one_piece_as_other_threads_print_too(monkeypatch):
+    written = []
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(encoding="utf-8", write=written.append, flush=lambda: None))
+    JsonLog().end()
+    assert [json.loads(piece)["event"] for piece in written if piece] == ["stopped"]
+    assert [piece[-1] for piece in written if piece] == ["\n"]
 
 
 def test_every_line_of_the_json_log_is_json():

@@ -129,6 +129,6 @@ def _shown(text: str) -> str:
 
 
 def _print(text: str) -> None:
-    # The reader of the output may be gone; the mock goes on.
+    # The reader of the output may be gone; the mock goes on. In one piece: other threads print, too.
     with suppress(OSError):
-        print(showable(text), flush=True)
+        print(f"{showable(text)}\n", end="", flush=True)

@@ -48,7 +48,7 @@ def run(server: Any, url: str, upstream: Upstream, recorder: Recorder | None) ->
 def tell(text: str) -> None:
     """Print for people, who may be gone."""
     with suppress(OSError):
-        print(text, flush=True)
+        print(f"{text}\n", end="", flush=True)
 
 
 def _stop(*_: object) -> NoReturn:
