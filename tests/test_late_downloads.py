@@ -223,6 +223,8 @@ def test_at_the_end_a_video_that_was_not_begun_is_sent_as_a_neutral_one(gate, mo
             assert gate.waited_for.acquire(timeout=PATIENCE_S)
         # The first is being rendered up to here, so that the second was never begun.
         assert is_neutral(body_of(waiting))
+        (note,) = client.entry().report.notes
+        assert note.message == f"{NEUTRAL}: {renderer.ENDED}"
 
 
 def test_at_the_end_a_video_that_is_nearly_there_is_sent(gate, monkeypatch):
@@ -343,7 +345,7 @@ def watch(monkeypatch):
 def test_what_another_process_does_is_waited_for_as_long_as_it_does_it(watch):
     first, second = iter([True, True, False]), iter([True, False])
     for done in (watch(lambda: next(first)), watch(lambda: next(second)), watch(lambda: False)):
-        assert done.result(PATIENCE_S) is None
+        assert done.result(PATIENCE_S) == ""
     assert (list(first), list(second)) == ([], [])
 
 
@@ -351,12 +353,12 @@ def test_a_store_that_is_down_is_not_waited_for(watch):
     def fail():
         raise StoreDownError("gone")
 
-    assert watch(fail).result(PATIENCE_S) is None
+    assert watch(fail).result(PATIENCE_S) == ""
 
 
 def test_nothing_elsewhere_is_waited_for_after_the_end():
     waiting = Elsewhere()
     done = waiting.watch(lambda: True)
     waiting.close()
-    assert done.result(PATIENCE_S) is None
-    assert waiting.watch(lambda: True).result(PATIENCE_S) is None
+    assert done.result(PATIENCE_S) == ""
+    assert waiting.watch(lambda: True).result(PATIENCE_S) == ""

@@ -17,14 +17,14 @@ class Elsewhere:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._watched: dict[Future[None], Callable[[], bool]] = {}
+        self._watched: dict[Future[str], Callable[[], bool]] = {}
         self._closed = threading.Event()
 
-    def watch(self, is_awaited: Callable[[], bool]) -> "Future[None]":
+    def watch(self, is_awaited: Callable[[], bool]) -> "Future[str]":
         """Return what is done once `is_awaited` returns False, the store is down or this one is closed."""
         from concurrent.futures import Future
 
-        done: Future[None] = Future()
+        done: Future[str] = Future()
         with self._lock:
             self._watched[done] = is_awaited
             if len(self._watched) == 1:
@@ -46,7 +46,7 @@ class Elsewhere:
                     del self._watched[done]
                 is_last = not self._watched
             for done in ended:
-                done.set_result(None)
+                done.set_result("")
             if is_last:
                 return
 

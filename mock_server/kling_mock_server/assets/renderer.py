@@ -35,6 +35,7 @@ MAX_PLANNED_BYTES: Final = 32 * 1024 * 1024
 """Bytes of the requests that they are rendered from, the last one always among them."""
 MAX_KEPT_BYTES: Final = 16 * 1024 * 1024
 """Bytes of rendered videos that are kept for equal requests to come."""
+ENDED: Final = "the mock ended before"
 WORKERS: Final = 2
 """Videos that are rendered at once; while one is encoded, others can be answered."""
 TOO_MANY: Final = f"{MAX_PLANNED} other videos are to be rendered before"
@@ -59,7 +60,7 @@ class _Begun:
         self.is_awaited = False
         """Whether a download waits for it: it is rendered before those for which none does."""
         self.is_started = False
-        self.done: Future[None] = _new_future()
+        self.done: Future[str] = _new_future()
 
 
 class Renderer:
@@ -112,11 +113,11 @@ class Renderer:
 
     def awaited(
         self, account: str, task_id: str, elsewhere: Callable[[], bool] = lambda: False
-    ) -> "Future[None] | str | None":
+    ) -> "Future[str] | str | None":
         """Return what is done once a task's video is rendered, or cannot be; it is rendered before what nobody awaits.
 
-        A text says why the video is not going to be rendered in time; None: there is nothing to wait for. `elsewhere`
-        tells whether another process may be rendering it.
+        Its result, or a text in its place, is why the video is not going to be there, and empty where it may be; None:
+        there is nothing to wait for. `elsewhere` tells whether another process may be rendering it.
         """
         self.begin(account, task_id)
         key = (account, task_id)
@@ -141,7 +142,7 @@ class Renderer:
                     dropped.append(begun)
         # Not under the lock: whoever waits goes on at once, and may ask again.
         for begun in dropped:
-            begun.done.set_result(None)
+            begun.done.set_result(ENDED)
         self._elsewhere.close()
         if pool:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -166,12 +167,12 @@ class Renderer:
             with self._lock:
                 del self._begun[key]
                 left = next((key for key, one in self._planned.items() if one.account.state.store.shared), None)
-            begun.done.set_result(None)
+            begun.done.set_result("")
             if left:
                 self.begin(*left)
 
 
-def _new_future() -> "Future[None]":
+def _new_future() -> "Future[str]":
     from concurrent.futures import Future
 
     return Future()

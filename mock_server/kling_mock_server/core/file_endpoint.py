@@ -20,7 +20,7 @@ _RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,15})-(?P<last>[0-9]{0,15})"
 
 def awaited(
     request: Request, address: Address | None, account: Account, resources: Resources
-) -> "Future[None] | str | None":
+) -> "Future[str] | str | None":
     """Return what a download has to wait for, as `Renderer.awaited` does."""
     if address is None or request.method not in _METHODS or not resources.renderer.can_render:
         return None

@@ -16,6 +16,7 @@ MAX_WAITING: Final = 200
 """Downloads that may wait at once without a thread: each keeps a connection open."""
 MAX_HOLDING: Final = 4
 """Downloads that may wait at once in the thread that answers them: the others hold up no thread of a server."""
+_TOO_LATE: Final = "it is not rendered after {:g} s"
 HUNG_UP: Final = "The connection ended before the video was rendered"
 
 
@@ -28,7 +29,7 @@ class LateDownloads:
 
     def answer(
         self,
-        awaited: "Future[None] | str | None",
+        awaited: "Future[str] | str | None",
         make: Callable[[tuple[Note, ...]], Response],
         abandoned: Callable[[], None],
         *,
@@ -49,7 +50,7 @@ class LateDownloads:
         late = LateResponse(
             ready=awaited,
             patience_s=PATIENCE_S,
-            make=lambda is_ready: make(() if is_ready else _notes(f"it is not rendered after {PATIENCE_S:g} s")),
+            make=lambda is_ready: make(_notes(awaited.result() if is_ready else _TOO_LATE.format(PATIENCE_S))),
             abandoned=abandoned,
             ended=seats.release,
         )
@@ -57,4 +58,6 @@ class LateDownloads:
 
 
 def _notes(reason: str) -> tuple[Note, ...]:
+    if not reason:
+        return ()
     return (Note("", f"the neutral video is sent in place of the rendered one: {reason}"),)

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kling_contracts import Response
 
@@ -18,7 +18,7 @@ class LateResponse:
     It is finished or abandoned, whatever comes first, and that once. `ready` may be shared: nobody cancels it.
     """
 
-    ready: "Future[None]"
+    ready: "Future[Any]"
     patience_s: float
     make: Callable[[bool], Response]
     """Returns the answer, told whether `ready` is done."""
