@@ -1,12 +1,15 @@
 """Exit statuses, the same for every command: 0 good, 1 findings, 2 misuse, 130 interrupted."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from kling_contracts.audits import audit
 from kling_mock_server.cli import check as check_command
+from kling_mock_server.cli import drill as drill_command
 from kling_mock_server.cli.main import cli
 from kling_mock_server.testing import fuzzing
 from support.catalogues import one_contract  # noqa: F401  (a fixture)
@@ -72,6 +75,20 @@ def test_an_interrupted_run_against_a_server_shows_what_was_found_and_ends_with_
     result = ran("fuzz", "http://127.0.0.1:9")
     assert result.exit_code == 130
     assert "stopped early: interrupted" in result.stdout
+
+
+def test_an_interrupted_drill_shows_the_verdicts_that_there_are_and_ends_with_130(ran, monkeypatch):
+    run = drill_command._run
+    monkeypatch.setattr(
+        drill_command, "_run", lambda *given: run(*given) if given[-1].name == "(no fault)" else interrupt()
+    )
+    client = f"{sys.executable} {Path(__file__).parent / 'examples' / 'careless_client.py'}"
+
+    result = ran("drill", client, "--scenario", "rate-limited", "--report", "drill.json")
+
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+    assert result.stdout.splitlines()[-1] == "1 runs, 1 BAD; stopped early: interrupted"
+    assert "stopped early" in json.loads(Path("drill.json").read_text())["summary"]
 
 
 @pytest.mark.parametrize("name", ["interrupted", "interrupted_builder"])

@@ -103,7 +103,14 @@ def drill(
         "pace": pace,
     }
     plan = DrillPlan(_words(command), url_env, key_env, limit_s)
-    verdicts = _drilled(plan, _chosen(names), jobs, options)
+    verdicts: list[DrillVerdict] = []
+    try:
+        for verdict in _drilled(plan, _chosen(names), jobs, options):
+            verdicts.append(verdict)  # noqa: PERF402 - an interruption keeps those that there are
+    except KeyboardInterrupt:
+        if verdicts:
+            _deliver(command, plan, verdicts, form, reports, is_interrupted=True)
+        raise
     _deliver(command, plan, verdicts, form, reports)
     sys.exit(_status(verdicts))
 
@@ -120,26 +127,33 @@ def _chosen(names: Sequence[str]) -> "list[Scenario]":
 
 def _drilled(
     plan: DrillPlan, scenarios: "Sequence[Scenario]", jobs: int, options: "MockOptions"
-) -> "list[DrillVerdict]":
-    """Return the verdict on the run without a fault, and where that works those under the scenarios."""
+) -> "Iterator[DrillVerdict]":
+    """Yield the verdict on the run without a fault, and where that works those under the scenarios."""
     from kling_mock_server.testing.drill import NO_FAULT, Drill
     from kling_mock_server.testing.drill.clients import Commands
 
     with Drill(**options) as mock, Commands() as commands:
         first = _run(mock, commands, plan, NO_FAULT)
-        rest = _all(mock, commands, plan, scenarios if _works(first) else [], jobs)
-        return [first, *(verdict.beyond(first) for verdict in rest)]
+        yield first
+        if _works(first):
+            yield from (verdict.beyond(first) for verdict in _all(mock, commands, plan, scenarios, jobs))
 
 
 def _deliver(
-    command: str, plan: DrillPlan, verdicts: "list[DrillVerdict]", form: str, reports: tuple[str, ...]
+    command: str,
+    plan: DrillPlan,
+    verdicts: "list[DrillVerdict]",
+    form: str,
+    reports: tuple[str, ...],
+    *,
+    is_interrupted: bool = False,
 ) -> None:
     """Print and write the report; of a client that fails without any fault its failure takes the place of the text."""
     from dataclasses import replace
 
     from kling_mock_server.testing.drill.report import drill_report, failure
 
-    report = drill_report(command, verdicts, _place(plan.words))
+    report = drill_report(command, verdicts, _place(plan.words), is_interrupted=is_interrupted)
     if not _works(verdicts[0]):
         report = replace(report, forms={"text": lambda: ""})
         click.echo(failure(verdicts[0]), err=True)

@@ -13,27 +13,29 @@ from kling_mock_server.testing.drill.judging import Reason
 from kling_mock_server.testing.drill.verdict import DrillVerdict, further_lines, last_lines, row_cells
 
 
-def as_text(verdicts: Sequence[DrillVerdict]) -> str:
+def as_text(verdicts: Sequence[DrillVerdict], *, is_interrupted: bool = False) -> str:
     """Return the table, and below it the details of the bad ones.
 
     Scenarios under which a client makes the same mistake share a row.
     """
     groups = _groups(verdicts)
     more = [details for group in groups if not group[0].is_good and (details := _details(group))]
-    return "\n\n".join(["\n".join(_table(groups)), *more, _summary(verdicts)])
+    return "\n\n".join(["\n".join(_table(groups)), *more, _summary(verdicts, is_interrupted)])
 
 
-def drill_report(command: str, verdicts: Sequence[DrillVerdict], place: Place | None = None) -> FindingReport:
+def drill_report(
+    command: str, verdicts: Sequence[DrillVerdict], place: Place | None = None, *, is_interrupted: bool = False
+) -> FindingReport:
     """Return the report on a client: each scenario is a rule, and each reason why a verdict is bad a finding.
 
-    `place` is where the client's source stands.
+    `place` is where the client's source stands. `is_interrupted`: not every scenario was run.
     """
     bad = [verdict for verdict in verdicts if not verdict.is_good]
     return FindingReport(
         command="drill",
         subject=command,
         findings=tuple(finding for verdict in bad for finding in _findings(verdict, place)),
-        summary=_summary(verdicts),
+        summary=_summary(verdicts, is_interrupted),
         held=tuple(verdict.scenario.name for verdict in verdicts if verdict.is_good),
         rules={verdict.scenario.name: RuleText(verdict.scenario.name, verdict.scenario.about) for verdict in bad},
         data={
@@ -41,7 +43,7 @@ def drill_report(command: str, verdicts: Sequence[DrillVerdict], place: Place | 
             "bad": len(bad),
             "verdicts": [verdict_json(verdict) for verdict in verdicts],
         },
-        forms={"text": lambda: as_text(verdicts) + "\n"},
+        forms={"text": lambda: as_text(verdicts, is_interrupted=is_interrupted) + "\n"},
     )
 
 
@@ -54,8 +56,9 @@ def _findings(verdict: DrillVerdict, place: Place | None) -> Iterator[Finding]:
         yield Finding(scenario.name, f"{reason.rule}: {reason.says}", place=place, details=details)
 
 
-def _summary(verdicts: Sequence[DrillVerdict]) -> str:
-    return f"{len(verdicts)} runs, {sum(not verdict.is_good for verdict in verdicts)} BAD"
+def _summary(verdicts: Sequence[DrillVerdict], is_interrupted: bool) -> str:
+    stopped = "; stopped early: interrupted" if is_interrupted else ""
+    return f"{len(verdicts)} runs, {sum(not verdict.is_good for verdict in verdicts)} BAD{stopped}"
 
 
 def verdict_json(verdict: DrillVerdict) -> dict[str, Any]:
