@@ -1,13 +1,13 @@
 """Seeded generation without Hypothesis, for corpora and load."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Final
 
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.choosers import SeededChooser
 from kling_contracts.cases.factory import CaseFactory, factory_of
-from kling_contracts.cases.goals import VALID
+from kling_contracts.cases.goals import VALID, Goal
 from kling_contracts.cases.requests import RequestGoal
 from kling_contracts.contract import Contract
 
@@ -46,8 +46,10 @@ def generate(
     streams = []
     for factory in made:
         # The goals of broken cases are solved where some are wanted.
-        broken = _Broken(factory, () if valid else factory.rules(rule, http), chooser)
-        streams.append(_families(factory, broken, chooser, valid, rule))
+        goals = factory.places(() if valid else factory.rules(rule, http))
+        streams.append(
+            _families(factory, goals, chooser, 0 if valid else _FAULTS, is_broken=bool(rule) or valid is False)
+        )
     return islice(chain.from_iterable(_in_turn(streams)), n)
 
 
@@ -59,30 +61,21 @@ def factories(contract: Contract | None, operation: str) -> list[CaseFactory]:
     return [factory_of(first.contract, one.name) for one in first.contract.operations]
 
 
-class _Broken:
-    """Broken cases of one factory."""
-
-    def __init__(self, factory: CaseFactory, rules: tuple[str, ...], chooser: SeededChooser) -> None:
-        self._factory = factory
-        self._goals = factory.places(rules)
-        self._chooser = chooser
-
-    def draw(self, sound: Case) -> Case:
-        goal = self._goals[self._chooser.below(len(self._goals))]
-        if isinstance(goal, RequestGoal):
-            return self._factory.asked(goal, sound)
-        return self._factory.case(self._factory.draw(goal, self._chooser))
-
-
 def _families(
-    factory: CaseFactory, broken: _Broken, chooser: SeededChooser, valid: bool | None, rule: str | None
+    factory: CaseFactory, goals: Sequence[Goal | RequestGoal], chooser: SeededChooser, faults: int, *, is_broken: bool
 ) -> Iterator[list[Case]]:
-    """Yield a valid case and the broken ones that follow it."""
-    faults = 0 if valid else _FAULTS
+    """Yield a valid case, unless only broken ones are wanted, and those that follow it."""
     while True:
         sound = factory.case(factory.draw(VALID, chooser))
-        rest = [broken.draw(sound) for _ in range(faults)]
-        yield rest if rule or valid is False else [sound, *rest]
+        rest = [_broken(factory, goals, chooser, sound) for _ in range(faults)]
+        yield rest if is_broken else [sound, *rest]
+
+
+def _broken(factory: CaseFactory, goals: Sequence[Goal | RequestGoal], chooser: SeededChooser, sound: Case) -> Case:
+    goal = goals[chooser.below(len(goals))]
+    if isinstance(goal, RequestGoal):
+        return factory.asked(goal, sound)
+    return factory.case(factory.draw(goal, chooser))
 
 
 def _in_turn(streams: list[Iterator[list[Case]]]) -> Iterator[list[Case]]:
