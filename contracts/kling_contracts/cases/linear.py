@@ -44,15 +44,6 @@ class Form(NamedTuple):
         """Return this expression plus a number."""
         return Form(self.terms, self.constant + by)
 
-    def replaced(self, values: Mapping[str, "Form"]) -> "Form":
-        """Return this expression with expressions in place of some of its variables."""
-        if not any(name in values for name, _ in self.terms):
-            return self
-        result = Form((), self.constant)
-        for name, coefficient in self.terms:
-            result = result.plus(values.get(name) or variable(name), coefficient)
-        return result
-
 
 NOTHING: Final = Form((), 0)
 

@@ -16,6 +16,7 @@ from kling_contracts.cases.formulas import (
     verdict,
 )
 from kling_contracts.cases.keywords import Schema
+from kling_contracts.cases.linear import Form
 from kling_contracts.contract import Contract
 from kling_contracts.errors import RuleError
 from kling_contracts.facts.declaration import Fact
@@ -142,7 +143,7 @@ class _Scope:
         value = self._model.facts.member(name, member[0], self._ways) if self._reaches(name) else UNKNOWN
         if isinstance(value, Amount):
             return form_of(value)
-        return form_of_number(value) if type(value) is int else value
+        return Form((), value) if type(value) is int else value
 
     def has(self, root: str, members: tuple[str, ...]) -> Verdict:
         if root == "self":
@@ -174,7 +175,7 @@ class _Scope:
         if isinstance(value, OpenNumber):
             return value.form if value.scale == 1 else UNKNOWN
         if type(value) is int:
-            return form_of_number(value)
+            return Form((), value)
         return value if isinstance(value, str | bool | OwnText) else UNKNOWN
 
     def _reaches(self, fact: str) -> bool:
@@ -188,13 +189,6 @@ class _Scope:
             for node in self._model.facts.fields()
             if (choice := self._assignment[node]).value is not LEFT_OUT
         }
-
-
-def form_of_number(value: int) -> Any:
-    """Return a number as a linear expression."""
-    from kling_contracts.cases.linear import Form
-
-    return Form((), value)
 
 
 def _standing(fields: Mapping[str, Field], assignment: Assignment, node: str) -> Verdict | None:
