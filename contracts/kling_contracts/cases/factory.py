@@ -58,6 +58,10 @@ class Drawn(NamedTuple):
     values: Values
 
 
+_new_drawn: Final = tuple.__new__
+"""The same as the named tuple's own constructor, without its cost."""
+
+
 class CaseFactory:
     """Makes the cases of one operation. It may be shared by threads.
 
@@ -67,6 +71,7 @@ class CaseFactory:
     def __init__(self, contract: Contract, operation: Operation) -> None:
         self.contract = contract
         self.operation = operation
+        self._name = operation.name
         self.model = Model(contract, operation)
         self.shapes = Shapes(self.model)
         self._items = OtherItems(self.model, self.shapes)
@@ -298,8 +303,7 @@ class CaseFactory:
         # A look-alike takes at least as many draws as what is plainly wrong: Hypothesis shrinks to the fewest.
         is_drawn = goal is VALID or goal.target or goal.limit or (outfit.substitute and chooser.shrinks)
         values = ready.values(chooser) if is_drawn else ready.prepared(chooser)
-        # The same as the named tuple's own constructor, without its cost.
-        return tuple.__new__(Drawn, (goal, mix, ready.plan, outfit, values))
+        return _new_drawn(Drawn, (goal, mix, ready.plan, outfit, values))
 
     def drawn(self, goal: Goal, mix: Mix, ready: ReadyPlan, outfit: Outfit, chooser: Chooser) -> Drawn:
         """Draw the numbers of a plan."""
@@ -315,7 +319,7 @@ class CaseFactory:
             distance = f" by {plan.first + plan.step * values[BEYOND]}" if plan.first else ""
             flavour = flavours(outfit.assignment, values["n"]) if mix.is_bulky else ""
             why = f"{goal.says}{distance}{outfit.shown}{flavour}."
-        made: Case = _new_case(request, world, plan.breaks, why, outfit.quote, self.operation.name, others)
+        made: Case = _new_case(request, world, plan.breaks, why, outfit.quote, self._name, others)
         return made
 
     def _realise(self, goal: Goal, outfit: Outfit, is_padded: bool) -> Realised:

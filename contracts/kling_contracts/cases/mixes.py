@@ -55,17 +55,13 @@ class ReadyPlan:
     def values(self, chooser: Chooser) -> Values:
         """Draw all numbers."""
         if isinstance(chooser, SeededChooser):
-            return self._seeded(chooser)
-        number, *free = chooser.several([self._numbers, *(bounds for _, bounds in self._free)])
-        values = {**self._texts[number], **{name: one for (name, _), one in zip(self._free, free, strict=True)}}
-        for draw in self._draws:
-            draw(values, chooser)
-        return values
-
-    def _seeded(self, chooser: SeededChooser) -> Values:
-        first, last = self._numbers
-        values = self._texts[first + chooser.below(last - first + 1)].copy()
-        for draw in self._seeded_draws:
+            first, last = self._numbers
+            values, draws = self._texts[first + chooser.below(last - first + 1)].copy(), self._seeded_draws
+        else:
+            number, *free = chooser.several([self._numbers, *(bounds for _, bounds in self._free)])
+            values = {**self._texts[number], **dict(zip((name for name, _ in self._free), free, strict=True))}
+            draws = self._draws
+        for draw in draws:
             draw(values, chooser)
         return values
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -163,15 +164,13 @@ class Realiser:
 
 def _template(payload: Any, variant: Variant) -> tuple[str, list[str]]:
     """Return the payload as JSON with `%s` in place of what is drawn, and the names of that in their order."""
-    names = []
-
-    def put(match: re.Match[str]) -> str:
-        number, text = match.groups()
-        names.append(f"{number}{_SPELT}" if number and variant.spell else number or text)
-        # Beyond 2^53 a fraction of .0 is another number, but no number here is as large.
-        return "%.1f" if number and variant.is_float and not number.startswith("=/") else "%s"
-
-    return _PLACE.sub(put, json.dumps(payload).replace("%", "%%")), names
+    around, *rest = _PLACE.split(json.dumps(payload).replace("%", "%%"))
+    numbers, texts, behind = rest[::3], rest[1::3], rest[2::3]
+    suffix = _SPELT if variant.spell else ""
+    names = [f"{number}{suffix}" if number else text for number, text in zip(numbers, texts, strict=True)]
+    # Beyond 2^53 a fraction of .0 is another number, but no number here is as large.
+    places = ["%.1f" if variant.is_float and number and number[:2] != "=/" else "%s" for number in numbers]
+    return "".join([around, *chain.from_iterable(zip(places, behind, strict=True))]), names
 
 
 def _reader(names: Sequence[str]) -> Callable[[Values], Any]:

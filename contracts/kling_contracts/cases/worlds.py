@@ -65,7 +65,7 @@ class WorldMaker:
         made = {"now_ms": str(NOW_MS)} | made
         # The tasks of a world add to its other tables as it is made.
         record = "World" if "tasks" in made else "quick_world"
-        members = {name: made.get(name, f"usual.{name}") for name in World.__dataclass_fields__}
+        members = {name: made.get(name, f"usual_{name}") for name in World.__dataclass_fields__}
         source = f"lambda v: {record}({', '.join(members.values())})"
         code = self._codes.get(source)
         if code is None:
@@ -216,7 +216,9 @@ def faces(count: int) -> dict[str, Face]:
     return {str(number): Face(1000 * number, 1000 * number + 5000) for number in range(count)}
 
 
-_WORLD_SCOPE: Final[dict[str, Any]] = {"World": World, "quick_world": quick(World), "usual": World(), "many": many}
+_WORLD_SCOPE: Final[dict[str, Any]] = {"World": World, "quick_world": quick(World), "many": many} | {
+    f"usual_{name}": getattr(World(), name) for name in World.__dataclass_fields__
+}
 _SCOPE: Final[dict[str, Any]] = {
     "new": tuple.__new__,
     "faces": faces,
