@@ -204,6 +204,30 @@ def test_a_disk_that_is_full_is_told_and_over_once_there_is_room(tmp_path, key, 
     assert "Traceback" not in served.output
 
 
+@pytest.mark.parametrize("path", ["world", "journal", "tasks", "clock", "limits", "scenario", "rules"])
+def test_what_is_in_a_full_redis_can_be_looked_at(full, path):
+    mock, key = full
+    answer = mock.ask("GET", f"/_mock/{path}", token=key)
+    assert answer.status == 200, answer.message
+    if path == "world":
+        assert [task["external_task_id"] for task in answer.data["tasks"].values()] == ["before"]
+
+
+@pytest.fixture
+def full(key, mock_on, monkeypatch):
+    from kling_mock_server.state.stores import redis as store_redis
+
+    # The secret of file URLs is looked up again each time.
+    monkeypatch.setattr(store_redis, "_SECRET_KEPT_S", 0)
+    with redis_on_tcp() as (server, url):
+        mock = mock_on(f"{url}/0")
+        assert mock.create(key, external_task_id="before").status == 200
+        assert mock.ask("GET", "/_mock/tasks", token=key).status == 200
+        server.ask("CONFIG", "SET", "maxmemory", "1")
+        assert mock.create(key).status == 503
+        yield mock, key
+
+
 def test_where_nothing_can_be_written_callbacks_are_not_tried_on_and_on(key, monkeypatch, mock_on):
     monkeypatch.setattr(callback_worker, "STORE_DOWN_S", PATIENCE_S)
     mock = mock_on("")

@@ -12,7 +12,7 @@ from kling_mock_server.state.clock import Clock
 from kling_mock_server.state.file_folders import FileFolders
 from kling_mock_server.state.journal import Journal
 from kling_mock_server.state.large_rows import note_session
-from kling_mock_server.state.stores.store import Store, Table, Transaction
+from kling_mock_server.state.stores.store import Store, StoreDownError, Table, Transaction
 from kling_mock_server.state.tables import (
     AUDIOS,
     EXTERNAL_IDS,
@@ -126,8 +126,8 @@ class Account:
         state = self.state.read()
         born_ms = self.clock.now_ms() - state.advanced_ms if state.advanced_ms else None
 
-        def copy(rows: Transaction) -> World:
-            tables = {name: dict(rows.items(table)) for name, table in _WORLD_TABLES.items()}
+        def copy(items: Callable[[Table], Iterable[tuple[str, Any]]]) -> World:
+            tables = {name: dict(items(table)) for name, table in _WORLD_TABLES.items()}
             return World(
                 now_ms=state.standing_ms,
                 sessions=tables["sessions"],
@@ -138,10 +138,14 @@ class Account:
                 videos=tables["videos"] if state.lists_videos else None,
                 voices=state.voices,
                 flagged_words=state.flagged_words,
-                tasks=dict(rows.items(TASKS)) or None,
+                tasks=dict(items(TASKS)) or None,
             )
 
-        world = self.state.transaction(copy)
+        try:
+            world = self.state.transaction(lambda rows: copy(rows.items))
+        except StoreDownError:
+            # A store that is full begins no change, and is read all the same: not all is of one moment then.
+            world = copy(lambda table: self.state.view(table).items())
         now_ms = None if state.standing_ms is None else self.clock.now_ms()
         sessions, audios = _made_at(world.sessions, born_ms), _made_at(world.audios, born_ms)
         return replace(world, now_ms=now_ms, sessions=sessions, audios=audios).to_json()

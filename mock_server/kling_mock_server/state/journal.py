@@ -108,7 +108,7 @@ class Journal:
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The entries, oldest first."""
-        rows = self._store.transaction(self._account, lambda rows: rows.items(self._table))
+        rows = self._store.view(self._account, self._table).items()
         return tuple(entry for _, entry in rows)
 
     def dropped(self) -> int:

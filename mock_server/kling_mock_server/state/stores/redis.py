@@ -132,8 +132,12 @@ class RedisStore:
         It is put back, within a second, where the server has lost everything: processes that start later learn it.
         """
         if time.monotonic() >= self._ask_at:
-            offered = self._secret or secrets.token_bytes(SECRET_BYTES)
-            _, self._secret = self._link.ask(("SET", SECRET_KEY, offered, "NX"), ("GET", SECRET_KEY))
+            # Not offered right away: a server that is full would refuse, and can still be asked.
+            (kept,) = self._link.ask(("GET", SECRET_KEY))
+            if kept is None:
+                offered = self._secret or secrets.token_bytes(SECRET_BYTES)
+                _, kept = self._link.ask(("SET", SECRET_KEY, offered, "NX"), ("GET", SECRET_KEY))
+            self._secret = kept
             self._ask_at = time.monotonic() + _SECRET_KEPT_S
         return self._secret
 
