@@ -32,6 +32,7 @@ from kling_contracts.cases.plans import Plan
 from kling_contracts.cases.realising import Realiser, Substitute
 from kling_contracts.cases.requests import RequestGoal
 from kling_contracts.cases.shapes import falls
+from kling_contracts.cases.texts import URLS as SPELLINGS
 from kling_contracts.cases.texts import flavours_of
 from kling_contracts.cases.variants import PLAIN
 from kling_contracts.facts.lookup import Lookup
@@ -83,8 +84,12 @@ class AlikeGoals:
         for field in self._model.fields.values():
             name = readable(field.path)
             for mix, outfit in self._bases(field):
-                for says, substitute in self._substitutes(field, outfit.assignment[field.node]):
+                right = outfit.assignment[field.node]
+                for says, substitute in self._substitutes(field, right):
                     yield from self._goal(f"{name} {says}", mix, outfit, substitute)
+                for number, says in enumerate(SPELLINGS if self._is_url(right) else (), len(SPELLINGS)):
+                    spelt = Substitute(field.node, None)
+                    yield from self._goal(f"{name} {says}", mix, outfit, spelt, (number, number))
             for says, substitute in self._misspelt(field):
                 for mix, outfit in islice(self._valid(field, lambda choice: choice.value is not LEFT_OUT), 1):
                     yield from self._goal(f"{name} {says}", mix, outfit, substitute)
@@ -93,13 +98,15 @@ class AlikeGoals:
             substitute = Substitute("", None, is_elsewhere=True)
             yield from self._goal("Another account has some of its own", mix, mix.outfits[0], substitute)
 
-    def _goal(self, says: str, mix: Mix, outfit: Outfit, substitute: Substitute) -> Iterator[tuple[Goal, Mixes]]:
+    def _goal(
+        self, says: str, mix: Mix, outfit: Outfit, substitute: Substitute, numbers: tuple[int, int] = _NUMBERS
+    ) -> Iterator[tuple[Goal, Mixes]]:
         plan = mix.plans[0].plan
         label = self._label(plan, outfit.assignment, substitute)
         if label is not None:
             rule = min(label, key=self._place, default="")
             dressed = Outfit(outfit.assignment, PLAIN, substitute)
-            ready = ReadyPlan(plan._replace(breaks=label, first=0), self._realiser.texts, _NUMBERS)
+            ready = ReadyPlan(plan._replace(breaks=label, first=0), self._realiser.texts, numbers)
             made = mix_of([dressed], [ready])._replace(is_padded=False)
             # Drawn with the number of choices of any other case: Hypothesis shrinks to a case with the fewest.
             yield Goal(rule, says), Mixes((made,), (made._replace(pairs=made.pairs * 2),) * 2, 2)
@@ -172,6 +179,10 @@ class AlikeGoals:
         """Return whether a text names something that the world holds."""
         return isinstance(choice.value, OwnText) and any(one.get("reachable", True) for one in self._entries(choice))
 
+    def _is_url(self, choice: Choice) -> bool:
+        """Return whether a text is the URL of a file that can be reached."""
+        return isinstance(choice.value, OwnText) and choice.value.kind == "url" and self._is_known(choice)
+
     def _entries(self, choice: Choice) -> Iterator[Mapping[str, Any]]:
         for name, entry in choice.way.entries.items() if choice.way else ():
             if isinstance(self._model.facts.declared[name].provider, Lookup | Media) and isinstance(entry, Mapping):
@@ -204,7 +215,7 @@ class AlikeGoals:
             yield from _typed(table, field, None)
         elif self._is_listed(right):
             yield from _typed(TEXTS, field, _fault(field, "string"))
-        elif isinstance(right.value, OwnText) and right.value.kind == "url" and self._is_known(right):
+        elif self._is_url(right):
             yield from _typed(URLS, field, _unreachable(field))
         elif isinstance(right.value, OwnText) and self._is_known(right):
             yield from _typed((*TEXTS, *IDS), field, _absent(field))

@@ -109,15 +109,14 @@ def _candidates(factory: CaseFactory) -> Iterator[_Candidate]:
             if isinstance(asked, RequestGoal):
                 yield _Candidate(factory.asked(asked, sound), {("request", asked.says): _OWN})
     for asked in harmless_requests(factory.operation):
-        case = replace(factory.asked(asked, sound), breaks=frozenset())
-        yield _Candidate(case, {("request", asked.says): _OWN})
+        yield _Candidate(factory.asked(asked, sound), {("request", asked.says): _OWN})
 
 
 def _harmless(factory: CaseFactory) -> Iterator[_Candidate]:
     for goal in factory.harmless:
         for mix in factory.mixes(goal).every:
             drawn = factory.drawn(goal, mix, mix.plans[0], mix.outfits[0], _Fixed("middle"))
-            yield _candidate(factory, drawn, "", _of_look_alike(goal))
+            yield _candidate(factory, drawn, "", _of_look_alike(factory, goal))
 
 
 def _valid(factory: CaseFactory) -> Iterator[_Candidate]:
@@ -133,12 +132,10 @@ def _valid(factory: CaseFactory) -> Iterator[_Candidate]:
             if isinstance(goal, Goal):
                 for place, mix in enumerate(factory.exact(goal)):
                     drawn = _draw(factory, VALID, mix, _Fixed("middle", seed=place), 0)
-                    yield _candidate(
-                        factory,
-                        drawn,
-                        f"{goal.rule} is only just kept",
-                        {("exact", goal.says, place): _MUCH if goal.target or not place else 1},
-                    )
+                    read = factory.read(goal, mix.outfits[0].assignment)
+                    features = {("exact", goal.says, read): _MUCH}
+                    features |= {("exact", goal.says, place): _MUCH} if factory.spans_fields(goal) else {}
+                    yield _candidate(factory, drawn, f"{goal.rule} is only just kept", features)
 
 
 def _broken(factory: CaseFactory, goal: Goal) -> Iterator[_Candidate]:
@@ -148,13 +145,13 @@ def _broken(factory: CaseFactory, goal: Goal) -> Iterator[_Candidate]:
             others = sorted(ready.plan.breaks - {goal.rule})
             also = f"with it {', '.join(others)}" if others else ""
             outfit = mix.outfits[place % len(mix.outfits)]
-            for step in _steps(ready.plan) if place == 0 and planned == 0 else (0,):
+            for step in _steps(ready.plan) if place == planned == goal.more == 0 else (0,):
                 # Small numbers fit into the worlds of others.
                 is_small = goal.target and 0 < step < CLASSES[4][0] and step != ready.plan.mirror
                 chooser = _Fixed("low" if is_small else "middle", step, place)
                 drawn = factory.drawn(goal, mix, ready, outfit, chooser)
-                is_look_alike = outfit.substitute and factory.is_keyword(goal.rule)
-                features = _of_look_alike(goal) if is_look_alike else _features(goal, step, place, planned)
+                is_look_alike = outfit.substitute and factory.keyword(goal.rule)
+                features = _of_look_alike(factory, goal) if is_look_alike else _features(factory, drawn, step, place, planned)
                 yield _candidate(factory, drawn, also, features)
             if goal.target and ready.plan.first and place == planned == goal.more == 0:
                 drawn = factory.drawn(goal, mix, ready, outfit, _Fixed("high"))
@@ -169,20 +166,31 @@ def _steps(plan: Plan) -> Sequence[int]:
     return tuple(dict.fromkeys((0, 1, CLASSES[3][0], CLASSES[4][1], CLASSES[5][1], plan.mirror)))
 
 
-def _features(goal: Goal, step: int, place: int, planned: int) -> Mapping[Any, int]:
-    """The features of a broken row: a conjunct or bound just past its limit is worth more than a wrong type."""
+def _features(factory: CaseFactory, drawn: Drawn, step: int, place: int, planned: int) -> Mapping[Any, int]:
+    """The features of a broken row: a conjunct or bound just past its limit is worth more than a wrong type.
+
+    What stands beside it counts most as far as the rule reads it: a server may judge each source in a way of its own.
+    """
+    goal = drawn.goal
     way = (goal.rule, goal.says)
-    if step or place or planned or goal.more:
-        is_spare = planned or (step and goal.more)
-        return {(*way, step, place, planned): 1 if is_spare else _MUCH if goal.more else _OWN}
+    around = (*way, step, factory.read(goal, drawn.outfit.assignment), drawn.plan.breaks if planned else goal.more)
+    if step or planned or goal.more:
+        # A server that lets a second step pass lets the first one pass, too, unless that is far away.
+        is_spare = planned or (0 < step < CLASSES[4][0] and step != drawn.plan.mirror)
+        return {around: 1 if is_spare else _MUCH if goal.more else _OWN}
     if goal.target or goal.limit:
-        return dict.fromkeys([way, (*way, "first"), (*way, "alone")], _MUCH)
+        repeated = {(*way, place): _MUCH} if factory.spans_fields(goal) else {}
+        return {**dict.fromkeys([way, (*way, "first"), around], _MUCH), **repeated}
     return {way: _OWN}
 
 
-def _of_look_alike(goal: Goal) -> Mapping[Any, int]:
+def _of_look_alike(factory: CaseFactory, goal: Goal) -> Mapping[Any, int]:
     """The features of a look-alike that is alike in all fields of a type: the first one tells most."""
-    return {("near", goal.says.partition(" ")[2]): _MUCH, ("near", goal.says): 1}
+    kind = ("near", goal.says.partition(" ")[2])
+    if goal.rule and factory.keyword(goal.rule) == "required":
+        # A misspelt name leaves a field out, whichever it is.
+        return {kind: _MUCH}
+    return {kind: _MUCH, ("near", goal.says): _MUCH}
 
 
 def _flavoured(factory: CaseFactory) -> Iterator[_Candidate]:
@@ -289,8 +297,7 @@ def _distinct(candidates: Iterable[_Candidate]) -> Iterator[_Candidate]:
 def _server_rows(factory: CaseFactory) -> Iterator[Case]:
     sound = factory.case(factory.draw(VALID, _Fixed("middle")))
     largest = factory.contract.largest_file or 0
-    for goal, is_broken in server_goals(largest):
+    for goal in server_goals(largest):
         if goal.rule in factory.about:
-            case = factory.asked(goal, sound)
-            yield case if is_broken else replace(case, breaks=frozenset())
+            yield factory.asked(goal, sound)
     yield from factory.huge(_Fixed("low"))

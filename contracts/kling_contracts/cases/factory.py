@@ -28,7 +28,7 @@ from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.plans import BEYOND, Plan, Planner
 from kling_contracts.cases.realising import Realised, Realiser
 from kling_contracts.cases.records import quick
-from kling_contracts.cases.requests import SERVER_RULES, RequestGoal, request_goals
+from kling_contracts.cases.requests import SERVER_RULES, RequestGoal, harmless_requests, request_goals
 from kling_contracts.cases.shapes import Shape, Shapes
 from kling_contracts.cases.variants import VARIANTS
 from kling_contracts.contract import Contract
@@ -110,6 +110,11 @@ class CaseFactory:
         """The goals of what looks wrong and breaks nothing."""
         return tuple(self._harmless) if self.goals else ()
 
+    def looks_wrong(self, http: bool) -> tuple[Goal | RequestGoal, ...]:
+        """Return the goals of what looks wrong and breaks nothing; with `http` those of the request itself, too."""
+        goals = tuple(goal for goal in self.harmless if self._is_reachable(goal))
+        return (*goals, *harmless_requests(self.operation)) if http else goals
+
     @cached_property
     def breakable(self) -> tuple[str, ...]:
         """The rules to choose from where none is asked for: those that `Contract.report` judges."""
@@ -128,9 +133,14 @@ class CaseFactory:
     def _is_reachable(self, goal: Goal) -> bool:
         return self._reached[id(goal)] if id(goal) in self._reached else bool(self.first_mixes(goal, 1))
 
-    def is_keyword(self, rule: str) -> bool:
-        """Return whether a rule is a keyword of the schema."""
-        return rule in self._rules and bool(self._rules[rule].keyword)
+    def keyword(self, rule: str) -> str:
+        """Return the keyword of the schema that a rule is; empty where it is none."""
+        return self._rules[rule].keyword if rule in self._rules else ""
+
+    def spans_fields(self, goal: Goal) -> bool:
+        """Return whether the rule of a goal stands on an object, and so on several of its fields."""
+        node = self.model.rules[goal.target.rule].rule.node if goal.target else None
+        return node is not None and "properties" in self.model.fields[node].schema
 
     def rules(self, rule: str | None, http: bool) -> tuple[str, ...]:
         """Return the rules to break: the one that is asked for, or all; those of the request only with `http`.
@@ -253,6 +263,11 @@ class CaseFactory:
         chosen = {choice.node: choice for shape in shapes for choice in shape.choices}
         return {**self.model.usual, **{node: choices[0] for node, choices in fixed.items()}, **chosen}
 
+    def read(self, goal: Goal, assignment: Assignment) -> tuple[int, ...]:
+        """Return the choices that the rule of a goal reads, by their numbers; for a bound of a keyword none."""
+        nodes = self.model.rules[goal.target.rule].nodes if goal.target else ()
+        return tuple(assignment[node].number for node in nodes)
+
     def exact(self, goal: Goal) -> Iterator[Mix]:
         """Yield the combinations under which everything holds and a goal is only just not reached."""
         for mix in self.mixes(VALID).every:
@@ -337,10 +352,14 @@ class CaseFactory:
         outfit.realised = self._realiser.realised(assignment, ghost, outfit.variant, is_padded, outfit.substitute)
         return outfit.realised
 
+    def plain(self, chooser: Chooser) -> Case:
+        """Draw a valid case that looks right."""
+        return self.case(self.draw(VALID, chooser))
+
     def asked(self, goal: RequestGoal, sound: Case) -> Case:
-        """Return a valid case whose request is changed so that it breaks a rule."""
+        """Return a valid case whose request is changed."""
         request, quote = goal.change(sound.request), self._quote(goal.rule, {})
-        made: Case = _new_case(request, sound.world, frozenset([goal.rule]), goal.says, quote, sound.operation, {})
+        made: Case = _new_case(request, sound.world, goal.breaks, goal.says, quote, sound.operation, {})
         return made
 
     def _quote(self, rule: str, assignment: Assignment) -> str:

@@ -33,6 +33,12 @@ class RequestGoal(NamedTuple):
     """The rule that falls; of what breaks none, the one that it comes near."""
     says: str
     change: ChangeRequest
+    is_harmless: bool = False
+
+    @property
+    def breaks(self) -> frozenset[str]:
+        """The rules that fall."""
+        return frozenset() if self.is_harmless else frozenset([self.rule])
 
 
 def parameter_request(operation: Operation, payload: Mapping[str, Any]) -> Request:
@@ -228,21 +234,21 @@ def request_goals(operation: Operation, methods: frozenset[str]) -> Iterator[Req
 def harmless_requests(operation: Operation) -> Iterator[RequestGoal]:
     """Yield what may be done to a request without breaking anything."""
     for known in operation.paths if operation.media_types else ():
-        yield RequestGoal("path", f"The operation is at {known}.", path(partial(_instead, known)))
+        yield RequestGoal("path", f"The operation is at {known}.", path(partial(_instead, known)), is_harmless=True)
     for rule, says, change in _HARMLESS:
         if operation.media_types:
-            yield RequestGoal(rule, says, change)
+            yield RequestGoal(rule, says, change, is_harmless=True)
 
 
-def server_goals(largest_file: int) -> Iterator[tuple[RequestGoal, bool]]:
-    """Yield what only a server judges, and whether it is broken: the times of a token, the size of a body.
+def server_goals(largest_file: int) -> Iterator[RequestGoal]:
+    """Yield what only a server judges: the times of a token, the size of a body.
 
     `largest_file` is in bytes.
     """
     spare = 2 * largest_file + 2**22
     for rule, says, claims, is_broken in _TOKENS:
-        yield RequestGoal(rule, says, authorization(f"Bearer {jwt(iss=TOKEN, **claims)}")), is_broken
-    yield RequestGoal("body-too-large", "The body is too large.", body(lambda sent: sent + b" " * spare)), True
+        yield RequestGoal(rule, says, authorization(f"Bearer {jwt(iss=TOKEN, **claims)}"), not is_broken)
+    yield RequestGoal("body-too-large", "The body is too large.", body(lambda sent: sent + b" " * spare))
 
 
 # Unix times in s, of the years 2001 and 2242: times of a token are judged by real time, whatever a world says.

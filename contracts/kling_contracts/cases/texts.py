@@ -21,15 +21,15 @@ _FILES: Final = ("base64", "huge")
 """Kinds of texts that are files of a drawn length."""
 NUMBERS: Final = 1000
 """How many different ids each field has."""
-_URLS: Final = (
-    "https://files.example/{}-{}.mp3",
-    "http://files.example/{}-{}",
-    "HTTPS://files.example/{}-{}.ogg",
-    "https://files.example/{}-{}?name=a.flac#t=1",
-    "https://files.example:8443/{}-{}.MP3",
-    "https://files.example/声音/{}-{}.mp3",
-)
-"""A file's format is that of its content, whatever it is called."""
+URLS: Final[Mapping[str, str]] = {
+    "is a URL that ends with .mp3": "https://files.example/{}-{}.mp3",
+    "is a URL without an ending": "http://files.example/{}-{}",
+    "is a URL whose scheme is in capitals": "HTTPS://files.example/{}-{}.ogg",
+    "is a URL with a query and a fragment": "https://files.example/{}-{}?name=a.flac#t=1",
+    "is a URL with a port": "https://files.example:8443/{}-{}.MP3",
+    "is a URL in Chinese": "https://files.example/声音/{}-{}.mp3",
+}
+"""Spellings of a URL, which follow each other from case to case. A file's format is that of its content alone."""
 _LETTERS: Final = "qzxvkjwyubhgmlpfdncroaietsQZXVKJWYUBHGMLPFDNCROAIETS"
 _DIGITS: Final = 6
 """From so many digits on, an example is taken for a number that counts up."""
@@ -127,7 +127,8 @@ def _named(name: str) -> Write:
 
 
 def _url(name: str) -> Write:
-    return lambda values, number: _URLS[number % len(_URLS)].format(name, number)
+    spellings = tuple(URLS.values())
+    return lambda values, number: spellings[number % len(spellings)].format(name, number)
 
 
 def _flagged(plain: Write) -> Write:
