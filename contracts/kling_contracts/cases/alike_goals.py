@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from kling_contracts.cases.answers import tables_shown
-from kling_contracts.cases.fields import LEFT_OUT, Choice, Field, OpenNumber
+from kling_contracts.cases.fields import LEFT_OUT, Choice, Field, Items, OpenNumber
 from kling_contracts.cases.file_alikes import FILE_ALIKES
 from kling_contracts.cases.formulas import NEVER, Verdict
 from kling_contracts.cases.goals import VALID, Goal
@@ -90,7 +90,7 @@ class AlikeGoals:
                 for number, says in enumerate(SPELLINGS if self._is_url(right) else (), len(SPELLINGS)):
                     spelt = Substitute(field.node, None)
                     yield from self._goal(f"{name} {says}", mix, outfit, spelt, (number, number))
-            for says, substitute in self._misspelt(field):
+            for says, substitute in (*self._misspelt(field), *_bare_item(field)):
                 for mix, outfit in islice(self._valid(field, lambda choice: choice.value is not LEFT_OUT), 1):
                     yield from self._goal(f"{name} {says}", mix, outfit, substitute)
         if tables_shown(self._model.contract, self._model.operation):
@@ -257,6 +257,13 @@ def _other_files(field: Field) -> Iterator[tuple[str, Substitute]]:
             yield alike.says, Substitute(field.node, counted, lru_cache(MAX_KEPT_FILES)(alike.spell))
 
 
+def _bare_item(field: Field) -> Iterator[tuple[str, Substitute]]:
+    """Yield the item of an array without the array around it."""
+    counted = _fault(field, "object")
+    if counted and any(isinstance(one.value, Items) and one.value.size > 0 for one in field.sound):
+        yield "is its item without the array", Substitute(field.node, counted, is_bare=True)
+
+
 def _spelling(alike: LookAlike, field: Field) -> Callable[[Any], str | None]:
     return lambda right: alike.spell(right, field.schema)
 
@@ -275,10 +282,10 @@ def _typed(
 def _fault(field: Field, kind: str) -> Choice | None:
     """Return a value of a JSON type that breaks keywords of the field."""
     values = (one for one in field.faults if type(one.value) is _TYPES[kind])
-    return next((one for one in values if one.value or kind == "array"), None)
+    return next((one for one in values if one.value or kind in ("array", "object")), None)
 
 
-_TYPES: Final[Mapping[str, type]] = {"string": str, "integer": int, "number": float, "array": list}
+_TYPES: Final[Mapping[str, type]] = {"string": str, "integer": int, "number": float, "array": list, "object": dict}
 
 
 def _absent(field: Field) -> Choice | None:

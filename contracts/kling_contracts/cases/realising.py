@@ -40,6 +40,8 @@ class Substitute(NamedTuple):
     """Whether what stands there is right for another account alone."""
     is_alone: bool = False
     """Whether the world holds no neighbours of what is right."""
+    is_bare: bool = False
+    """Whether the first item of an array stands in its place."""
 
 
 class Realised(NamedTuple):
@@ -152,7 +154,8 @@ class Realiser:
         if count >= 0:
             names = [f"{node}[]", *(f"{node}[{place}]" for place in range(1, count))]
             known = [name if name in assignment else names[0] for name in names[:count]]
-            return [self._symbolic(name, assignment, substitute) for name in known]
+            items = [self._symbolic(name, assignment, substitute) for name in known]
+            return items[0] if substitute and substitute.is_bare and substitute.node == node else items
         members = {}
         for name in self._model.fields[place_of(node)[0]].schema.get("properties", {}):
             child = f"{node}.{name}".lstrip(".")

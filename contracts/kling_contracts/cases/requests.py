@@ -197,6 +197,26 @@ _FAULTS: Final = (
 )
 
 
+def _both(one: ChangeRequest, other: ChangeRequest) -> ChangeRequest:
+    return lambda request: other(one(request))
+
+
+_NO_KEY: Final = authorization(None)
+_EMPTY_OBJECT: Final = body(lambda sent: b"{}")
+_AS_TEXT: Final = content_type("text/plain")
+_CUT_OFF: Final = body(lambda sent: sent[:-1])
+_ORDERED: Final = (
+    ("authorization-missing", "Without Authorization a body is not read.", _both(_NO_KEY, _CUT_OFF)),
+    ("authorization-missing", "Without Authorization a payload is not judged.", _both(_NO_KEY, _EMPTY_OBJECT)),
+    ("authorization-missing", "Without Authorization no content type counts.", _both(_NO_KEY, _AS_TEXT)),
+    ("authorization-invalid", "With a wrong scheme a body is not read.", _both(authorization(TOKEN), _CUT_OFF)),
+    ("content-type", "A body that is not JSON is not read.", _both(_AS_TEXT, _CUT_OFF)),
+    ("content-type", "A payload that is not JSON is not judged.", _both(_AS_TEXT, _EMPTY_OBJECT)),
+    ("body-json", "A body that is not JSON has no payload.", body(lambda sent: b'{"number":NaN}')),
+)
+"""Two faults in one request: the first one decides, as the documents list them."""
+
+
 _HARMLESS: Final = (
     ("path", "A query is no part of the path.", path(lambda asked: f"{asked}?page=1")),
     ("authorization-invalid", "A scheme may be in lower case.", authorization(f"bearer {TOKEN}")),
@@ -223,7 +243,7 @@ SERVER_RULES: Final = ("authorization-expired", "authorization-not-yet-valid", "
 
 def request_goals(operation: Operation, methods: frozenset[str]) -> Iterator[RequestGoal]:
     """Yield what is wrong with a request before there is a payload; `methods` are those that its path has."""
-    for rule, says, change in _FAULTS:
+    for rule, says, change in (*_FAULTS, *(_ORDERED if operation.media_types else ())):
         if (operation.media_types or rule not in _OF_BODIES) and (operation.secured or "authorization" not in rule):
             yield RequestGoal(rule, says, change)
     for name in ("PUT", "DELETE", "PATCH"):

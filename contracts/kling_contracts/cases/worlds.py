@@ -93,6 +93,11 @@ class WorldMaker:
                 if "id" in DEFAULTS.get(name, ()):
                     entries[key].members["id"] = key
         around = self._neighbours(name, is_alone)
+        inner = [one for one in self._inner if _lookup(one).inside in [fact.name for fact in facts]]
+        if inner:
+            around = Neighbours(
+                *({key: self._with_same_keys(one, inner, ghost) for key, one in side.items()} for side in around)
+            )
         everything = {**around.before, **entries, **around.after}
         scope = dict(_SCOPE)
         body = printed(frozenset(everything) if TABLES[name] is None else everything, scope)
@@ -122,6 +127,16 @@ class WorldMaker:
         }
         around = self._neighbours(table, is_alone)
         return {**around.before, **own, **around.after}
+
+    def _with_same_keys(self, entry: Any, inner: list[Fact], ghost: Assignment) -> Any:
+        """Return a neighbour whose nested entries go by the keys of the meant one's, too, with values of their own."""
+        members = entry._asdict()
+        for fact in inner:
+            table = _lookup(fact).table
+            other = next(iter(members[table].values()))
+            known = [choice for choice in self._choices(fact, ghost) if _entry(fact, choice) is not None]
+            members[table] = {**{_text_of(choice): other for choice in known}, **members[table]}
+        return _Call(type(entry).__name__, members)
 
     def _choices(self, fact: Fact, ghost: Assignment) -> list[Choice]:
         """Return what stands in the field of a fact, for a fact of an item once for each item."""
