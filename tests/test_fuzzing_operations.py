@@ -138,6 +138,16 @@ def without(name):
     return lambda data: {key: value for key, value in data.items() if key != name}
 
 
+def of_result(change):
+    """An edit of the videos of a task that has succeeded."""
+
+    def edit(data):
+        result = {"videos": [change(video) for video in data.get("task_result", {}).get("videos", ())]}
+        return {**data, "task_result": result} if "task_result" in data else data
+
+    return edit
+
+
 QUERY, IDENTIFY, TTS = f"{CREATE}/", "/kling/v1/videos/identify-face", "/kling/v1/audio/tts"
 WRONG_ANSWERS = {
     "always submitted": ("query", QUERY, "GET", member("task_status", value="submitted"), "/data/task_status"),
@@ -150,9 +160,10 @@ WRONG_ANSWERS = {
         "query",
         QUERY,
         "GET",
-        lambda data: {**data, "task_result": {"videos": []}},
+        lambda data: {"task_result": {"videos": [{"id": "1", "url": "https://a.example/", "duration": "1"}]}, **data},
         "/data/task_result",
     ),
+    "never a result": ("query", QUERY, "GET", without("task_result"), "/data/task_result"),
     "a duration in ms": (
         "query",
         QUERY,
@@ -209,6 +220,37 @@ WRONG_ANSWERS = {
     ),
     "no audio": ("tts", TTS, "POST", without("task_result"), "/data/task_result"),
     "the time of the machine": ("tts", TTS, "POST", member("created_at", value=NOW_MS + 1), "/data/created_at"),
+    "one id for all tasks": ("create", CREATE, "POST", member("task_id", value="1"), "/data/task_id"),
+    "done at once": ("create", CREATE, "POST", member("task_status", value="succeed"), "/data/task_status"),
+    "one session for all videos": ("identify", IDENTIFY, "POST", member("session_id", value="1"), "/data/session_id"),
+    "one audio for all texts": (
+        "tts",
+        TTS,
+        "POST",
+        member("task_result", "audios", 0, "id", value="1"),
+        "/data/task_result/audios/-/id",
+    ),
+    "an audio that is not there": (
+        "tts",
+        TTS,
+        "POST",
+        member("task_result", "audios", 0, "url", value=lambda url: f"{url}x"),
+        "/data/task_result/audios/-/url",
+    ),
+    "a result of 5 s": (
+        "query",
+        QUERY,
+        "GET",
+        of_result(lambda video: {**video, "duration": "5"}),
+        "/data/task_result/videos/-/duration",
+    ),
+    "a result without a video": (
+        "query",
+        QUERY,
+        "GET",
+        lambda data: {**data, "task_result": {"videos": []}} if "task_result" in data else data,
+        "/data/task_result/videos",
+    ),
     "another external id": (
         "create",
         CREATE,
@@ -236,6 +278,47 @@ def test_an_answer_that_holds_something_else_is_found(monkeypatch, operation, pa
     result = attacked(operation, change=told_otherwise(path, method, edit))
 
     assert {(finding.rule, finding.kind) for finding in result.findings} == {(f"{operation} {where}", Kind.CONTENT)}
+
+
+def answered_otherwise(**changes):
+    return lambda request, answer: answer(request) if "_mock" in request.path else replace(answer(request), **changes)
+
+
+def in_the_envelope(status, **members):
+    def change(request, answer):
+        given = answer(request)
+        if given.status != status or "_mock" in request.path:
+            return given
+        return replace(given, body=json.dumps({**json.loads(given.body), **members}).encode())
+
+    return change
+
+
+def created(request, answer):
+    given = answer(request)
+    return replace(given, status=201) if given.status == 200 and "_mock" not in request.path else given
+
+
+def body_first(request, answer):
+    """A server that looks at the body before it looks at who sent it."""
+    if request.path.endswith("tts") and not request.body.endswith(b"}"):
+        request = replace(request, headers={**request.headers, "authorization": "Bearer anybody"})
+    return answer(request)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "kind"),
+    [
+        (created, "", Kind.ANSWER),
+        (answered_otherwise(headers={"Content-Type": "text/html"}), "tts content-type", Kind.CONTENT),
+        (in_the_envelope(200, request_id="1"), "tts /request_id", Kind.CONTENT),
+        (in_the_envelope(400, message=""), "tts /message", Kind.CONTENT),
+        (body_first, "authorization-missing", Kind.ANSWER),
+    ],
+    ids=["201", "HTML", "one request id", "no message", "body before key"],
+)
+def test_an_answer_in_another_form_is_found(change, rule, kind):
+    assert (rule, kind) in {(finding.rule, finding.kind) for finding in attacked("tts", change=change).findings}
 
 
 def test_a_refusal_without_the_documented_members_is_found():

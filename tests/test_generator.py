@@ -7,8 +7,9 @@ from itertools import islice
 import pytest
 
 import kling_contracts
+from kling_contracts.cases.factory import factory_of
 from kling_contracts.cases.generator import generate
-from kling_contracts.cases.requests import SERVER_RULES
+from kling_contracts.cases.requests import SERVER_RULES, harmless_requests
 from support import catalogues
 from support.serving import documented
 
@@ -95,6 +96,21 @@ def test_a_valid_case_cannot_break_a_rule():
 def test_valid_payloads_differ():
     payloads = {case.request.body for case in generate(0, 1000, valid=True)}
     assert len(payloads) >= 950
+
+
+@pytest.mark.parametrize("operation", ["create", "identify", "tts"])
+def test_a_part_of_the_valid_cases_looks_wrong(operation):
+    odd = {goal.says for goal in factory_of(documented(), operation).looks_wrong(http=True)}
+    cases = list(generate(1, 2000, documented(), operation=operation, valid=True))
+
+    looks = {says: sum(case.why.startswith(says.removesuffix(".")) for case in cases) for says in odd}
+    assert min(looks.values()) >= 1
+    assert 400 <= sum(looks.values()) <= 600
+
+
+def test_without_http_no_valid_request_looks_wrong():
+    odd = {goal.says for goal in harmless_requests(documented().operation)}
+    assert not odd & {case.why for case in generate(1, 2000, documented(), valid=True, http=False)}
 
 
 def test_every_way_to_say_the_same_is_drawn():

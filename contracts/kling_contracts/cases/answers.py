@@ -24,6 +24,8 @@ class _Nothing:
 
 
 NOTHING: Final = _Nothing()
+EVERY: Final = "-"
+"""In a JSON Pointer, every item of an array."""
 
 
 class Expected(NamedTuple):
@@ -35,16 +37,20 @@ class Expected(NamedTuple):
     """Members of an accepted request's `data`; of an object only some may be named, of an array every item."""
     absent: tuple[str, ...] = ()
     """JSON Pointers of members that are not there."""
+    present: tuple[str, ...] = ()
+    """JSON Pointers of members that are there, whatever they hold."""
     any_order: tuple[str, ...] = ()
     """JSON Pointers of arrays whose items may come in any order."""
     lengths: Mapping[str, str] = {}
     """By the JSON Pointer of a length in seconds, that of the URL of the audio or video that lasts so long; `-` stands
     for every item of an array."""
+    each: Mapping[str, Any] = {}
+    """By JSON Pointer with `-`, what stands there in every item of an array; nothing says how many it has."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the member `expects` of a row; `case.schema.json` describes it."""
-        lists = {"absent": list(self.absent), "any_order": list(self.any_order)}
-        more = {**lists, "lengths": dict(self.lengths)}
+        lists = {"absent": list(self.absent), "present": list(self.present), "any_order": list(self.any_order)}
+        more = {**lists, "lengths": dict(self.lengths), "each": dict(self.each)}
         data = {} if self.data is NOTHING else {"data": self.data}
         return {"status": self.status, "code": self.code, **data, **{name: one for name, one in more.items() if one}}
 
@@ -52,9 +58,17 @@ class Expected(NamedTuple):
         """Yield JSON Pointer and text of each difference between `data` of an answer and what is expected of it."""
         data = answer.get("data") if isinstance(answer, Mapping) else None
         wrong = [] if self.data is NOTHING else list(self._between(self.data, data, ("data",)))
-        there = (where for where in self.absent if value_at(answer, where) is not NOTHING)
+        there = [(where, "is there, and should not be") for where in self.absent if _is_at(answer, where)]
+        there += [(where, "is missing") for where in self.present if not _is_at(answer, where)]
         # In another order the items have other places.
-        yield from wrong or ((where, "is there, and should not be") for where in there)
+        yield from wrong or (*there, *self._wrong_in_items(answer))
+
+    def _wrong_in_items(self, answer: Any) -> Iterator[tuple[str, str]]:
+        for pattern, expected in self.each.items():
+            for where in places(answer, pattern):
+                found = value_at(answer, where)
+                if found is not NOTHING and found != expected:
+                    yield where, f"is {found!r:.200}; expected: {expected!r:.200}"
 
     def _between(self, expected: Any, found: Any, path: Path) -> Iterator[tuple[str, str]]:
         where = pointer(path)
@@ -112,7 +126,13 @@ class ExpectedAnswers:
         reader = _Reader(self._contract, called, payload, case.world, measured)
         schema = _schema_of(self._contract, called, 200)
         data = reader.shown(schema.get("properties", {}).get("data", {}), None, ("data",)) if schema else NOTHING
-        return Expected(200, 0, data, tuple(reader.absent), tuple(reader.any_order), reader.lengths)
+        return Expected(200, 0, data, **reader.noted())
+
+    def new_members(self, case: Case, status: int) -> tuple[str, ...]:
+        """Return the JSON Pointers of members of an answer that no other request is answered; `-` as in `Expected`."""
+        routed = self._contract.request_rules.route(case.request)
+        schema = None if isinstance(routed, Violation) else _schema_of(self._contract, routed.operation, status)
+        return tuple(_new(self._contract, schema, ())) if schema else ()
 
     def broken_schema(self, case: Case, status: int, answer: Any) -> Iterator[tuple[str, str]]:
         """Yield JSON Pointer and text of each keyword that an answer breaks of the response with its status."""
@@ -153,6 +173,18 @@ def _kept(contract: Contract, node: Schema, value: Any) -> Any:
             if is_fixed or found:
                 members[name] = found
     return members
+
+
+def _new(contract: Contract, node: Schema, path: Path) -> Iterator[str]:
+    schema = resolved(contract, node)
+    if schema.get("x-new"):
+        yield pointer(path)
+    for part in schema.get("allOf", ()):
+        yield from _new(contract, part, path)
+    for name, child in schema.get("properties", {}).items():
+        yield from _new(contract, child, (*path, name))
+    if "items" in schema:
+        yield from _new(contract, schema["items"], (*path, EVERY))
 
 
 def _schema_of(contract: Contract, operation: Operation, status: int) -> Schema | None:
@@ -199,8 +231,15 @@ class _Reader:
         self._world = world
         self._measured = measured
         self.absent: list[str] = []
+        self.present: list[str] = []
         self.any_order: list[str] = []
         self.lengths: dict[str, str] = {}
+        self.each: dict[str, Any] = {}
+
+    def noted(self) -> dict[str, Any]:
+        """Return the members of `Expected` besides its data."""
+        lists = {"absent": self.absent, "present": self.present, "any_order": self.any_order}
+        return {**{name: tuple(some) for name, some in lists.items()}, "lengths": self.lengths, "each": self.each}
 
     def shown(self, schema: Schema, entry: Any, path: Path) -> Any:
         """Return what stands at a node, as far as the documents say it."""
@@ -210,20 +249,30 @@ class _Reader:
         if about:
             entry = self._measured.entry(about["fact"])
         if "x-shows" in schema:
-            return self._value(schema["x-shows"], entry, path)
+            return self._of_each(self._value(schema["x-shows"], entry, path), path)
         if "items" in schema:
             # Nothing says how many there are; what holds of each is noted.
-            self.shown(schema["items"], entry, (*path, "-"))
+            self.shown(schema["items"], entry, (*path, EVERY))
             return NOTHING
         members = {}
         for name, child in schema.get("properties", {}).items():
             there = resolved(self._contract, child).get("x-there")
-            if there and self._read(entry, there) is False:
+            is_there = self._read(entry, there) if there else NOTHING
+            if is_there is False:
                 self.absent.append(pointer((*path, name)))
-            else:
-                members[name] = self.shown(child, entry, (*path, name))
+                continue
+            if is_there is True:
+                self.present.append(pointer((*path, name)))
+            members[name] = self.shown(child, entry, (*path, name))
         said = {name: value for name, value in members.items() if value is not NOTHING}
         return said or NOTHING
+
+    def _of_each(self, value: Any, path: Path) -> Any:
+        """Return a value; note what stands in every item of an array in place of returning it."""
+        if EVERY not in path or value is NOTHING:
+            return value
+        self.each[pointer(path)] = value
+        return NOTHING
 
     def _items(self, about: Mapping[str, Any], schema: Schema, path: Path) -> Any:
         entries = self._page(about) if "table" in about else self._inside(about)
@@ -254,6 +303,8 @@ class _Reader:
         if kind == "length":
             self.lengths[pointer(path)] = pointer((*path[:-1], name))
             return NOTHING
+        if kind == "text":
+            return name
         if kind == "payload":
             return self._payload.get(name, NOTHING) if isinstance(self._payload, dict) else NOTHING
         if kind == "world":
@@ -289,3 +340,17 @@ def value_at(value: Any, where: str) -> Any:
         else:
             return NOTHING
     return value
+
+
+def _is_at(value: Any, where: str) -> bool:
+    return value_at(value, where) is not NOTHING
+
+
+def places(value: Any, pattern: str) -> Iterator[str]:
+    """Yield the JSON Pointers that one with `-` stands for in a value, one for each item; any other as it is."""
+    before, every, after = pattern.partition(f"/{EVERY}/")
+    items = value_at(value, before) if every else NOTHING
+    if not every:
+        yield pattern
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        yield from (f"{before}/{index}{inner}" for inner in places(item, f"/{after}"))

@@ -10,7 +10,7 @@ from kling_contracts.cases.case import Case
 from kling_contracts.cases.choosers import CLASSES
 from kling_contracts.cases.factory import CaseFactory, Drawn
 from kling_contracts.cases.generator import factories
-from kling_contracts.cases.goals import VALID, Goal
+from kling_contracts.cases.goals import VALID, Goal, choices_read, spans_fields
 from kling_contracts.cases.mixes import Mix
 from kling_contracts.cases.plans import Plan
 from kling_contracts.cases.requests import RequestGoal, harmless_requests, server_goals
@@ -132,9 +132,9 @@ def _valid(factory: CaseFactory) -> Iterator[_Candidate]:
             if isinstance(goal, Goal):
                 for place, mix in enumerate(factory.exact(goal)):
                     drawn = _draw(factory, VALID, mix, _Fixed("middle", seed=place), 0)
-                    read = factory.read(goal, mix.outfits[0].assignment)
-                    features = {("exact", goal.says, read): _MUCH}
-                    features |= {("exact", goal.says, place): _MUCH} if factory.spans_fields(goal) else {}
+                    read = choices_read(factory.model, goal, mix.outfits[0].assignment)
+                    features: dict[Any, int] = {("exact", goal.says, read): _MUCH}
+                    features |= {("exact", goal.says, place): _MUCH} if spans_fields(factory.model, goal) else {}
                     yield _candidate(factory, drawn, f"{goal.rule} is only just kept", features)
 
 
@@ -151,8 +151,8 @@ def _broken(factory: CaseFactory, goal: Goal) -> Iterator[_Candidate]:
                 chooser = _Fixed("low" if is_small else "middle", step, place)
                 drawn = factory.drawn(goal, mix, ready, outfit, chooser)
                 is_look_alike = outfit.substitute and factory.keyword(goal.rule)
-                features = _of_look_alike(factory, goal) if is_look_alike else _features(factory, drawn, step, place, planned)
-                yield _candidate(factory, drawn, also, features)
+                features = _features(factory, drawn, step, place, planned)
+                yield _candidate(factory, drawn, also, _of_look_alike(factory, goal) if is_look_alike else features)
             if goal.target and ready.plan.first and place == planned == goal.more == 0:
                 drawn = factory.drawn(goal, mix, ready, outfit, _Fixed("high"))
                 says = f"{also}; {_SAYS['high']}" if also else _SAYS["high"]
@@ -169,17 +169,22 @@ def _steps(plan: Plan) -> Sequence[int]:
 def _features(factory: CaseFactory, drawn: Drawn, step: int, place: int, planned: int) -> Mapping[Any, int]:
     """The features of a broken row: a conjunct or bound just past its limit is worth more than a wrong type.
 
-    What stands beside it counts most as far as the rule reads it: a server may judge each source in a way of its own.
+    Values beside it count most where the rule reads them: a server may judge each source in a way of its own.
     """
     goal = drawn.goal
     way = (goal.rule, goal.says)
-    around = (*way, step, factory.read(goal, drawn.outfit.assignment), drawn.plan.breaks if planned else goal.more)
+    around = (
+        *way,
+        step,
+        choices_read(factory.model, goal, drawn.outfit.assignment),
+        drawn.plan.breaks if planned else goal.more,
+    )
     if step or planned or goal.more:
         # A server that lets a second step pass lets the first one pass, too, unless that is far away.
         is_spare = planned or (0 < step < CLASSES[4][0] and step != drawn.plan.mirror)
         return {around: 1 if is_spare else _MUCH if goal.more else _OWN}
     if goal.target or goal.limit:
-        repeated = {(*way, place): _MUCH} if factory.spans_fields(goal) else {}
+        repeated = {(*way, place): _MUCH} if spans_fields(factory.model, goal) else {}
         return {**dict.fromkeys([way, (*way, "first"), around], _MUCH), **repeated}
     return {way: _OWN}
 

@@ -137,11 +137,6 @@ class CaseFactory:
         """Return the keyword of the schema that a rule is; empty where it is none."""
         return self._rules[rule].keyword if rule in self._rules else ""
 
-    def spans_fields(self, goal: Goal) -> bool:
-        """Return whether the rule of a goal stands on an object, and so on several of its fields."""
-        node = self.model.rules[goal.target.rule].rule.node if goal.target else None
-        return node is not None and "properties" in self.model.fields[node].schema
-
     def rules(self, rule: str | None, http: bool) -> tuple[str, ...]:
         """Return the rules to break: the one that is asked for, or all; those of the request only with `http`.
 
@@ -262,11 +257,6 @@ class CaseFactory:
     def _assignment(self, fixed: Mapping[str, Sequence[Choice]], shapes: Sequence[Shape]) -> Assignment:
         chosen = {choice.node: choice for shape in shapes for choice in shape.choices}
         return {**self.model.usual, **{node: choices[0] for node, choices in fixed.items()}, **chosen}
-
-    def read(self, goal: Goal, assignment: Assignment) -> tuple[int, ...]:
-        """Return the choices that the rule of a goal reads, by their numbers; for a bound of a keyword none."""
-        nodes = self.model.rules[goal.target.rule].nodes if goal.target else ()
-        return tuple(assignment[node].number for node in nodes)
 
     def exact(self, goal: Goal) -> Iterator[Mix]:
         """Yield the combinations under which everything holds and a goal is only just not reached."""

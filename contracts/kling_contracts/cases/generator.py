@@ -1,13 +1,13 @@
 """Seeded generation without Hypothesis, for corpora and load."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Final
 
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.choosers import SeededChooser
 from kling_contracts.cases.factory import CaseFactory, factory_of
-from kling_contracts.cases.goals import VALID, Goal
+from kling_contracts.cases.goals import VALID
 from kling_contracts.cases.requests import RequestGoal
 from kling_contracts.contract import Contract
 
@@ -33,8 +33,9 @@ def generate(
     """Yield `n` cases, always the same for one seed and one contract, by default the documented one.
 
     A valid case is followed by seven broken ones, unless `valid` or `rule` asks for one kind only. A quarter of the
-    valid ones look wrong: odd spellings that break nothing. `operation` is the short name of another than the contract's first one, or `all`: its operations in turn. `http=False` leaves
-    out what is wrong with the request itself: every body is then a payload.
+    valid ones look wrong: odd spellings that break nothing. `operation` is the short name of another than the
+    contract's first one, or `all`: its operations in turn. `http=False` leaves out what is wrong, or odd, with the
+    request itself: every body is then a payload.
 
     Raises `ValueError` where `rule` is none of the operation's, or is to be broken by valid cases, and
     `DocumentError` where the contract's rules cannot be solved.

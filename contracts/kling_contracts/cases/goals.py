@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from kling_contracts.cases.fields import Choice, Field, Items, KeywordLimit, OpenNumber
-from kling_contracts.cases.model import Model, above
+from kling_contracts.cases.model import Assignment, Model, above
 from kling_contracts.cases.shapes import Conjunct
 from kling_contracts.facts.ways import OwnText
 from kling_contracts.jsonio.keywords import readable
@@ -30,6 +30,18 @@ class Goal(NamedTuple):
 
 
 VALID = Goal("", "Every rule holds")
+
+
+def choices_read(model: Model, goal: Goal, assignment: Assignment) -> tuple[int, ...]:
+    """Return the choices that the rule of a goal reads, by their numbers; for a bound of a keyword none."""
+    nodes = model.rules[goal.target.rule].nodes if goal.target else ()
+    return tuple(assignment[node].number for node in nodes)
+
+
+def spans_fields(model: Model, goal: Goal) -> bool:
+    """Return whether the rule of a goal stands on an object, and so on several of its fields."""
+    node = model.rules[goal.target.rule].rule.node if goal.target else None
+    return node is not None and "properties" in model.fields[node].schema
 
 
 def goals_of(model: Model) -> Mapping[str, tuple[Goal, ...]]:

@@ -6,24 +6,30 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from kling_contracts import Contract, Operation, Rule, Violation
-from kling_contracts.audits.audit import Audit, Kind
+from kling_contracts.audits.audit import VALID, Audit, Kind
 from kling_contracts.audits.findings import CallVerdict, FindingCounter
 from kling_contracts.cases.answers import ExpectedAnswers
 from kling_contracts.cases.case import Case
+from kling_contracts.http import JSON_TYPE
 from kling_mock_server.testing.fuzzing.answered_files import AnsweredFiles
+from kling_mock_server.testing.fuzzing.new_values import NewValues
 from kling_mock_server.testing.fuzzing.sequences import Wrong
 from kling_mock_server.testing.fuzzing.target import Answer
 from kling_mock_server.testing.fuzzing.trials import AdaptedCase
 
 KINDS: Final = tuple(Kind)
+ACCEPTED_STATUS: Final = 200
 TOO_MANY: Final = 429
 TURNED_AWAY: Final = (401, 403)
 
 
 class Judging:
-    """Judges the answers of one server. `known_sender`: it welcomes our token, so no answer is about that."""
+    """Judges the answers of one server, whose scheme, host and port are `server`.
 
-    def __init__(self, contract: Contract, operations: Sequence[Operation], *, known_sender: bool) -> None:
+    `known_sender`: it welcomes our token, so no answer is about that.
+    """
+
+    def __init__(self, contract: Contract, operations: Sequence[Operation], server: str, *, known_sender: bool) -> None:
         self.contract = contract
         self.rules = contract.rules_of(operations)
         self.known_sender = known_sender
@@ -35,7 +41,8 @@ class Judging:
         """Answers that say nothing about the request, by text."""
         self._findings = FindingCounter(contract, operations)
         self._expected = ExpectedAnswers(contract)
-        self._files = AnsweredFiles()
+        self._files = AnsweredFiles(server)
+        self._new_values = NewValues()
         self._names_rules = False
 
     def judge(self, trial: AdaptedCase, answer: Answer) -> None:
@@ -48,6 +55,7 @@ class Judging:
             self.let_through += bool(breaks)
             self._findings.add(case, breaks, CallVerdict(True, str(answer)))
             if not breaks:
+                self._accepted(case, answer)
                 self._look_into(case, answer)
         elif self._says_nothing(case, answer):
             self.unread[str(answer)] += 1
@@ -60,13 +68,22 @@ class Judging:
     def _look_into(self, case: Case, answer: Answer) -> None:
         """Hold what an answer says against the schema of its response, and in a world of ours against what is right."""
         wrong = dict(self._expected.broken_schema(case, answer.status, answer.body))
-        if self.known_sender and not case.breaks and not wrong:
-            expected = self._expected.of(case)
-            wrong = dict(expected.differences(answer.body)) | self._files.wrong_lengths(expected.lengths, answer.body)
-        operation = "" if not wrong else self._operation(case)
+        if answer.content_type.partition(";")[0].strip().lower() != JSON_TYPE:
+            wrong["content-type"] = f"is {answer.content_type!r}; the body is JSON"
+        operation = self._operation(case)
+        if self.known_sender and not wrong:
+            wrong = self._unexpected(case, answer)
+            members = self._expected.new_members(case, answer.status)
+            wrong |= self._new_values.repeated(operation, members, case.request, answer.body)
         for where, text in wrong.items():
             place = re.sub("/[0-9]+", "/-", where)
             self._findings.found(Kind.CONTENT, [f"{operation} {place}"], case, f"{where} {text}")
+
+    def _unexpected(self, case: Case, answer: Answer) -> dict[str, str]:
+        if case.breaks:
+            return {}
+        expected = self._expected.of(case)
+        return dict(expected.differences(answer.body)) | self._files.wrong_lengths(expected.lengths, answer.body)
 
     def note(self, wrong: Wrong) -> None:
         """Count an answer that does not fit those before it."""
@@ -84,8 +101,16 @@ class Judging:
             otherwise = f"{total} requests were turned away ({answer}); is the token welcome, is there a limit?"
         return self._findings.audit(target, KINDS, lambda rule: reasons.get(rule, otherwise))
 
+    def _accepted(self, case: Case, answer: Answer) -> None:
+        if answer.status != ACCEPTED_STATUS:
+            self._findings.found(Kind.ANSWER, [VALID], case, f"{answer}\ndocumented: {ACCEPTED_STATUS} / 0")
+
     def _refused(self, case: Case, answer: Answer) -> None:
         documented = {(rule.status, rule.code) for rule in self._broken(case)}
+        if self.known_sender:
+            # Several rules may be broken: the first one decides, in the order of the documents.
+            expected_answer = self._expected.of(case)
+            documented = {(expected_answer.status, expected_answer.code)}
         if (answer.status, answer.code) not in documented:
             expected = " or ".join(f"{status} / {code}" for status, code in sorted(documented))
             self._findings.found(Kind.ANSWER, case.breaks, case, f"{answer}\ndocumented: {expected}")

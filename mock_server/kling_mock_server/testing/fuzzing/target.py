@@ -33,6 +33,8 @@ class Answer(NamedTuple):
     """Whether nothing came back at all."""
     body: Any = None
     """The whole answer, decoded."""
+    content_type: str = ""
+    """As it was sent."""
 
     @property
     def accepted(self) -> bool:
@@ -59,7 +61,8 @@ class Target:
         path = parts.path.removesuffix("/")
         operation = max((one for one in paths if path.endswith(one)), key=len, default="")
         self.prefix = path.removesuffix(operation).removesuffix("/")
-        self.base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{self.prefix}"
+        self.server = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self.base = f"{self.server}{self.prefix}"
         self.host = parts.hostname
         self._connection = _connection(parts.scheme, parts.hostname, parts.port, timeout_s)
         self._timeout_s = timeout_s
@@ -162,7 +165,8 @@ def read(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         return Answer(status, crash=f"answered {status} without the envelope: {_shown(body)}")
     named = headers.get(VIOLATIONS_HEADER.lower())
     rules = None if named is None else tuple(filter(None, (one.strip() for one in named.split(","))))
-    return Answer(status, envelope["code"], envelope["message"], rules, body=envelope)
+    code, message, content_type = envelope["code"], envelope["message"], headers.get("content-type", "")
+    return Answer(status, code, message, rules, body=envelope, content_type=content_type)
 
 
 def _is_envelope(value: Any) -> bool:
