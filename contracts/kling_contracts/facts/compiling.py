@@ -29,6 +29,7 @@ _NAMES: Final = {
     "new": tuple.__new__,
     "isinstance": isinstance,
     "str": str,
+    "type": type,
     "len": len,
     "min": min,
     "any": any,

@@ -52,10 +52,10 @@ class Either(NamedTuple):
         yield f"{draft.entry}, chosen = {draft.bind(Unknown(f'there is no {draft.fact}'))}, 0"
         for number, source in enumerate(self.sources, 1):
             entry = draft.entries[source.fact]
-            yield f"if {entry}.__class__ is not NotGiven:"
+            yield f"if type({entry}) is not NotGiven:"
             yield f"    {draft.entry}, chosen = ({several}, -1) if chosen else ({entry}, {number})"
         for entry in [draft.entries[source.fact] for source in self.sources]:
-            yield f"if {entry}.__class__ is Unusable:"
+            yield f"if type({entry}) is Unusable:"
             yield f"    {draft.entry} = {entry}"
         yield f"{draft.unknown} = isinstance({draft.entry}, Unknown)"
         yield f"if {draft.unknown}: pass"

@@ -40,7 +40,7 @@ class Lookup(NamedTuple):
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what looks up the entry and makes the fact."""
         yield f"key = {draft.fields}.get({self.key.name!r}{'' if self.empty_is_id else ', ' + repr('')})"
-        yield "if key.__class__ is not str and not isinstance(key, str):"
+        yield "if not isinstance(key, str):"
         yield f"    {draft.nothing(self.key.unusable)}"
         if not self.empty_is_id:
             yield "elif not key:"
@@ -137,4 +137,4 @@ class SameEntry(NamedTuple):
 def hanging(draft: Draft, fact: str) -> str:
     """Return the entry that another fact is about; where that is absent, it is not known."""
     outer, unknown = draft.entries[fact], draft.bind(Unknown(f"the {fact} is not known"))
-    return f"{unknown} if {outer}.__class__ is Absent else {outer}"
+    return f"{unknown} if type({outer}) is Absent else {outer}"
