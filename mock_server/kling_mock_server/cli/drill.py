@@ -149,13 +149,11 @@ def _deliver(
     is_interrupted: bool = False,
 ) -> None:
     """Print and write the report; of a client that fails without any fault its failure takes the place of the text."""
-    from dataclasses import replace
-
     from kling_mock_server.testing.drill.report import drill_report, failure
 
     report = drill_report(command, verdicts, _place(plan.words), is_interrupted=is_interrupted)
     if not _works(verdicts[0]):
-        report = replace(report, forms={"text": lambda: ""})
+        report = report._replace(forms={"text": lambda: ""})
         click.echo(failure(verdicts[0]), err=True)
     deliver(report, form, reports)
 

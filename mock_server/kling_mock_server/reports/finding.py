@@ -1,12 +1,13 @@
 """The findings of a run: one record for every command and every format."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 Level = Literal["error", "unverified", "note"]
 """`error`: something is wrong; `unverified`: nobody can say; `note`: hardly meant, and never a reason to fail."""
 
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 LEVELS: Final[tuple[Level, ...]] = ("error", "unverified", "note")
 
 
@@ -24,8 +25,7 @@ class Place(NamedTuple):
         return f"{self.file}{position}{f' {self.pointer}' if self.pointer else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that a run found."""
 
     rule: str
@@ -36,7 +36,7 @@ class Finding:
     place: Place | None = None
     details: tuple[str, ...] = ()
     """Further lines for people: found, wanted, the vendor's sentence."""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = _NOTHING
     """Members that the JSON form has beside the common ones."""
 
 
@@ -47,8 +47,7 @@ class RuleText(NamedTuple):
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FindingReport:
+class FindingReport(NamedTuple):
     """Everything that one run of one command found."""
 
     command: str
@@ -60,13 +59,13 @@ class FindingReport:
     """One line that says how it went."""
     held: tuple[str, ...] = ()
     """Ids of the rules that were tried and hold: tests that pass."""
-    rules: Mapping[str, RuleText] = field(default_factory=dict)
+    rules: Mapping[str, RuleText] = _NOTHING
     """The rules that findings name, by id."""
     sections: tuple[str, ...] = ()
     """Further blocks of text for people, printed between the findings and the summary: a table, a timeline."""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = _NOTHING
     """Members that the JSON form has beside the common ones."""
-    forms: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    forms: Mapping[str, Callable[[], str]] = _NOTHING
     """By format what is written in it, where the command has a form of its own: a table for people."""
 
     def at(self, level: Level) -> tuple[Finding, ...]:
