@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,26 @@ def cpu_of_run(command, **options) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def instructions_of(command, **options) -> float | None:
-    """Return the millions of instructions of one run of a command, which no load adds to; None without valgrind."""
-    if not shutil.which("valgrind"):
-        return None
-    counting = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    done = subprocess.run([*counting, *command], check=True, capture_output=True, text=True, **options)
-    return int(re.search(r"Collected : (\d+)", done.stderr)[1]) / 1e6
+COUNTING: Final = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+"""Prefix of a command whose instructions are counted."""
+
+
+def can_count() -> bool:
+    """Tell whether instructions can be counted here: no load adds to them."""
+    return bool(shutil.which(COUNTING[0]))
+
+
+def cost_of_run(command, **options) -> float:
+    """Return the cost of one run of a command: millions of instructions, or CPU seconds without valgrind."""
+    if not can_count():
+        return cpu_of_run(command, **options)
+    done = subprocess.run([*COUNTING, *command], check=True, capture_output=True, text=True, **options)
+    return counted(done.stderr)
+
+
+def counted(log: str) -> float:
+    """Return the millions of instructions that valgrind's log tells."""
+    return int(re.search(r"Collected : (\d+)", log)[1]) / 1e6
 
 
 def ratio(

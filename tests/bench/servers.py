@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -15,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.in_process import six_errors
-from bench.measure import Figure, cpu_of_run, instructions_of
+from bench.measure import COUNTING, Figure, can_count, cost_of_run, counted
 from kling_contracts import Contract
 
 OPERATION = Contract.load().operation
@@ -32,7 +33,7 @@ server = waitress.server.create_server(app, host="127.0.0.1", port=0, threads=8)
 print(f"http://127.0.0.1:{{server.effective_port}}", flush=True)
 server.run()
 """
-COMMAND = [str(Path(sys.executable).with_name("klingkit"))]
+COMMAND = [sys.executable, str(Path(sys.executable).with_name("klingkit"))]
 SERVE = [*COMMAND, "serve", "--port", "0"]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """Byte code may be kept, as on any machine where a command runs more than once."""
@@ -50,22 +51,10 @@ def figures():
     payload.write_bytes(BODY)
     try:
         yield Figure("`klingkit check FILE` / cold bare Flask on waitress", _command(["check", str(payload)]), 0.5)
-        yield from _by_instructions(payload)
     finally:
         payload.unlink()
     yield Figure("CPU that the recording proxy adds to a call", _proxy(), 1.0, "ms")
     yield Figure("delay of a healthy request beside 20 half-sent bodies", _slow_neighbours(), 50, "ms")
-
-
-def _by_instructions(payload):
-    """The two short commands against an import of what the bare server needs: Flask and waitress."""
-    base = instructions_of([sys.executable, "-c", "import flask, waitress.server"], env=ENVIRONMENT)
-    if base is None:
-        print("| instructions | valgrind is missing here: not counted | |")
-        return
-    for name, arguments in (("--help", ["--help"]), ("check FILE", ["check", str(payload)])):
-        counted = instructions_of([sys.executable, *COMMAND, *arguments], env=ENVIRONMENT)
-        yield Figure(f"`klingkit {name}` / import of Flask and waitress, instructions", counted / base, 1)
 
 
 @contextmanager
@@ -128,21 +117,34 @@ def _proxy(times=1000, rounds=3):
             return statistics.median(used)
 
 
-def _cold_start(rounds=9):
-    _to_first_answer(SERVE)
-    return statistics.median(_to_first_answer(SERVE) / _to_first_answer(BARE_SERVE) for _ in range(rounds))
+def _cold_start():
+    return _ratio_to_bare(lambda: _to_first_answer(SERVE))
+
+
+def _command(arguments):
+    return _ratio_to_bare(lambda: cost_of_run([*COMMAND, *arguments], env=ENVIRONMENT))
+
+
+def _ratio_to_bare(cost, rounds=9):
+    """Return a cost by that of the bare server up to its first answer."""
+    # The first run may write byte code. Instructions hardly differ from run to run.
+    cost()
+    return statistics.median(cost() / _to_first_answer(BARE_SERVE) for _ in range(1 if can_count() else rounds))
 
 
 def _to_first_answer(command):
-    with serving(command) as (process, port):
-        post(http.client.HTTPConnection("127.0.0.1", port))
-        return cpu_of(process)
-
-
-def _command(arguments, rounds=9):
-    return statistics.median(
-        cpu_of_run([*COMMAND, *arguments], env=ENVIRONMENT) / _to_first_answer(BARE_SERVE) for _ in range(rounds)
-    )
+    """Return the cost of a server up to its first answer: millions of instructions, or CPU seconds without valgrind."""
+    if not can_count():
+        with serving(command) as (process, port):
+            post(http.client.HTTPConnection("127.0.0.1", port))
+            return cpu_of(process)
+    with tempfile.NamedTemporaryFile("r") as log:
+        with serving([*COUNTING, f"--log-file={log.name}", *command]) as (process, port):
+            post(http.client.HTTPConnection("127.0.0.1", port))
+            # It ends Python at once, and not callgrind.
+            process.send_signal(signal.SIGUSR1)
+            process.wait()
+        return counted(log.read())
 
 
 def _slow_neighbours():
