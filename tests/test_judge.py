@@ -104,12 +104,15 @@ def test_the_one_function_judges_flat_payloads_whatever_they_break(name):
     assert judge._found(PAYLOADS[name], sources, only_violations=True)[1] is not None
 
 
-def test_a_url_is_fetched_once_whoever_judges():
+@pytest.mark.parametrize("judging", [CONTRACT.report, CONTRACT.collect_violations])
+@pytest.mark.parametrize("name", ["a URL", "a refused field among broken rules"])
+def test_a_url_is_fetched_once_whoever_judges(name, judging):
     fetched = []
 
     def fetch(url):
         fetched.append(url)
         return FILES["one that nobody measured"]
 
-    assert CONTRACT.report(PAYLOADS["a URL"], replace(WORLD, files=None), fetch=fetch).unverified
+    judging(PAYLOADS[name], replace(WORLD, files=None), fetch=fetch)
+
     assert fetched == [URL]
