@@ -201,7 +201,7 @@ def test_a_builder_that_refuses_what_it_can_know_has_no_finding():
     result = built(careful)
 
     assert result.findings == ()
-    assert {row.rule: row.judged for row in result.rows}["clip-too-short"] > 10
+    assert {row.rule: row.judged for row in result.rows}["clip-too-short"] >= 5
 
 
 def test_a_builder_that_builds_anything_is_told_which_rule_its_payloads_break():
