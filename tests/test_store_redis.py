@@ -43,8 +43,9 @@ def test_a_change_that_took_too_long_begins_again(two_stores, monkeypatch):
         number = rows.get(NUMBERS, "n") or 0
         calls.append(number)
         if len(calls) == 1:
-            # Waits until the time of the first is up.
+            # Waits until the time of the first is up. The next one has as long as it takes.
             two.transaction("account", store_child.increment)
+            monkeypatch.setattr(redis_rows, "LOCK_MS", PATIENCE_S * 1000)
         rows.put(NUMBERS, "n", number + 1)
 
     one.transaction("account", work)
@@ -64,6 +65,7 @@ def test_a_change_that_took_too_long_and_stumbled_begins_again(two_stores, monke
         calls.append(rows.get(NUMBERS, "n"))
         if len(calls) == 1:
             two.transaction("account", store_child.increment)
+            monkeypatch.setattr(redis_rows, "LOCK_MS", PATIENCE_S * 1000)
             raise LookupError
 
     one.transaction("account", work)

@@ -168,6 +168,7 @@ class Reader:
         status = self._status()
         if _SERVES.search(text.splitlines()[-1]):
             self._wait_for_server()
+            self._wait_for_welcome(text, output)
         printed = output.read_text(encoding="utf-8") if output.exists() else ""
         return Printed(re.sub(rf"\b{self.port}\b", SHOWN_PORT, printed), status)
 
@@ -201,6 +202,15 @@ class Reader:
             except OSError:
                 time.sleep(0.02)
         raise TimeoutError(f"nothing listens after {PATIENCE_S} s")
+
+    @staticmethod
+    def _wait_for_welcome(text, output):
+        """Wait until a server has said how it is ended, which is after it can be reached, and last."""
+        until = time.monotonic() + PATIENCE_S
+        while ">" not in text and "Ctrl-C" not in output.read_text(encoding="utf-8"):
+            if time.monotonic() > until:
+                raise TimeoutError(f"no welcome after {PATIENCE_S} s")
+            time.sleep(0.02)
 
 
 def _environment(bin_folder, port):
