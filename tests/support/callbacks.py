@@ -3,6 +3,8 @@
 import threading
 from contextlib import closing, contextmanager
 
+import pytest
+
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.core.assembly import resources_of
 from kling_mock_server.core.responder import Responder
@@ -10,6 +12,7 @@ from kling_mock_server.failures.scenarios import scenario_from_json
 from kling_mock_server.outgoing.callback_attempt import CallbackSender
 from kling_mock_server.outgoing.callback_worker import CallbackWorker
 from kling_mock_server.outgoing.webhooks import Targets
+from kling_mock_server.state import outbox
 from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.pace import PACES
@@ -76,8 +79,11 @@ def patient():
     accounts = Accounts(documented(), BEGINNING)
     waits = ObservedWorker(accounts, CallbackSender(Targets(), timeout_s=PATIENCE_S))
     resources = resources_of(documented(), accounts)._replace(callback_worker=waits)
-    with closing(Responder(documented(), accounts, resources=resources)) as responder:
-        yield Client(responder, "", "key")
+    with pytest.MonkeyPatch.context() as patch:
+        # An attempt ends with its lease.
+        patch.setattr(outbox, "LEASE_MS", PATIENCE_S * 1000)
+        with closing(Responder(documented(), accounts, resources=resources)) as responder:
+            yield Client(responder, "", "key")
 
 
 @contextmanager
