@@ -12,14 +12,28 @@ import pytest
 from kling_contracts import Contract, DocumentError, RuleError
 from kling_contracts.cases.factory import factory_of
 from kling_contracts.cases.generator import generate
-from support.document_edits import EDITS, Edit, added, edited, field, keyword, payload, replaced, top
+from support.document_edits import (
+    EDITS,
+    Edit,
+    added,
+    edited,
+    field,
+    keyword,
+    new_field,
+    payload,
+    replaced,
+    together,
+    top,
+)
 
 NIGHTLY = "KLINGKIT_NIGHTLY" in os.environ
-ALWAYS = ("over a text that may not be", "over a literal URL")
-"""Those in which a value that comes near the right one is a text that a rule names."""
+ALWAYS = ("over a text that may not be", "over a literal URL", "session-unknown dropped")
+"""Those in which a value that comes near the right one is a text that a rule names, or leaves rules unknown."""
 SOME = {*Random(7).sample([edit.name for edit in EDITS], len(EDITS) // 10), *ALWAYS}
 TRIED = EDITS if NIGHTLY else [edit for edit in EDITS if edit.name in SOME]
 CASES = 2000 if NIGHTLY else 400
+MEMBERS = ("note", "deep", "number")
+"""Members that look-alikes of requests add."""
 
 
 def wrong(contract, operation, n):
@@ -37,6 +51,20 @@ def test_there_are_at_least_60_edits_each_with_a_name_of_its_own():
 def test_labels_and_judge_agree_under_an_edit(edit):
     contract = Contract.compile(edited(edit))
     assert list(wrong(contract, edit.operation, CASES)) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        keyword(payload, additionalProperties=False),
+        together(*(new_field(name, {"type": "string", "maxLength": 1}, False, payload) for name in MEMBERS)),
+    ],
+    ids=["no other members", "members of these names"],
+)
+def test_a_request_gets_another_member_only_where_the_documents_do_not_know_it(change):
+    contract = Contract.compile(edited(Edit("", change)))
+    cases = generate(1, 1000, contract, valid=True)
+    assert [case.why for case in cases if contract.report(case.request, case.world).broken] == []
 
 
 @pytest.mark.parametrize("edit", [edit for edit in TRIED if edit.rule], ids=lambda edit: edit.name)

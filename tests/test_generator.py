@@ -9,7 +9,7 @@ import pytest
 import kling_contracts
 from kling_contracts.cases.factory import factory_of
 from kling_contracts.cases.generator import generate
-from kling_contracts.cases.requests import SERVER_RULES, harmless_requests
+from kling_contracts.cases.requests import SERVER_RULES
 from support import catalogues
 from support.serving import documented
 
@@ -109,7 +109,7 @@ def test_a_part_of_the_valid_cases_looks_wrong(operation):
 
 
 def test_without_http_no_valid_request_looks_wrong():
-    odd = {goal.says for goal in harmless_requests(documented().operation)}
+    odd = {goal.says for goal in factory_of(documented()).harmless_requests}
     assert not odd & {case.why for case in generate(1, 2000, documented(), valid=True, http=False)}
 
 

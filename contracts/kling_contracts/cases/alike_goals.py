@@ -115,18 +115,23 @@ class AlikeGoals:
         return self._rules.index(rule) if rule in self._rules else len(self._rules)
 
     def _label(self, plan: Plan, right: Assignment, substitute: Substitute) -> frozenset[str] | None:
-        """Return the rules that fall; None where one hangs on numbers in a way that the plan does not settle."""
+        """Return the rules that fall.
+
+        None where one hangs on numbers in a way that the plan does not settle, or where none falls and one is unknown.
+        """
         if substitute.choice is None:
             return plan.breaks
         counted = {**right, substitute.node: substitute.choice}
-        broken = set(substitute.choice.breaks)
+        broken, is_known = set(substitute.choice.breaks), True
         for index, parsed in enumerate(self._model.rules):
             verdict = self._model.whole(index, counted)
             if falls(verdict):
                 broken.add(parsed.rule.id)
             elif verdict.false != NEVER and not self._stays(index, verdict, plan, right):
                 return None
-        return frozenset(broken)
+            else:
+                is_known = is_known and verdict.true != NEVER
+        return frozenset(broken) if broken or is_known else None
 
     def _stays(self, index: int, verdict: Verdict, plan: Plan, right: Assignment) -> bool:
         """Return whether a rule does not fall: it falls in no other way than before, and it did not."""

@@ -13,7 +13,7 @@ from kling_contracts.cases.generator import factories
 from kling_contracts.cases.goals import VALID, Goal, choices_read, spans_fields
 from kling_contracts.cases.mixes import Mix
 from kling_contracts.cases.plans import Plan
-from kling_contracts.cases.requests import RequestGoal, harmless_requests, server_goals
+from kling_contracts.cases.requests import RequestGoal, server_goals
 from kling_contracts.cases.texts import flavours_of
 from kling_contracts.contract import Contract
 from kling_contracts.facts.ways import OwnText
@@ -108,7 +108,7 @@ def _candidates(factory: CaseFactory) -> Iterator[_Candidate]:
         for asked in factory.goals[rule]:
             if isinstance(asked, RequestGoal):
                 yield _Candidate(factory.asked(asked, sound), {("request", asked.says): _OWN})
-    for asked in harmless_requests(factory.operation):
+    for asked in factory.harmless_requests:
         yield _Candidate(factory.asked(asked, sound), {("request", asked.says): _OWN})
 
 

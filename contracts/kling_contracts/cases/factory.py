@@ -113,7 +113,12 @@ class CaseFactory:
     def looks_wrong(self, http: bool) -> tuple[Goal | RequestGoal, ...]:
         """Return the goals of what looks wrong and breaks nothing; with `http` those of the request itself, too."""
         goals = tuple(goal for goal in self.harmless if self._is_reachable(goal))
-        return (*goals, *harmless_requests(self.operation)) if http else goals
+        return (*goals, *self.harmless_requests) if http else goals
+
+    @cached_property
+    def harmless_requests(self) -> tuple[RequestGoal, ...]:
+        """The changes of a request that break nothing."""
+        return tuple(harmless_requests(self.operation, self.model.fields[""].schema))
 
     @cached_property
     def breakable(self) -> tuple[str, ...]:

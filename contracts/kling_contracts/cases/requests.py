@@ -229,13 +229,16 @@ _HARMLESS: Final = (
     ("body-json", "A byte order mark is skipped.", body(lambda sent: codecs.BOM_UTF8 + sent)),
     ("body-json", "JSON may have white space around it.", body(lambda sent: b"\r\n\t " + sent + b"\n")),
     ("body-json", "JSON may be written widely.", body(_widely)),
-    ("body-json", "A text may be UTF-8.", beside('"note":"声音 🎤"'.encode())),
-    ("body-json", "A surrogate pair is one character.", beside(b'"note":"\\ud83c\\udfa4"')),
-    ("body-json", "Brackets in a string nest nothing.", beside(b'"note":"' + b"[" * 300 + b'"')),
-    ("body-json", "A name may stand in two objects.", body(_once_more_below)),
-    ("body-json", f"The body may be nested {MAX_DEPTH} levels deep.", beside(nested(MAX_DEPTH))),
-    ("body-json", "An unknown number may be large.", beside(b'"number":18446744073709551617')),
 )
+_WITH_A_MEMBER: Final = (
+    ("note", "A text may be UTF-8.", beside('"note":"声音 🎤"'.encode())),
+    ("note", "A surrogate pair is one character.", beside(b'"note":"\\ud83c\\udfa4"')),
+    ("note", "Brackets in a string nest nothing.", beside(b'"note":"' + b"[" * 300 + b'"')),
+    ("note", "A name may stand in two objects.", body(_once_more_below)),
+    ("deep", f"The body may be nested {MAX_DEPTH} levels deep.", beside(nested(MAX_DEPTH))),
+    ("number", "An unknown number may be large.", beside(b'"number":18446744073709551617')),
+)
+"""The name of a member that is added, which breaks nothing where the documents do not know it."""
 _OF_BODIES: Final = ("content-type", "body.required", "body-json")
 SERVER_RULES: Final = ("authorization-expired", "authorization-not-yet-valid", "body-too-large")
 """The rules that a server alone can judge; `Contract.report` does not."""
@@ -251,13 +254,17 @@ def request_goals(operation: Operation, methods: frozenset[str]) -> Iterator[Req
             yield RequestGoal("method", f"{name} is not offered.", method(name))
 
 
-def harmless_requests(operation: Operation) -> Iterator[RequestGoal]:
-    """Yield what may be done to a request without breaking anything."""
+def harmless_requests(operation: Operation, payload: Mapping[str, Any]) -> Iterator[RequestGoal]:
+    """Yield what may be done to a request without breaking anything; `payload` is the schema of its payload."""
     for known in operation.paths if operation.media_types else ():
         yield RequestGoal("path", f"The operation is at {known}.", path(partial(_instead, known)), is_harmless=True)
     for rule, says, change in _HARMLESS:
         if operation.media_types:
             yield RequestGoal(rule, says, change, is_harmless=True)
+    is_open = operation.media_types and payload.get("additionalProperties") is not False
+    for name, says, change in _WITH_A_MEMBER if is_open else ():
+        if name not in payload.get("properties", ()):
+            yield RequestGoal("body-json", says, change, is_harmless=True)
 
 
 def server_goals(largest_file: int) -> Iterator[RequestGoal]:
