@@ -188,7 +188,7 @@ def test_every_status_of_the_vendors_error_table_is_declared(document):
 
 @pytest.mark.parametrize(("status", "code"), [(status, code) for status in ERRORS for code in ERRORS[status]])
 def test_every_service_code_is_valid_under_its_status_and_no_other(status, code):
-    envelope = {"code": code, "message": "", "request_id": ""}
+    envelope = {"code": code, "message": "refused", "request_id": "1"}
 
     accepting = {
         other for other in ERRORS if checker(DOCUMENTED, response(DOCUMENTED, other)["schema"]).is_valid(envelope)
@@ -200,7 +200,7 @@ def test_every_service_code_is_valid_under_its_status_and_no_other(status, code)
 @pytest.mark.parametrize("status", ERRORS)
 @pytest.mark.parametrize("member", ["code", "message", "request_id"])
 def test_a_refusal_needs_every_member_of_the_envelope(status, member):
-    envelope = {"code": min(ERRORS[status]), "message": "", "request_id": ""}
+    envelope = {"code": min(ERRORS[status]), "message": "refused", "request_id": "1"}
     del envelope[member]
 
     assert not checker(DOCUMENTED, response(DOCUMENTED, status)["schema"]).is_valid(envelope)
@@ -208,7 +208,7 @@ def test_a_refusal_needs_every_member_of_the_envelope(status, member):
 
 @pytest.mark.parametrize("status", ERRORS)
 def test_a_refusal_with_an_unknown_code_is_not_documented(status):
-    envelope = {"code": 9999, "message": "", "request_id": ""}
+    envelope = {"code": 9999, "message": "refused", "request_id": "1"}
 
     assert not checker(DOCUMENTED, response(DOCUMENTED, status)["schema"]).is_valid(envelope)
 
