@@ -228,13 +228,13 @@ def test_statistics_count_rules(monkeypatch):
     counted = Counter()
     monkeypatch.setattr(strategies, "event", lambda name: counted.update([name]))
 
-    @settings(max_examples=300, database=None)
-    @given(broken())
+    @settings(max_examples=10, database=None)
+    @given(broken("face-overlap-too-short"))
     def draw(case):
         pass
 
     draw()
-    assert "breaks face-overlap-too-short" in counted
+    assert counted["breaks face-overlap-too-short"] >= 10
 
 
 # Cost.
