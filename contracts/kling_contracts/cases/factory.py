@@ -157,15 +157,12 @@ class CaseFactory:
 
     def places(self, rules: tuple[str, ...], sound: int = 0) -> tuple[Goal | RequestGoal, ...]:
         """Return goals to choose from evenly: as many for each of the rules, and `sound` times as many valid ones."""
-        found = self._places.get((rules, sound))
-        if found is None:
-            found = self._places[rules, sound] = self._spread(rules, sound)
-        return found
-
-    def _spread(self, rules: tuple[str, ...], sound: int) -> tuple[Goal | RequestGoal, ...]:
-        every = [self.reachable(rule) for rule in rules]
-        most = max(map(len, every), default=1)
-        return (*[VALID] * (sound * most), *(goals[place % len(goals)] for goals in every for place in range(most)))
+        if (rules, sound) not in self._places:
+            every = [self.reachable(rule) for rule in rules]
+            most = max(map(len, every), default=1)
+            evenly = (goals[place % len(goals)] for goals in every for place in range(most))
+            self._places[rules, sound] = (*[VALID] * (sound * most), *evenly)
+        return self._places[rules, sound]
 
     # Mixes.
 
