@@ -47,12 +47,10 @@ def figures():
     )
     yield Figure("cold `klingkit serve` to its first answer / bare Flask on waitress", _cold_start(), 1.15)
     yield Figure("`klingkit --help` / cold bare Flask on waitress", _command(["--help"]), 0.32)
-    payload = Path(__file__).with_name("payload.json")
-    payload.write_bytes(BODY)
-    try:
+    with tempfile.TemporaryDirectory() as folder:
+        payload = Path(folder) / "payload.json"
+        payload.write_bytes(BODY)
         yield Figure("`klingkit check FILE` / cold bare Flask on waitress", _command(["check", str(payload)]), 0.5)
-    finally:
-        payload.unlink()
     yield Figure("CPU that the recording proxy adds to a call", _proxy(), 1.0, "ms")
     yield Figure("delay of a healthy request beside 20 half-sent bodies", _slow_neighbours(), 50, "ms")
 
