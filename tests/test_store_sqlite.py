@@ -228,3 +228,25 @@ def test_a_damaged_file_is_down_not_a_crash(path):
         put(store, MANY, "a")
 
     assert "malformed" in str(caught.value)
+
+
+@pytest.mark.parametrize("hands_back", [True, False])
+def test_a_row_costs_a_full_table_the_same_however_many_rows_it_holds(tmp_path, monkeypatch, hands_back):
+    connect, steps = sqlite3.connect, []
+
+    def counting(*args, **options):
+        connection = connect(*args, **options)
+        connection.set_progress_handler(lambda: steps.append(1), 1)
+        return connection
+
+    def cost(size):
+        table = Table("full", size, row_json, row_from_json, hands_back=hands_back)
+        with closing(SqliteStore(str(tmp_path / f"{size}.db"))) as store:
+            put(store, table, *map(str, range(size)))
+            put(store, MANY, *map(str, range(size)))
+            steps.clear()
+            put(store, table, "one more")
+            return len(steps)
+
+    monkeypatch.setattr(sqlite3, "connect", counting)
+    assert cost(500) < 1.2 * cost(20)

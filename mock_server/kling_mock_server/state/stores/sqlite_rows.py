@@ -9,6 +9,8 @@ from kling_mock_server.state.stores.store import Table
 from kling_mock_server.state.stores.text import DAY_MS, FAR, bytes_of, name_of, row_of, text_of
 
 _AT: Final = "WHERE account = ? AND kind = ? AND key = ?"
+# For three columns IN a selection, SQLite would look at every row.
+_AT_SOME: Final = "WHERE account = ? AND kind = ? AND key"
 _OF_KIND: Final = "FROM rows INDEXED BY rows_by_place WHERE account = :account AND kind = :kind AND queue "
 _FIRST: Final = f"SELECT value {_OF_KIND} = :queue ORDER BY place, key LIMIT 1"
 # From name to name: SELECT DISTINCT would read every row.
@@ -110,7 +112,7 @@ class SqliteTransaction:
     def _make_room(self, table: Table, excess: int) -> list[Any]:
         oldest = self._account, table.name, excess
         gone = self._execute(f"SELECT value {_OLDEST}", oldest).fetchall() if table.hands_back else []
-        self._execute(f"DELETE FROM rows WHERE (account, kind, key) IN (SELECT account, kind, key {_OLDEST})", oldest)
+        self._execute(f"DELETE FROM rows {_AT_SOME} IN (SELECT key {_OLDEST})", (*oldest[:2], *oldest))
         return [row_of(table, text) for (text,) in gone]
 
 
