@@ -16,7 +16,16 @@ def answer(*audios):
 
 @pytest.mark.parametrize(
     ("told", "is_wrong"),
-    [("1.899", True), ("1.9", True), ("1.901", False), ("2", False), ("2.099", False), ("2.1", True)],
+    [
+        ("1.899", True),
+        ("1.9", True),
+        ("1.901", False),
+        ("2", False),
+        ("2.099", False),
+        ("2.1", True),
+        ("2 s", True),
+        ("nan", True),
+    ],
 )
 def test_a_length_may_be_rounded_to_one_decimal(told, is_wrong):
     with file_server(silent_audio.mp3(2000)) as port:
