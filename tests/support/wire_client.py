@@ -3,12 +3,11 @@
 import json
 import select
 import time
-from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from kling_mock_server.state.pace import PACES
-from support.serving import PATH, PATIENCE_S, Mock, connect, payload, raw_request
+from support.serving import PATH, PATIENCE_S, Answer, Mock, connect, payload, raw_request
 from support.wired import read
 
 BEGINS_MS, ENDS_MS = PACES["manual"].begins_after_ms, PACES["manual"].ends_after_ms
@@ -16,29 +15,14 @@ IDENTIFY, TTS = "/kling/v1/videos/identify-face", "/kling/v1/audio/tts"
 SPEECH = {"text": "Hello, and welcome to the show.", "voice_id": "oversea_male1", "voice_language": "en"}
 
 
-class Seen(NamedTuple):
-    """One answer, byte by byte; without a head, `status` is None."""
+@dataclass(frozen=True, slots=True)
+class Seen(Answer):
+    """One answer, byte by byte; without a head, `status` is None, and headers have their names in lower case."""
 
-    status: int | None
-    headers: Mapping[str, str]
-    """By their names in lower case."""
-    body: bytes
     end: str
     """close or reset."""
     after_s: float
     """From the request to the end of the connection."""
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    @property
-    def code(self):
-        return self.json["code"]
-
-    @property
-    def data(self):
-        return self.json["data"]
 
     @property
     def claimed(self):
