@@ -43,13 +43,13 @@ def serving(app):
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
 
-    def end(channel):
+    def hang_up(channel):
         channel.close_when_flushed = True
 
     try:
         yield f"http://127.0.0.1:{server.effective_port}"
     finally:
-        stop(server, thread, end)
+        stop(server, thread, hang_up)
 
 
 @contextmanager

@@ -93,19 +93,19 @@ def listen(app: MockApp, host: str, port: int, sender: BackgroundSender | None =
     return server
 
 
-def stop(server: Any, thread: threading.Thread, end: Callable[[Any], None]) -> None:
-    """Finish running answers, end the server that `thread` runs, and wait for it; `end` ends one of its connections."""
+def stop(server: Any, thread: threading.Thread, hang_up: Callable[[Any], None]) -> None:
+    """Finish running answers, end the server that `thread` runs, and wait for it; `hang_up` ends a connection of it."""
 
-    def hang_up() -> None:
+    def close() -> None:
         for channel in list(server.active_channels.values()):
-            end(channel)
+            hang_up(channel)
         wasyncore.dispatcher.close(server)
         server.trigger.del_channel()
 
     server.task_dispatcher.shutdown()
     # The sockets are the loop's: its own thread closes them. Not so the trigger: an earlier pull may wake the loop
     # before this one is written, and the number of its file may be another file's by then.
-    server.trigger.pull_trigger(hang_up)
+    server.trigger.pull_trigger(close)
     thread.join()
     if not server.task_dispatcher.threads:
         # A thread that is still at work pulls it at its end.
