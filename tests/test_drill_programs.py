@@ -1,6 +1,7 @@
 """Programs that a drill runs: their environment, their output, and their end."""
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kling_mock_server.testing.drill import clients
 from kling_mock_server.testing.drill.clients import MAX_OUTPUT, Commands
 from support.serving import PATIENCE_S
 
@@ -45,6 +47,10 @@ def until(holds):
         time.sleep(0.01)
 
 
+def is_written(path):
+    return path.exists() and path.read_text() != ""
+
+
 def is_alive(pid):
     try:
         os.kill(pid, 0)
@@ -54,8 +60,10 @@ def is_alive(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_a_program_that_takes_too_long_is_stopped_with_all_it_has_started(commands, tmp_path):
-    ended = commands.run(sleeping(tmp_path / "pid"), {}, 2)
+def test_a_program_that_takes_too_long_is_stopped_with_all_it_has_started(commands, monkeypatch, tmp_path):
+    pid_file = tmp_path / "pid"
+    monkeypatch.setattr(clients, "stop_after_s", lambda limit_s: until(lambda: is_written(pid_file)) or limit_s)
+    ended = commands.run(sleeping(pid_file), {}, 0)
 
     assert ended.status is None
     until(lambda: not is_alive(int((tmp_path / "pid").read_text())))
@@ -65,7 +73,7 @@ def test_leaving_the_block_stops_what_runs(commands, tmp_path):
     ended = []
     thread = threading.Thread(target=lambda: ended.append(commands.run(sleeping(tmp_path / "pid"), {}, PATIENCE_S * 5)))
     thread.start()
-    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    until(lambda: is_written(tmp_path / "pid"))
     commands.stop()
     thread.join(PATIENCE_S)
 
@@ -88,3 +96,22 @@ def test_a_program_has_no_input_to_wait_for(commands):
     code = "import sys; print(repr(sys.stdin.read()))"
 
     assert commands.run([sys.executable, "-c", code], {}, PATIENCE_S) == (0, "''")
+
+
+def test_output_that_no_thread_had_the_time_to_read_is_kept(commands, monkeypatch):
+    over, run, others = threading.Event(), threading.Thread.run, threading.active_count()
+    monkeypatch.setattr(threading.Thread, "run", lambda thread: over.wait(PATIENCE_S) and run(thread))
+    monkeypatch.setattr(clients, "MAX_LAST_WORDS_S", 0)
+
+    assert commands.run(["echo", "last"], {}, PATIENCE_S) == (0, "last")
+    over.set()
+    until(lambda: threading.active_count() <= others)
+
+
+def test_a_process_that_has_left_the_group_holds_nothing_up(commands, monkeypatch):
+    monkeypatch.setattr(clients, "MAX_LAST_WORDS_S", 0.01)
+
+    ended = commands.run(["sh", "-c", f"setsid sleep {PATIENCE_S} & echo $!"], {}, PATIENCE_S)
+
+    assert is_alive(int(ended.output))
+    os.kill(int(ended.output), signal.SIGKILL)

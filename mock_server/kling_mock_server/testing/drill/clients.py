@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -17,6 +18,8 @@ GRACE: Final = 0.25
 MAX_GRACE_S: Final = 10.0
 MAX_LAST_WORDS_S: Final = 1.0
 """How long output is waited for after the end; whoever left the process group may still hold the pipe."""
+_MAX_PIPE: Final = 1024 * 1024
+"""Bytes that a pipe holds at most; Linux gives 64 KiB unless asked for more (pipe(7))."""
 
 
 def stop_after_s(limit_s: float) -> float:
@@ -146,15 +149,35 @@ class _Tail:
     """The last bytes of a stream, read by a thread, so that nobody who writes has to wait."""
 
     def __init__(self, stream: IO[bytes]) -> None:
+        os.set_blocking(stream.fileno(), False)
+        self._stream = stream
         self._kept = b""
-        self._thread = threading.Thread(target=self._read, args=(stream,), name="klingkit drill output", daemon=True)
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._read, name="klingkit drill output", daemon=True)
         self._thread.start()
 
     def text(self) -> str:
         self._thread.join(MAX_LAST_WORDS_S)
+        # The thread may not have had a turn yet on a busy machine: what the client wrote before its end is there.
+        self._take()
         return self._kept.decode("utf-8", "replace").strip()
 
-    def _read(self, stream: IO[bytes]) -> None:
-        with stream:
-            while chunk := os.read(stream.fileno(), 65536):
-                self._kept = (self._kept + chunk)[-MAX_OUTPUT:]
+    def _read(self) -> None:
+        ready = select.poll()
+        ready.register(self._stream, select.POLLIN)
+        while self._take():
+            ready.poll()
+
+    def _take(self) -> bool:
+        """Keep the last of what the pipe holds; return whether more may come."""
+        with self._lock:
+            if self._stream.closed:
+                return False
+            try:
+                chunk = os.read(self._stream.fileno(), _MAX_PIPE)
+            except BlockingIOError:
+                return True
+            self._kept = (self._kept + chunk)[-MAX_OUTPUT:]
+            if not chunk:
+                self._stream.close()
+            return bool(chunk)
