@@ -90,7 +90,7 @@ def test_every_usual_way_of_answering_is_read(answer):
     assert audited(lambda payload: answer(perfect(payload))).findings == ()
 
 
-class RefusedError(Exception):
+class LibraryError(Exception):
     """A library's own exception, as jsonschema has one."""
 
 
@@ -99,7 +99,7 @@ class RefusedError(Exception):
     [
         (ValueError, lambda payload: None),
         (AssertionError, lambda payload: payload),
-        (RefusedError, lambda payload: object()),
+        (LibraryError, lambda payload: object()),
     ],
     ids=["nothing", "the payload", "a model"],
 )

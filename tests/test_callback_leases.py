@@ -11,7 +11,7 @@ from kling_mock_server.outgoing.webhooks import Attempt, Targets, post
 from kling_mock_server.state import outbox, tables
 from kling_mock_server.state.stores.sqlite import SqliteStore
 from kling_mock_server.state.stores.store import MemoryStore, StoreDownError, real_ms
-from support.callbacks import EACH_CHANGE, HOUR_MS, Client, responder_on
+from support.callbacks import EACH_CHANGE, HOUR_MS, CallbackClient, responder_on
 from support.receivers import HANG, receiving
 from support.serving import NOW_MS, PATIENCE_S
 
@@ -27,18 +27,18 @@ def store_of(request, tmp_path):
 
 def test_what_is_due_survives_a_restart(store_of, receiver):
     with responder_on(store_of()) as before:
-        kling = Client(before, "", "key")
+        kling = CallbackClient(before, "", "key")
         kling.create(receiver.url)
         kling.deliver()
     with responder_on(store_of()) as after:
-        Client(after, "", "key").deliver(HOUR_MS)
+        CallbackClient(after, "", "key").deliver(HOUR_MS)
     assert receiver.statuses == EACH_CHANGE
 
 
 def test_what_became_due_in_between_is_sent_without_anybody_asking(store_of, receiver):
     store = store_of()
     with responder_on(store) as before:
-        kling = Client(before, "", "key")
+        kling = CallbackClient(before, "", "key")
         kling.create(receiver.url)
         kling.deliver()
         before.resources.callback_worker.close()
@@ -56,7 +56,7 @@ def test_two_workers_on_one_store_deliver_every_callback_once(store_of, receiver
     for store in stores:
         store.shared = True
     with responder_on(stores[0]) as one, responder_on(stores[1]) as other:
-        clients = [Client(responder, "", f"key-{number}") for responder in (one, other) for number in range(3)]
+        clients = [CallbackClient(responder, "", f"key-{number}") for responder in (one, other) for number in range(3)]
         for kling in clients * 2:
             kling.create(receiver.url)
         for kling in clients[:3]:
@@ -65,7 +65,9 @@ def test_two_workers_on_one_store_deliver_every_callback_once(store_of, receiver
         def race(responder):
             barrier.wait(PATIENCE_S)
             responder.resources.callback_worker.nudge()
-            return [Client(responder, "", f"key-{number}").wait_for_callbacks(PATIENCE_S) for number in range(3)]
+            return [
+                CallbackClient(responder, "", f"key-{number}").wait_for_callbacks(PATIENCE_S) for number in range(3)
+            ]
 
         with ThreadPoolExecutor(2) as threads:
             assert list(threads.map(race, (one, other))) == [[True] * 3] * 2
@@ -78,10 +80,10 @@ def test_who_waits_for_callbacks_waits_for_those_that_another_process_sends(stor
     for store in stores:
         store.shared = True
     with responder_on(stores[0]) as sending, receiving(HANG) as receiver:
-        Client(sending, "", "key").create(receiver.url)
+        CallbackClient(sending, "", "key").create(receiver.url)
         receiver.wait_for(1)
         with responder_on(stores[1]) as other, ThreadPoolExecutor(1) as threads:
-            kling = Client(other, "", "key")
+            kling = CallbackClient(other, "", "key")
             assert not kling.wait_for_callbacks(0)
             waiting = threads.submit(kling.wait_for_callbacks, 10 * PATIENCE_S)
             receiver.release()
@@ -114,7 +116,7 @@ def taking(url):
 def killed_while_sending(responder, url):
     """Leave an account as a process does that is killed in the middle of an attempt."""
     responder.resources.callback_worker.close()
-    kling = Client(responder, "", "key")
+    kling = CallbackClient(responder, "", "key")
     kling.create(url)
     account = responder.accounts.admit("key", responder.contract.request_rules)
     return account.state, account.state.transaction(taking(url))
@@ -124,7 +126,7 @@ def test_who_takes_over_from_a_process_that_was_killed_waits_for_the_lease(recei
     store = MemoryStore()
     with responder_on(store) as dead, responder_on(store) as alive:
         killed_while_sending(dead, receiver.url)
-        kling = Client(alive, "", "key")
+        kling = CallbackClient(alive, "", "key")
         later.by_ms = outbox.LEASE_MS // 2
         assert not kling.wait_for_callbacks(0.05)
         assert receiver.received == []
@@ -142,7 +144,7 @@ def test_who_was_only_slow_does_not_disturb_who_took_over(receiver, later):
         hanging.wait_for(1)
         its_state.transaction(lambda rows: outbox.settle(rows, due, None))
         assert its_state.transaction(taking(hanging.url)) is None
-        kling = Client(alive, "", "key")
+        kling = CallbackClient(alive, "", "key")
         kling.clock.advance(HOUR_MS)
         assert its_state.transaction(taking(hanging.url)) is None
         hanging.release()
@@ -156,7 +158,7 @@ def test_a_process_that_was_held_up_past_its_lease_sends_nothing_any_more(receiv
     with responder_on(store) as held_up, responder_on(store) as alive:
         _, due = killed_while_sending(held_up, receiver.url)
         later.by_ms = outbox.LEASE_MS
-        kling = Client(alive, "", "key")
+        kling = CallbackClient(alive, "", "key")
         kling.deliver(HOUR_MS)
         assert receiver.statuses == EACH_CHANGE
         sender = held_up.resources.callback_worker.sender
@@ -224,7 +226,7 @@ def test_a_store_that_was_down_for_a_while_stops_nothing(receiver, monkeypatch):
     store = _Flaky()
     with responder_on(store) as responder:
         store.down = True
-        kling = Client(responder, "", "key")
+        kling = CallbackClient(responder, "", "key")
         kling.create(receiver.url)
         assert not kling.wait_for_callbacks(0.05)
         store.down = False

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_mock_server.state import tables
-from support.callbacks import BEGINS_MS, EACH_CHANGE, ENDS_MS, GAPS_MS, HOUR_MS, Client, mocked
+from support.callbacks import BEGINS_MS, EACH_CHANGE, ENDS_MS, GAPS_MS, HOUR_MS, CallbackClient, mocked
 from support.receivers import HANG, HANG_UP, receiving
 from support.serving import world
 
@@ -42,7 +42,7 @@ def bench():
     """A mock and a receiver for many examples, each of which has an account of its own."""
     numbers = count(1)
     with mocked() as kling, receiving() as receiver:
-        yield lambda: Client(kling.responder, "", f"example-{next(numbers)}"), receiver
+        yield lambda: CallbackClient(kling.responder, "", f"example-{next(numbers)}"), receiver
 
 
 @given(created_after, steps)
@@ -90,7 +90,7 @@ def put_world(kling):
     kling.world.put(world())
 
 
-@pytest.mark.parametrize("forget", [put_world, Client.reset], ids=["a world is put", "reset"])
+@pytest.mark.parametrize("forget", [put_world, CallbackClient.reset], ids=["a world is put", "reset"])
 def test_what_was_to_be_sent_is_forgotten(kling, receiver, forget):
     kling.create(receiver.url)
     kling.deliver()
@@ -99,7 +99,7 @@ def test_what_was_to_be_sent_is_forgotten(kling, receiver, forget):
     assert receiver.statuses == ["submitted"]
 
 
-@pytest.mark.parametrize("forget", [put_world, Client.reset], ids=["a world is put", "reset"])
+@pytest.mark.parametrize("forget", [put_world, CallbackClient.reset], ids=["a world is put", "reset"])
 def test_what_is_on_its_way_is_forgotten_too(kling, forget):
     with receiving(HANG) as receiver:
         kling.create(receiver.url)

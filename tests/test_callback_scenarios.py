@@ -7,7 +7,18 @@ from contextlib import ExitStack
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from kling_mock_server.outgoing import callback_worker
-from support.callbacks import BEGINS_MS, EACH_CHANGE, ENDS_MS, GAPS_MS, HOUR_MS, SECRET, Client, mocked, patient, play
+from support.callbacks import (
+    BEGINS_MS,
+    EACH_CHANGE,
+    ENDS_MS,
+    GAPS_MS,
+    HOUR_MS,
+    SECRET,
+    CallbackClient,
+    mocked,
+    patient,
+    play,
+)
 from support.receivers import HANG, receiving
 from support.serving import PATIENCE_S
 
@@ -36,7 +47,9 @@ def test_a_few_replies_alone_wait_for_receivers_that_hang(monkeypatch):
     with patient() as kling, receiving(*[HANG] * 9) as receiver, ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(callback_worker.MAX_WAITING))
         stack.callback(receiver.release)
-        waiters = [Client(kling.responder, "", f"key-{number}") for number in range(callback_worker.MAX_WAITING)]
+        waiters = [
+            CallbackClient(kling.responder, "", f"key-{number}") for number in range(callback_worker.MAX_WAITING)
+        ]
         for one in (*waiters, kling):
             one.play("callback-before-reply")
         waiting = [threads.submit(one.create, receiver.url) for one in waiters]

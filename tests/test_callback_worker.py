@@ -10,7 +10,7 @@ import pytest
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.outgoing import callback_worker
 from kling_mock_server.state.journal import digest_of
-from support.callbacks import EACH_CHANGE, ENDS_MS, Client, mocked, patient, play
+from support.callbacks import EACH_CHANGE, ENDS_MS, CallbackClient, mocked, patient, play
 from support.receivers import HANG, HANG_UP, receiving
 from support.serving import PATIENCE_S, Mock, new_app, payload, world
 
@@ -19,7 +19,7 @@ pytest_plugins = ["support.callback_fixtures"]
 
 def test_creations_are_answered_while_the_receiver_of_twenty_accounts_hangs():
     with patient() as kling, receiving(*[HANG] * 20) as hanging:
-        everyone = [Client(kling.responder, "", f"key-{number}") for number in range(20)]
+        everyone = [CallbackClient(kling.responder, "", f"key-{number}") for number in range(20)]
         for one in everyone:
             one.create(hanging.url)
         hanging.wait_for(callback_worker.LANE_THREADS)
@@ -46,7 +46,7 @@ def test_receivers_that_hang_hold_up_nobody_else():
     with patient() as kling, ExitStack() as stack, receiving() as good:
         hanging = [stack.enter_context(receiving(*[HANG] * 20)) for _ in range(4)]
         for number in range(48):
-            Client(kling.responder, "", f"key-{number}").create(hanging[number % 4].url)
+            CallbackClient(kling.responder, "", f"key-{number}").create(hanging[number % 4].url)
         for one in hanging:
             one.wait_for(callback_worker.LANE_THREADS)
         kling.create(good.url)
@@ -60,7 +60,7 @@ def test_a_receiver_that_did_not_answer_has_one_thread_until_it_does(monkeypatch
     with patient() as kling, receiving(HANG_UP, *[HANG] * 9) as receiver:
         kling.create(receiver.url)
         kling.deliver()
-        others = [Client(kling.responder, "", f"key-{number}") for number in range(5)]
+        others = [CallbackClient(kling.responder, "", f"key-{number}") for number in range(5)]
         for one in others:
             one.create(receiver.url)
         receiver.wait_for(2)
@@ -70,7 +70,7 @@ def test_a_receiver_that_did_not_answer_has_one_thread_until_it_does(monkeypatch
 
 def test_a_receiver_that_hangs_holds_up_its_own_account_alone():
     with patient() as kling, receiving(HANG) as hanging, receiving() as good:
-        other = Client(kling.responder, "", "another")
+        other = CallbackClient(kling.responder, "", "another")
         kling.create(hanging.url)
         hanging.wait_for(1)
         other.create(good.url)
@@ -82,7 +82,7 @@ def test_an_account_with_much_to_send_takes_turns_with_the_others(monkeypatch):
     monkeypatch.setattr(callback_worker, "THREADS", 1)
     monkeypatch.setattr(callback_worker, "TURN_S", 0.0)
     with patient() as kling, receiving(HANG) as busy, receiving() as good:
-        other = Client(kling.responder, "", "another")
+        other = CallbackClient(kling.responder, "", "another")
         kling.create(busy.url)
         busy.wait_for(1)
         for _ in range(20):

@@ -3,7 +3,17 @@
 import pytest
 from standardwebhooks import Webhook
 
-from support.callbacks import BEGINS_MS, EACH_CHANGE, ENDS_MS, GAPS_MS, HOUR_MS, NEW_SECRET, SECRET, Client, mocked
+from support.callbacks import (
+    BEGINS_MS,
+    EACH_CHANGE,
+    ENDS_MS,
+    GAPS_MS,
+    HOUR_MS,
+    NEW_SECRET,
+    SECRET,
+    CallbackClient,
+    mocked,
+)
 from support.ports import refusing_port
 from support.receivers import HANG_UP, receiving
 from support.serving import NOW_MS, SESSION, world
@@ -176,7 +186,7 @@ def test_any_2xx_takes_it(kling, receiver, status):
 def test_a_retry_goes_by_the_clock_of_the_account_alone(receiver):
     receiver.answer(503, 503)
     with mocked() as slow:
-        fast = Client(slow.responder, "", "another")
+        fast = CallbackClient(slow.responder, "", "another")
         slow.create(receiver.url)
         slow.deliver()
         fast.create(receiver.url)
@@ -218,7 +228,7 @@ def test_a_receiver_that_is_not_there_is_in_the_journal(kling):
 
 def test_the_journal_is_that_of_the_account(receiver):
     with mocked() as kling:
-        other = Client(kling.responder, "", "another")
+        other = CallbackClient(kling.responder, "", "another")
         kling.create(receiver.url)
         kling.deliver()
         other.deliver()

@@ -389,7 +389,7 @@ def test_a_voice_is_no_video(mock):
 # Over HTTP.
 
 
-class Client:
+class FileClient:
     """A client of one mock that listens."""
 
     def __init__(self, url):
@@ -414,7 +414,7 @@ class Client:
 @contextmanager
 def listening(**options):
     with LiveServer(**options) as server:
-        yield Client(server.url)
+        yield FileClient(server.url)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def gate(monkeypatch):
     gate.open.set()
 
 
-class Client:
+class DownloadClient:
     """One account of a live server."""
 
     def __init__(self, server, stack):
@@ -97,7 +97,7 @@ class Client:
 def live_client(connections, **options):
     """Serve until the end of the block, whose connections may last longer."""
     with LiveServer(contract=documented(), pace="manual", **options) as server:
-        yield Client(server, connections)
+        yield DownloadClient(server, connections)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from kling_mock_server.adapters.live_server import LiveServer
 from kling_mock_server.failures.scenarios import Scenario, Step, library, scenario_from_json
 from kling_mock_server.failures.wire import Wire
 from support.serving import PATH, PATIENCE_S, Mock, documented, payload
-from support.wire_client import ENDS_MS, IDENTIFY, SPEECH, TTS, Client
+from support.wire_client import ENDS_MS, IDENTIFY, SPEECH, TTS, WireClient
 from support.wire_steps import (
     BUSY,
     EXPIRED,
@@ -190,7 +190,7 @@ def server():
 
 @pytest.fixture
 def client(server):
-    return Client(server)
+    return WireClient(server)
 
 
 def test_every_scenario_of_the_library_is_seen():

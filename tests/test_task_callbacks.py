@@ -19,7 +19,7 @@ pytest_plugins = ["support.task_fixtures"]
 # What is sent about it.
 
 
-class Receiver:
+class RecordingPost:
     """Stands where callbacks are sent; keeps what it was sent."""
 
     def __init__(self, status=200):
@@ -52,7 +52,7 @@ def test_every_callback_fits_the_schema_that_the_document_declares():
     (callback,) = documented().document["paths"][CREATE]["post"]["callbacks"].values()
     (item,) = callback.values()
     declared = validator(item["post"]["requestBody"]["content"]["application/json"]["schema"])
-    receiver = Receiver()
+    receiver = RecordingPost()
     with calling_back(receiver) as (mock, handle):
         for scenario in (None, "failed-task"):
             handle.play(scenario)
@@ -72,7 +72,7 @@ def test_every_callback_fits_the_schema_that_the_document_declares():
 
 
 def test_a_callback_tells_what_a_query_told_at_that_time():
-    receiver = Receiver()
+    receiver = RecordingPost()
     told = []
     with calling_back(receiver) as (mock, handle):
         mock.put_world()
@@ -86,7 +86,7 @@ def test_a_callback_tells_what_a_query_told_at_that_time():
 
 @pytest.mark.parametrize("callback_url", ["", None])
 def test_without_a_url_nobody_is_called(callback_url):
-    receiver = Receiver()
+    receiver = RecordingPost()
     with calling_back(receiver) as (mock, handle):
         body = {name: value for name, value in {**payload(), "callback_url": callback_url}.items() if value is not None}
         assert mock.post(body).status == 200

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from support.nightly import share
-from support.recorded import Client, judged, recorded, session
+from support.recorded import RecordedClient, judged, recorded, session
 from support.twins import TWINS
 
 CHOSEN = random.Random(7).sample(TWINS, share(len(TWINS), 5))
@@ -30,7 +30,7 @@ def test_a_recording_names_what_its_service_does_otherwise(twin, tmp_path):
 def walk(rng):
     """A session of another client: what it does, and in which order, is drawn."""
 
-    def talk(client: Client):
+    def talk(client: RecordedClient):
         shown = client.identify()
         audio = client.speak("What a client says is never twice the same. " * rng.randint(2, 5))
         length = int(float(audio["duration"]) * 1000)

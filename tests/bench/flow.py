@@ -49,7 +49,7 @@ def figures():
     yield Figure("results of theirs that were not rendered, each of its own request", 100 - rendered, 0, "%")
 
 
-class Client:
+class FlowClient:
     """An account, over one connection."""
 
     def __init__(self, port, token):
@@ -101,7 +101,7 @@ class Client:
 def _flow(times=100, rounds=7):
     """Without PyAV: the neutral video is downloaded, which costs what any answer does."""
     with serving(UNRENDERED) as (ours, our_port), serving(BARE_SERVE) as (bare, bare_port):
-        client, connection = Client(our_port, "bench"), http.client.HTTPConnection("127.0.0.1", bare_port)
+        client, connection = FlowClient(our_port, "bench"), http.client.HTTPConnection("127.0.0.1", bare_port)
         ratios = []
         for _ in range(rounds):
             start = cpu_of(ours)
@@ -130,7 +130,7 @@ def _downloads(insert_ms):
 
 
 def _downloaded(port, token, insert_ms):
-    client, body = Client(port, token), json.loads(BODY)
+    client, body = FlowClient(port, token), json.loads(BODY)
     body["face_choose"][0]["sound_insert_time"] = insert_ms
     task = client.finished(body)
     start = time.perf_counter()

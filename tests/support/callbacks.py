@@ -26,7 +26,7 @@ SECRET = "whsec_dGVzdHNlY3JldHRlc3RzZWNyZXR0ZXN0c2VjcmV0MTI="
 NEW_SECRET = "whsec_YW5vdGhlciBzZWNyZXQsIGZvciBhIGNoYW5nZQ=="
 
 
-class Client(Handle):
+class CallbackClient(Handle):
     """An account whose clock stands still, and its client."""
 
     def post(self, url, **changes):
@@ -55,7 +55,7 @@ class Client(Handle):
 def mocked(**options):
     """Yield a client of a new mock."""
     with closing(new_app(pace="manual", **options).responder) as responder:
-        yield Client(responder, "", "key")
+        yield CallbackClient(responder, "", "key")
 
 
 BEGINNING = InitialState(documented().operation.example_world, PACES["manual"])
@@ -83,7 +83,7 @@ def patient():
         # An attempt ends with its lease.
         patch.setattr(outbox, "LEASE_MS", PATIENCE_S * 1000)
         with closing(Responder(documented(), accounts, resources=resources)) as responder:
-            yield Client(responder, "", "key")
+            yield CallbackClient(responder, "", "key")
 
 
 @contextmanager

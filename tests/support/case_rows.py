@@ -27,7 +27,7 @@ WRITTEN = {
 }
 
 
-class Row:
+class CaseRow:
     """One row: what it changes of the vendor's example, and which rules that breaks."""
 
     def __init__(self, file, index, content):
@@ -139,7 +139,7 @@ def _merged(old, new):
 def _rows():
     for file in sorted(CASES.glob("*.yaml")):
         for index, content in enumerate(yaml.safe_load(file.read_bytes())):
-            yield Row(file.stem, index, content)
+            yield CaseRow(file.stem, index, content)
 
 
 ROWS = list(_rows())

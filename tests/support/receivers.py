@@ -91,12 +91,14 @@ class Receiver:
         self._released.set()
 
 
-class _Server(ThreadingHTTPServer):
+class CallbackServer(ThreadingHTTPServer):
+    """Listens for many callbacks at once."""
+
     daemon_threads = True
     request_queue_size = 100
 
     def handle_error(self, request, client_address):
-        """Say nothing: the mock may have hung up."""
+        """Say nothing: the other side may hang up, and so may a receiver."""
 
 
 @contextmanager
@@ -125,7 +127,7 @@ def receiving(*answers, host="127.0.0.1"):
         def log_message(self, *_):
             pass
 
-    with in_thread(_Server((host, 0), Handler)) as server:
+    with in_thread(CallbackServer((host, 0), Handler)) as server:
         receiver = Receiver(answers, host, server.server_address[1])
         try:
             yield receiver

@@ -113,7 +113,7 @@ class Changing:
         return [content]
 
 
-class Client:
+class RecordedClient:
     """The client whose session is recorded."""
 
     def __init__(self, url, handle, clock):
@@ -252,7 +252,7 @@ def recorded(folder, *, change=None, talk=session, name="session.har", **switche
     """Record a session; returns the file of the recording."""
     file, clock = folder / name, Clock()
     with upstream(change, **switches) as (url, handle), proxied(url, file, clock=clock) as proxy:
-        client = Client(proxy, handle, clock)
+        client = RecordedClient(proxy, handle, clock)
         try:
             talk(client)
         finally:

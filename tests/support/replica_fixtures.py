@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from kling_mock_server.assets import renderer
-from support.replicas import SECRET, Client, database_of, redis_on_tcp, serve
+from support.replicas import SECRET, ReplicaClient, database_of, redis_on_tcp, serve
 from support.workflow import Caller
 
 
@@ -28,7 +28,7 @@ def client_at():
     with ExitStack() as stack:
 
         def make(url, key):
-            client = Client(url, key)
+            client = ReplicaClient(url, key)
             stack.callback(client.http.close)
             return client
 

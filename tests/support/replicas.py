@@ -69,7 +69,7 @@ def serve(store, *options, code=UNRENDERED):
             yield served
 
 
-class Client:
+class ReplicaClient:
     """An account of a mock, over HTTP."""
 
     def __init__(self, url, key):

@@ -2,10 +2,11 @@
 
 import json
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from support.receivers import CallbackServer
 from support.serving import in_thread
 
 SECRET = "whsec_a25vd24gdG8gYm90aCBzaWRlcyBvbmx5"
@@ -47,14 +48,6 @@ class GoodReceiver:
         return 200
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 100
-
-    def handle_error(self, request, client_address):
-        """Say nothing: a planted error hangs up."""
-
-
 @contextmanager
 def served(receiver):
     """Serve a receiver until the end of the block; yields its URL. What it raises is a 500, `None` hangs up."""
@@ -75,5 +68,5 @@ def served(receiver):
         def log_message(self, *_):
             pass
 
-    with in_thread(_Server(("127.0.0.1", 0), Handler)) as server:
+    with in_thread(CallbackServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}/hook"

@@ -29,7 +29,7 @@ class Seen(Answer):
         return int(self.headers["content-length"])
 
 
-class Client:
+class WireClient:
     """A client of one account that has a task which has succeeded."""
 
     def __init__(self, server):
