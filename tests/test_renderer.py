@@ -44,9 +44,7 @@ class Gather:
 
 
 def wait_for(renderer, account, task_id):
-    awaited = renderer.awaited(account, task_id)
-    if awaited:
-        awaited.result(PATIENCE_S)
+    renderer.awaited(account, task_id).result(PATIENCE_S)
 
 
 @pytest.fixture
@@ -99,7 +97,7 @@ def test_so_many_videos_are_begun_and_one_more_is_not_waited_for(renderer):
         renderer.plan(account(), str(number), held)
         assert not renderer.awaited("account", str(number)).done()
     renderer.plan(account(), "more", Gather())
-    assert renderer.awaited("account", "more") == TOO_MANY
+    assert renderer.awaited("account", "more").result(0) == TOO_MANY
     held.finish.set()
 
 

@@ -111,13 +111,11 @@ class Renderer:
             self._size -= planned.size
             self._begun[key] = _Begun(planned)
 
-    def awaited(
-        self, account: str, task_id: str, elsewhere: Callable[[], bool] = lambda: False
-    ) -> "Future[str] | str | None":
+    def awaited(self, account: str, task_id: str, elsewhere: Callable[[], bool] = lambda: False) -> "Future[str]":
         """Return what is done once a task's video is rendered, or cannot be; it is rendered before what nobody awaits.
 
-        Its result, or a text in its place, is why the video is not going to be there, and empty where it may be; None:
-        there is nothing to wait for. `elsewhere` tells whether another process may be rendering it.
+        It is done already where there is nothing to wait for. Its result is why the video is not going to be there, and
+        empty where it may be. `elsewhere` tells whether another process may be rendering it.
         """
         self.begin(account, task_id)
         key = (account, task_id)
@@ -126,9 +124,12 @@ class Renderer:
             if begun:
                 begun.is_awaited = True
                 return begun.done
-            if key in self._planned and not self._closed:
-                return TOO_MANY
-        return self._elsewhere.watch(elsewhere) if self.can_render and elsewhere() else None
+            is_too_many = key in self._planned and not self._closed
+        if not is_too_many and self.can_render and elsewhere():
+            return self._elsewhere.watch(elsewhere)
+        done = _new_future()
+        done.set_result(TOO_MANY if is_too_many else "")
+        return done
 
     def close(self) -> None:
         """Render nothing more; a video that is being rendered is finished."""

@@ -18,16 +18,14 @@ _METHODS: Final = ("GET", "HEAD")
 _RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,15})-(?P<last>[0-9]{0,15})")
 
 
-def awaited(
-    request: Request, address: Address | None, account: Account, resources: Resources
-) -> "Future[str] | str | None":
-    """Return what a download has to wait for, as `Renderer.awaited` does."""
+def awaited(request: Request, address: Address | None, account: Account, resources: Resources) -> "Future[str] | None":
+    """Return what a download waits for, as `Renderer.awaited` does; None for one that is not of a rendered video."""
     if address is None or request.method not in _METHODS or not resources.renderer.can_render:
         return None
     result = resources.library.result(address)
-    return result and resources.renderer.awaited(
-        account.key, result.id, partial(_is_awaited, resources, account, result)
-    )
+    if result is None:
+        return None
+    return resources.renderer.awaited(account.key, result.id, partial(_is_awaited, resources, account, result))
 
 
 def download(request: Request, address: Address | None, resources: Resources) -> Response:

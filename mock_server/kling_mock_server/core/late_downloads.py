@@ -29,7 +29,7 @@ class LateDownloads:
 
     def answer(
         self,
-        awaited: "Future[str] | str | None",
+        awaited: "Future[str] | None",
         make: Callable[[tuple[Note, ...]], Response],
         abandoned: Callable[[], None],
         *,
@@ -42,8 +42,8 @@ class LateDownloads:
         """
         if awaited is None:
             return make(())
-        if isinstance(awaited, str):
-            return make(_notes(awaited))
+        if awaited.done():
+            return make(_notes(awaited.result()))
         seats, most = (self._waiting, MAX_WAITING) if detaches else (self._holding, MAX_HOLDING)
         if not seats.acquire(blocking=False):
             return make(_notes(f"{most} other downloads wait for theirs"))
