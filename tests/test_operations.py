@@ -87,7 +87,7 @@ def with_unknown_operation(**changes):
     """The contract with `tts` under another name."""
     (tts,) = (operation for operation in documented().operations if operation.name == "tts")
     others = [operation for operation in documented().operations if operation is not tts]
-    operations = (*others, tts._replace(name="speak", **changes))
+    operations = (*others, replace(tts, name="speak", **changes))
     rules = documented().request_rules._replace(routes=Routes(operations))
     return replace(documented(), operations=operations, request_rules=rules)
 

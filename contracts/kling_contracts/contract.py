@@ -91,7 +91,7 @@ class Contract:
             operations = tuple(operations_of(document))
             if not is_right:
                 for operation in operations:
-                    operation.payload_rules()
+                    _ = operation.judge, operation.reader
             compiler = Compiler({}, 0, operations[0].statuses)
             rules = {rule.id: rule for rule in compiler.request_rules(document.get("x-request-rules", []))}
             _refuse_missing(rules)

@@ -1,11 +1,12 @@
 """Operations: a method on a path, with the compiled rules of its payload."""
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError
-from kling_contracts.facts.declaration import Fact, declared_facts
+from kling_contracts.facts.declaration import declared_facts
 from kling_contracts.facts.measuring import CompiledFacts
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import World
@@ -30,16 +31,8 @@ class Parameter(NamedTuple):
     """Its value where it is not given; None where the document says nothing."""
 
 
-class PayloadRules(NamedTuple):
-    """The rules on the payload of an operation, compiled."""
-
-    tree: CompiledSchema
-    facts: CompiledFacts
-    judge: Judge
-    reader: PayloadReader
-
-
-class Operation(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Operation:
     """One method on one path, with the rules of its payload in document order."""
 
     id: str
@@ -61,28 +54,36 @@ class Operation(NamedTuple):
     answer_example: Any
     """The document's own example of a good answer; None where it has none."""
     statuses: Statuses
-    payload_rules: Callable[[], PayloadRules]
-    """Returns the rules on its payload, which the first call compiles. Threads may share it."""
+    payload_schema: Document
+    facts_name: str
+    """The name of the schema that declares the facts which its rules read; empty where they read none."""
+    facts_schema: Document
+    compiler: Compiler
+    drops_null: bool
+    """Whether null counts as absent."""
 
-    @property
+    @cached_property
     def tree(self) -> CompiledSchema:
-        """The compiled schema of its payload."""
-        return self.payload_rules().tree
+        """The compiled schema of its payload. Raises `RuleError` where a rule is wrong."""
+        return CompiledSchema.compile(self.payload_schema, self.compiler)
 
-    @property
+    @cached_property
     def facts(self) -> CompiledFacts:
-        """The facts that its rules name."""
-        return self.payload_rules().facts
+        """The facts that its rules name. Raises `DocumentError` where one is declared wrong."""
+        try:
+            return CompiledFacts(declared_facts(self.facts_schema, self.payload_schema), self.limit_on)
+        except DocumentError as error:
+            raise DocumentError(f"components.schemas.{self.facts_name}: {error}") from None
 
-    @property
+    @cached_property
     def judge(self) -> Judge:
-        """The judge of its payloads."""
-        return self.payload_rules().judge
+        """The judge of its payloads. Raises `RuleError` and `DocumentError` as `tree` and `facts` do."""
+        return Judge(self.tree, self.facts)
 
-    @property
+    @cached_property
     def reader(self) -> PayloadReader:
         """Reads what is judged of a payload: the documents may let null count as absent, and cut fractions."""
-        return self.payload_rules().reader
+        return PayloadReader.compile(self.payload_schema, drops_null=self.drops_null)
 
     @property
     def example_world(self) -> World:
@@ -96,24 +97,18 @@ class Operation(NamedTuple):
 
     def report(self, payload: Any, sources: FactSources) -> Report:
         """Judge one payload by the facts that are measured from the sources."""
-        _, facts, judge, reader = self.payload_rules()
-        read = reader.read(payload)
-        report = judge.report(read.payload, facts.measure(read.payload, sources))
+        read = self.reader.read(payload)
+        report = self.judge.report(read.payload, self.facts.measure(read.payload, sources))
         return report.noted(read.notes) if read.notes else report
 
     def violations(self, payload: Any, sources: FactSources) -> tuple[Violation, ...]:
         """Return the violations of `report` alone."""
-        _, _, judge, reader = self.payload_rules()
-        return judge.violations(reader.payload(payload), sources)
+        return self.judge.violations(self.reader.payload(payload), sources)
 
     def limit_on(self, fact: str) -> int | None:
         """Return the most that a rule allows a fact, as in `facts.file.size_bytes`; None where no rule does."""
-        return _limit_on(self.tree.rules, fact)
-
-
-def _limit_on(rules: tuple[Rule, ...], fact: str) -> int | None:
-    conditions = [condition for rule in rules if rule.expression for condition in rule.expression.conditions]
-    return max((limit for one in conditions if fact in one.reads for limit in one.limits), default=None)
+        conditions = [condition for rule in self.rules if rule.expression for condition in rule.expression.conditions]
+        return max((limit for one in conditions if fact in one.reads for limit in one.limits), default=None)
 
 
 def operations_of(document: Document) -> Iterator[Operation]:
@@ -129,19 +124,13 @@ def operations_of(document: Document) -> Iterator[Operation]:
 def _operation(document: Document, path: str, method: str, body: Document) -> Operation:
     components = document["components"]
     statuses = Statuses.of(body["responses"], components.get("responses", {}))
-    facts = components["schemas"][body["x-facts"]] if "x-facts" in body else {}
+    facts_name = body.get("x-facts", "")
+    facts = components["schemas"][facts_name] if facts_name else {}
     contents: Document = body.get("requestBody", {}).get("content", {})
     content: Document = next(iter(contents.values()), {})
     parameters = {} if contents else {one["name"]: one for one in body.get("parameters", ())}
     schema = content["schema"] if contents else _as_object(parameters)
     compiler = Compiler(facts, body["x-violation-code"], statuses, body.get("x-source", "schema"))
-
-    @cache
-    def payload_rules() -> PayloadRules:
-        tree = CompiledSchema.compile(schema, compiler)
-        measured = CompiledFacts(_declared(body, facts, schema), lambda fact: _limit_on(tree.rules, fact))
-        reader = PayloadReader.compile(schema, drops_null=bool(document.get(NULL_IS_ABSENT)))
-        return PayloadRules(tree, measured, Judge(tree, measured), reader)
 
     return Operation(
         id=body["operationId"],
@@ -155,15 +144,12 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
         example_world_json=content.get("x-world", body.get("x-world", {})),
         answer_example=_answer_example(body["responses"]),
         statuses=statuses,
-        payload_rules=payload_rules,
+        payload_schema=schema,
+        facts_name=facts_name,
+        facts_schema=facts,
+        compiler=compiler,
+        drops_null=bool(document.get(NULL_IS_ABSENT)),
     )
-
-
-def _declared(body: Document, facts: Document, schema: Document) -> tuple[Fact, ...]:
-    try:
-        return declared_facts(facts, schema)
-    except DocumentError as error:
-        raise DocumentError(f"components.schemas.{body['x-facts']}: {error}") from None
 
 
 def _answer_example(responses: Document) -> Any:

@@ -43,14 +43,14 @@ class Work(ABC):
 
     def seen(self, account: Account, payload: Any) -> Seen:
         """Return an account's state, and what its world has of the entries that a payload names."""
-        return account.seen(self._operation.payload_rules().facts.named_in(payload))
+        return account.seen(self._operation.facts.named_in(payload))
 
     def judge(self, exchange: Exchange, payload: Any) -> Judged:
         """Judge a payload against the account's world, as the exchange has seen it."""
-        _, facts, judge, reader = self._operation.payload_rules()
-        read = reader.read(payload)
-        measured = facts.measure(read.payload, self._sources(exchange))
-        report = judge.report(read.payload, measured)
+        operation = self._operation
+        read = operation.reader.read(payload)
+        measured = operation.facts.measure(read.payload, self._sources(exchange))
+        report = operation.judge.report(read.payload, measured)
         notes = (*read.notes, *self._notes(read.payload, exchange.world))
         return Judged(read.payload, measured, report.noted(notes) if notes else report)
 
