@@ -7,7 +7,7 @@ import sys
 import wave
 from array import array
 from functools import cache
-from operator import mul
+from operator import mul, sub
 
 import av
 import pytest
@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 from hostile.media import hostile_files
 from kling_contracts.media import audio, silent_audio
 from kling_mock_server.assets import rendering, speech
-from kling_mock_server.assets.rendering import RenderError, RenderPlan, encoded_sound, font, picture, titled
+from kling_mock_server.assets.rendering import (
+    RenderError,
+    RenderPlan,
+    encoded_picture,
+    encoded_sound,
+    font,
+    picture,
+    titled,
+)
 from kling_mock_server.assets.rendering import sound as rendering_sound
 from support.audio_files import encoded
 
@@ -283,29 +291,56 @@ def test_the_sound_is_mixed_with_the_original():
 )
 def test_where_the_clip_is_silent_the_tone_goes_on(insert_ms, length_ms):
     # Around the clip are frames that were encoded for another video.
-    quiet = plan(video_ms=5_000, insert_ms=insert_ms, clip_end_ms=length_ms, sound=beeps((2_000, 0.0)))
+    quiet = plan(video_ms=5_000, insert_ms=insert_ms, original_volume=1.0, sound=beeps((2_000, 0.0)))
 
-    with_clip, without = (heard(render(quiet._replace(insert_ms=at, original_volume=1.0))) for at in (insert_ms, 5_000))
+    with_clip, without = (heard(render(quiet._replace(clip_end_ms=end_ms))) for end_ms in (length_ms, 0))
 
     assert len(with_clip) == len(without)
     assert max(abs(one - other) for one, other in zip(with_clip, without, strict=True)) < 0.02 * max(without)
 
 
-def test_the_tone_of_other_videos_is_not_encoded_again(monkeypatch):
+@pytest.mark.parametrize("insert_ms", [0, 1, 21, 22, 777, 1_499, 1_500])
+def test_a_clip_is_heard_at_its_millisecond(insert_ms):
+    first, other = (heard(render(plan(insert_ms=each))) for each in (500, insert_ms))
+
+    played = slice(0, 1_490 * RATE // 1_000)
+    assert other[insert_ms * RATE // 1_000 :][played] == first[500 * RATE // 1_000 :][played]
+
+
+def test_a_clip_is_encoded_once_wherever_it_is_inserted(monkeypatch):
     made, encode = [], encoded_sound._encoded
-    monkeypatch.setattr(encoded_sound, "_encoded", lambda samples: made.append(len(samples)) or encode(samples))
+    monkeypatch.setattr(encoded_sound, "_encoded", lambda voice, *rest: made.append(len(voice)) or encode(voice, *rest))
+    encoded_sound._clip.cache_clear()
     encoded_sound._tone.cache_clear()
 
     for insert_ms in (0, 1_000, 2_000):
         rendering.render(plan(insert_ms=insert_ms, clip_end_ms=500))
 
-    assert made.count(rendering_sound.byte_of(3_000)) == 1
-    assert len(made) == 4
+    assert made == [rendering_sound.byte_of(500), 0]
 
 
-@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_the_playhead_moves_with_time(codec, monkeypatch):
-    monkeypatch.setattr(rendering, "_CODECS", {codec: rendering._CODECS[codec]})
+@pytest.fixture(params=["libx264", "mpeg4"])
+def codec(request, monkeypatch):
+    monkeypatch.setattr(encoded_picture, "_CODECS", {request.param: encoded_picture._CODECS[request.param]})
+    return request.param
+
+
+@pytest.mark.usefixtures("codec")
+def test_every_picture_shows_the_bars_of_its_own_plan():
+    # What is between key frames is that of all plans.
+    wanted = plan(video_ms=5_400, face=(700, 2_800))
+    shown = seen(rendering.render(wanted))
+
+    still = picture.drawn("ADVANCED LIP-SYNC", rendering._notes(wanted), rendering._bars(wanted), wanted.video_ms)
+    for instant, planes in (shown[at] for at in (0, 1, 24, 25, 26)):
+        drawn = still.copy()
+        picture.add_playhead(drawn, instant, wanted.video_ms)
+        for plane, expected in zip(planes, drawn, strict=True):
+            assert max(map(abs, map(sub, plane, expected))) < 24
+
+
+@pytest.mark.usefixtures("codec")
+def test_the_playhead_moves_with_time():
     shown = seen(rendering.render(plan()))
 
     heads = [(instant, playhead(planes)) for instant, planes in shown]

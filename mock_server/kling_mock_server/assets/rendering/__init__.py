@@ -4,21 +4,19 @@ The video is the timeline of the request with a walking playhead. Its sound is t
 as loud as asked for, over a tone that stands for the sound of the original video.
 """
 
-import tempfile
+import io
 from collections.abc import Iterator
 from fractions import Fraction
 from importlib.util import find_spec
-from itertools import chain, islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from kling_mock_server.assets.rendering import encoded_sound, picture, sound
+from kling_mock_server.assets.rendering import encoded_picture, encoded_sound, picture, sound
 from kling_mock_server.assets.rendering.sound import RenderError
 
 if TYPE_CHECKING:
-    from av import AudioStream, Packet, VideoFrame
+    from av import AudioStream, Packet
     from av.stream import Stream
-    from av.video.plane import VideoPlane
 
 __all__ = ["MAX_MS", "RenderError", "RenderPlan", "available", "render", "titled"]
 
@@ -74,32 +72,24 @@ def render(plan: RenderPlan) -> bytes:
         raise RenderError(
             f"Sound is not cut from {plan.clip_start_ms} to {plan.clip_end_ms} ms; these go up, from 0 to {MAX_MS}."
         )
-    with tempfile.TemporaryDirectory() as folder:
-        # FFmpeg moves the index to the front of a file by reading what it has written.
-        path = Path(folder, "rendered.mp4")
-        _write(path, plan, _heard(plan))
-        return path.read_bytes()
+    written = io.BytesIO()
+    _write(written, plan, _heard(plan))
+    return written.getvalue()
 
 
-_Codec = Literal["libx264", "mpeg4"]
-# The best first. Neither reorders pictures, so that the last one is the last to be written.
-_CODECS: Final[dict[_Codec, dict[str, str]]] = {
-    "libx264": {"preset": "ultrafast", "tune": "zerolatency", "threads": "1", "qp": "23"},
-    "mpeg4": {"flags": "+qscale", "global_quality": "354"},
-}
+# Bytes of the index of a file: about 1,400 without packets, and 6 for each of them.
+_INDEX_BYTES: Final = 2048
+_ENTRY_BYTES: Final = 12
 _MS: Final = Fraction(1, 1000)
-_FRAMES_PER_SECOND: Final = 1000 // picture.FRAME_MS
 _FRAMES_OF_SOUND: Final = picture.FRAME_MS * sound.RATE // 1000 // encoded_sound.FRAME + 1
-_SEEKABLE_FRAMES: Final = 5 * _FRAMES_PER_SECOND
 
 
-def _heard(plan: RenderPlan) -> tuple[bytes, ...]:
-    """Return the sound of the whole video, encoded."""
-    audible_ms = max(0, plan.video_ms - plan.insert_ms)
-    end_ms = min(plan.clip_end_ms, plan.clip_start_ms + audible_ms)
-    clip = sound.decoded(plan.sound, plan.clip_start_ms, end_ms)
-    first, total = (sound.byte_of(ms) // sound.SAMPLE_BYTES for ms in (plan.insert_ms, plan.video_ms))
-    return encoded_sound.aac_frames(clip, first, total, plan.sound_volume, plan.original_volume)
+def _heard(plan: RenderPlan) -> encoded_sound.EncodedSound:
+    """Return the sound of the whole video."""
+    # More of it is not heard, wherever it is inserted.
+    end_ms = min(plan.clip_end_ms, plan.clip_start_ms + plan.video_ms)
+    clip = encoded_sound.Clip(plan.sound, plan.clip_start_ms, end_ms, plan.sound_volume, plan.original_volume)
+    return encoded_sound.encoded(clip, *(sound.sample_of(ms) for ms in (plan.insert_ms, plan.video_ms)))
 
 
 def _bars(plan: RenderPlan) -> tuple[picture.ColouredBar, ...]:
@@ -118,63 +108,37 @@ def _notes(plan: RenderPlan) -> str:
     return f"{clip}   SOUND VOLUME {plan.sound_volume:g}   ORIGINAL VOLUME {plan.original_volume:g}"
 
 
-def _write(path: Path, plan: RenderPlan, heard: tuple[bytes, ...]) -> None:
+def _write(written: io.BytesIO, plan: RenderPlan, heard: encoded_sound.EncodedSound) -> None:
     import av
 
-    codec = next(name for name in _CODECS if name in av.codecs_available)
-    with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as file:
+    codec = encoded_picture.codec()
+    # Its index comes first; what is not needed of the space that is left for it stays empty.
+    count = plan.video_ms // picture.FRAME_MS + len(heard.frames)
+    with av.open(written, "w", format="mp4", options={"moov_size": str(_INDEX_BYTES + count * _ENTRY_BYTES)}) as file:
         file.metadata["title"] = _TITLE
-        video = file.add_stream(codec, _FRAMES_PER_SECOND, _CODECS[codec])
-        video.width, video.height, video.pix_fmt = picture.WIDTH, picture.HEIGHT, "yuv420p"
-        video.codec_context.time_base = _MS
-        video.codec_context.gop_size = _SEEKABLE_FRAMES
+        video = file.add_stream(codec, encoded_picture.FRAMES_PER_SECOND)
+        encoded_picture.prepare(video.codec_context, codec)
         played = _packets(
             heard, plan.video_ms, file.add_stream("aac", sound.RATE, encoded_sound.OPTIONS, layout="mono")
         )
-        for shown in chain(_pictures(plan), [None]):
-            for packet in video.encode(shown):
-                # Encoders give all pictures the same length; the last one ends with the video.
-                packet.duration = min(picture.FRAME_MS, plan.video_ms - (packet.pts or 0))
-                file.mux(packet)
+        shown = encoded_picture.packets(video.codec_context, codec, _bars(plan), _notes(plan), plan.video_ms)
+        for packet in shown:
+            # Encoders give all pictures the same length; the last one ends with the video.
+            packet.stream, packet.duration = video, min(picture.FRAME_MS, plan.video_ms - (packet.pts or 0))
+            file.mux(packet)
             # The sound goes with its pictures, for players that read a file as it comes.
-            file.mux(list(islice(played, _FRAMES_OF_SOUND if shown else None)))
+            file.mux(list(islice(played, _FRAMES_OF_SOUND)))
+        file.mux(list(played))
 
 
-def _packets(heard: tuple[bytes, ...], video_ms: int, stream: "AudioStream") -> "Iterator[Packet[Stream]]":
+def _packets(heard: encoded_sound.EncodedSound, video_ms: int, stream: "AudioStream") -> "Iterator[Packet[Stream]]":
     from av import Packet
 
-    total = sound.byte_of(video_ms) // sound.SAMPLE_BYTES
-    for number, frame in enumerate(heard, -1):
+    time_base, at, end = Fraction(1, sound.RATE), heard.first_sample, sound.sample_of(video_ms)
+    for frame in heard.frames:
         packet = Packet(frame)
-        packet.stream, packet.time_base = stream, Fraction(1, sound.RATE)
-        packet.pts = packet.dts = number * encoded_sound.FRAME
-        packet.duration = min(encoded_sound.FRAME, total - packet.pts)
+        packet.stream, packet.time_base = stream, time_base
+        packet.pts = packet.dts = at
+        packet.duration = min(encoded_sound.FRAME, end - at)
         yield packet
-
-
-def _pictures(plan: RenderPlan) -> "Iterator[VideoFrame]":
-    """Yield the pictures one after the other, all in one frame: large blocks of memory cost as much as drawing."""
-    from av import VideoFrame
-
-    base = picture.drawn("ADVANCED LIP-SYNC", _notes(plan), _bars(plan), plan.video_ms)
-    drawn, shown = base.copy(), VideoFrame(picture.WIDTH, picture.HEIGHT, "yuv420p")
-    shown.time_base = _MS
-    for now_ms in range(0, plan.video_ms, picture.FRAME_MS):
-        drawn.become(base)
-        picture.add_playhead(drawn, now_ms, plan.video_ms)
-        # An encoder may still look at the picture before.
-        shown.make_writable()
-        for plane, pixels in zip(shown.planes, drawn, strict=True):
-            _put(pixels, plane)
-        shown.pts = now_ms
-        yield shown
-
-
-def _put(pixels: bytearray, plane: "VideoPlane") -> None:
-    """Write the lines of a plane, which are as long as FFmpeg keeps them."""
-    memory, width, pitch = memoryview(plane), plane.width, plane.line_size
-    if width == pitch:
-        memory[: len(pixels)] = pixels
-        return
-    for row in range(plane.height):
-        memory[row * pitch : row * pitch + width] = pixels[row * width : (row + 1) * width]
+        at += encoded_sound.FRAME

@@ -1,53 +1,81 @@
-"""The sound of a video as frames of AAC; those of the tone alone are the same for all videos of a length and volume.
+"""The sound of a video as frames of AAC. A clip is encoded once with the tone around it, wherever it is inserted.
 
 A frame hangs on the 2048 samples around its beginning, and encoders look one frame ahead; between frames of a steady
-tone, those of one encoder can go on with those of another.
+tone, those of one encoder can go on with those of another. Frames and tone are counted from the beginning of the clip,
+so that videos which differ in where it is inserted are made of the same frames.
 """
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from kling_mock_server.assets.rendering.sound import RATE, SAMPLE_BYTES, framed, mixed, silence
+from kling_mock_server.assets.rendering.sound import RATE, SAMPLE_BYTES, decoded, framed, mixed, silence
 
 FRAME: Final = 1024
-"""Samples of a frame. The first one is before the sound, and a decoder drops it."""
-# A file is made while somebody waits: the encoder's quicker way takes half of the time.
-OPTIONS: Final = {"b": "64k", "aac_coder": "fast"}
+"""Samples of a frame."""
+# A file is made while somebody waits: without these tools the encoder takes less than half of the time.
+OPTIONS: Final = {"b": "64k", "aac_coder": "fast", "aac_tns": "0", "aac_pns": "0"}
 _SETTLED: Final = 3
 """Frames after which a change is over for the encoder: it has written long windows again."""
-_MAX_TONES: Final = 4
-"""Tones that are kept, each of 240 kB a minute."""
+_REPEATED: Final = 75
+"""Frames after which the tone is the same again: as many samples as 32 of its periods."""
+_MAX_KEPT: Final = 4
+"""Clips, and volumes of the tone, whose frames are kept; 2.4 MB hold a clip of five minutes."""
 
 
-def aac_frames(voice: bytes, first: int, total: int, voice_volume: float, tone_volume: float) -> tuple[bytes, ...]:
-    """Return the frames of `total` samples, in which a voice (samples, too) begins with sample `first`."""
-    voice = voice[: max(0, total - first) * SAMPLE_BYTES]
+class Clip(NamedTuple):
+    """A part of a wav, mp3 or m4a file, in ms, and how loud it and the tone are."""
+
+    sound: bytes
+    start_ms: int
+    end_ms: int
+    volume: float
+    tone_volume: float
+
+
+class EncodedSound(NamedTuple):
+    """Frames one behind the other; `first_sample`: where the first one begins, before the sound by a frame or more."""
+
+    first_sample: int
+    frames: tuple[bytes, ...]
+
+
+def encoded(clip: Clip, first: int, total: int) -> EncodedSound:
+    """Return `total` samples of the tone, over which a clip begins with sample `first`.
+
+    Raises:
+        RenderError: the sound is no wav, mp3 or m4a file, or does not decode.
+    """
+    heard, tone = _clip(clip), _tone(clip.tone_volume)
+    # A decoder needs the frame before the first one that is heard.
+    begin, end = -first // FRAME - 1, -((first - total) // FRAME)
+    frames = (heard.get(number) or tone[number % _REPEATED] for number in range(begin, end))
+    return EncodedSound(first + begin * FRAME, tuple(frames))
+
+
+@lru_cache(_MAX_KEPT)
+def _clip(clip: Clip) -> dict[int, bytes]:
+    """Return the frames that hang on a clip, by their number from its beginning."""
+    voice = decoded(clip.sound, clip.start_ms, clip.end_ms)
     if not voice:
-        return _tone(total, tone_volume)
-    count = -(-total // FRAME) + 1
-    begin = max(0, first // FRAME - _SETTLED)
-    end = min(count, (first + len(voice) // SAMPLE_BYTES) // FRAME + 2 + _SETTLED)
-    # The frames to be used, between some that are thrown away.
-    warm = max(0, begin - _SETTLED)
-    start, stop = warm * FRAME, min(total, (end + _SETTLED) * FRAME)
-    placed = (silence(first - start) + voice).ljust((stop - start) * SAMPLE_BYTES, b"\0")
-    made = _encoded(mixed(placed[: (stop - start) * SAMPLE_BYTES], start, voice_volume, tone_volume))
-    used = made[begin - warm : end - warm]
-    if len(used) == count:
-        return used
-    tone = _tone(total, tone_volume)
-    return tone[:begin] + used + tone[end:]
+        return {}
+    count = len(voice) // SAMPLE_BYTES // FRAME + 1
+    made = _encoded(voice, count, clip.volume, clip.tone_volume)
+    return {number: made[number + 2 * _SETTLED + 1] for number in range(-_SETTLED - 1, count + _SETTLED)}
 
 
-@lru_cache(_MAX_TONES)
-def _tone(total: int, volume: float) -> tuple[bytes, ...]:
-    return _encoded(mixed(silence(total), 0, 0, volume))
+@lru_cache(_MAX_KEPT)
+def _tone(volume: float) -> tuple[bytes, ...]:
+    return _encoded(b"", _REPEATED, 0, volume)[2 * _SETTLED + 1 :][:_REPEATED]
 
 
-def _encoded(samples: bytes) -> tuple[bytes, ...]:
+def _encoded(voice: bytes, count: int, volume: float, tone_volume: float) -> tuple[bytes, ...]:
+    """Return the frames of so many frames of sound, between twice `_SETTLED` of the tone; a silent one comes first."""
     from av.audio.codeccontext import AudioCodecContext
 
+    before = 2 * _SETTLED * FRAME
+    placed = (silence(before) + voice).ljust((count * FRAME + 2 * before) * SAMPLE_BYTES, b"\0")
+    samples = framed(mixed(placed, -before, volume, tone_volume), 0)
     encoder = AudioCodecContext.create("aac", "w")
     encoder.sample_rate, encoder.layout, encoder.format = RATE, "mono", "fltp"
     encoder.options = OPTIONS
-    return tuple(bytes(packet) for frame in (framed(samples, 0), None) for packet in encoder.encode(frame))
+    return tuple(bytes(packet) for frame in (samples, None) for packet in encoder.encode(frame))

@@ -1,4 +1,4 @@
-"""The picture of a rendered video: its times as bars over one clock, and a playhead that moves over them.
+"""The picture of a rendered video: its times as bars over one clock, and a playhead that moves behind them.
 
 A picture is three planes of bytes, as video has them: the light of every pixel, and the colour of every second one.
 """
@@ -11,6 +11,8 @@ WIDTH: Final = 640
 HEIGHT: Final = 360
 FRAME_MS: Final = 200
 """How long a picture is shown."""
+ROW: Final = 16
+"""Pixels of a row of macroblocks: what codecs encode in one go. No such row shows both the playhead and a bar."""
 
 
 class Colour(NamedTuple):
@@ -58,20 +60,27 @@ class Picture(NamedTuple):
 
 def drawn(title: str, notes: str, bars: tuple[ColouredBar, ...], video_ms: int) -> Picture:
     """Return the picture without its playhead: a title, a row for each bar (4 at most), an axis, and notes below."""
-    picture = Picture(*(bytearray([value]) * size for value, size in zip(BACKGROUND, _SIZES, strict=True)))
-    _write(picture, _MARGIN, _TITLE_TOP, title[:_MAX_TITLE_LENGTH], 2, _BRIGHT)
+    picture = _titled(title, video_ms)
     _write(picture, _MARGIN, _NOTES_TOP, notes, 1, _DIM)
-    for row, bar in enumerate(bars):
-        _draw_bar(picture, _FIRST_ROW + row * _ROW_PITCH, bar, video_ms)
-    _draw_axis(picture, video_ms)
+    for top, bar in zip(_BARS_TOP, bars, strict=False):
+        _draw_bar(picture, top, bar, video_ms)
+    return picture
+
+
+def template(title: str, video_ms: int) -> Picture:
+    """Return what all pictures with a title and of a length have in common; where bars are, it is like nothing else."""
+    picture = _titled(title, video_ms)
+    for top in _BARS_TOP:
+        _fill(picture, 0, top, WIDTH, _BAR_HEIGHT, VIDEO)
     return picture
 
 
 def add_playhead(picture: Picture, now_ms: int, video_ms: int) -> None:
-    """Draw the playhead at an instant of the video, and the instant in seconds."""
+    """Draw the playhead at an instant of the video, and the instant in seconds. It passes behind the bars."""
     column = _column(now_ms, video_ms)
-    _fill(picture, column, _PLAYHEAD_TOP, 2, _AXIS_TOP + _TICK - _PLAYHEAD_TOP, PLAYHEAD)
-    _fill(picture, column - 4, _PLAYHEAD_TOP - 8, 10, 8, PLAYHEAD)
+    _fill(picture, column - 4, _HEAD_TOP, 10, 8, PLAYHEAD)
+    for top, end in _GAPS:
+        _fill(picture, column, top, 2, end - top, PLAYHEAD)
     clock = f"{now_ms // 1000}.{now_ms % 1000 // 100} S"
     _write(picture, WIDTH - _MARGIN - len(clock) * 3 * font.WIDTH, _TITLE_TOP - 4, clock, 3, PLAYHEAD.light)
 
@@ -83,12 +92,19 @@ _DIM: Final = 150
 _MARGIN: Final = 24
 _TITLE_TOP: Final = 30
 _MAX_TITLE_LENGTH: Final = 36
-_PLAYHEAD_TOP: Final = 76
-_FIRST_ROW: Final = 84
-_ROW_PITCH: Final = 48
-_ROW_HEIGHT: Final = 32
+_HEAD_TOP: Final = 4 * ROW
+_BARS_TOP: Final = range(5 * ROW, 17 * ROW, 3 * ROW)
+_BAR_HEIGHT: Final = 2 * ROW
 _AXIS_TOP: Final = 276
 _TICK: Final = 8
+_GAPS: Final = tuple(
+    zip(
+        (_HEAD_TOP + 8, *(top + _BAR_HEIGHT for top in _BARS_TOP)),
+        (*_BARS_TOP, _AXIS_TOP + _TICK),
+        strict=True,
+    )
+)
+"""First row of pixels of each gap between bars, and the row behind it."""
 _NOTES_TOP: Final = 330
 
 _LEFT: Final = 128
@@ -100,6 +116,13 @@ _NUMBER_COLUMNS: Final = 40
 _TICK_COLUMNS: Final = 4
 
 
+def _titled(title: str, video_ms: int) -> Picture:
+    picture = Picture(*(bytearray([value]) * size for value, size in zip(BACKGROUND, _SIZES, strict=True)))
+    _write(picture, _MARGIN, _TITLE_TOP, title[:_MAX_TITLE_LENGTH], 2, _BRIGHT)
+    _draw_axis(picture, video_ms)
+    return picture
+
+
 def _column(instant_ms: int, video_ms: int) -> int:
     """Return where an instant is, an even column: two share their colour."""
     return _LEFT + instant_ms * _SPAN // video_ms // 2 * 2
@@ -107,14 +130,14 @@ def _column(instant_ms: int, video_ms: int) -> int:
 
 def _draw_bar(picture: Picture, top: int, bar: ColouredBar, video_ms: int) -> None:
     _write(picture, _MARGIN, top + 3, bar.label, 2, _BRIGHT)
-    _fill(picture, _LEFT, top, _SPAN, _ROW_HEIGHT, TRACK)
+    _fill(picture, _LEFT, top, _SPAN, _BAR_HEIGHT, TRACK)
     start_ms, end_ms = max(0, bar.start_ms), min(bar.end_ms, video_ms)
     if start_ms >= end_ms:
         _write(picture, _MARGIN, top + 22, "NONE", 1, _DIM)
         return
     _write(picture, _MARGIN, top + 22, f"{bar.start_ms}-{bar.end_ms} MS", 1, _DIM)
     left = _column(start_ms, video_ms)
-    _fill(picture, left, top, max(2, _column(end_ms, video_ms) - left), _ROW_HEIGHT, bar.colour)
+    _fill(picture, left, top, max(2, _column(end_ms, video_ms) - left), _BAR_HEIGHT, bar.colour)
 
 
 def _draw_axis(picture: Picture, video_ms: int) -> None:

@@ -38,9 +38,14 @@ class RenderError(ValueError):
     """The reason why a video cannot be rendered, in one sentence."""
 
 
+def sample_of(instant_ms: int) -> int:
+    """Return which sample of a sound an instant is."""
+    return instant_ms * RATE // 1000
+
+
 def byte_of(instant_ms: int) -> int:
     """Return where an instant is in the bytes of a sound."""
-    return instant_ms * RATE // 1000 * SAMPLE_BYTES
+    return sample_of(instant_ms) * SAMPLE_BYTES
 
 
 def decoded(sound: bytes, start_ms: int, end_ms: int) -> bytes:
