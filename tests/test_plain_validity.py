@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import Contract
-from kling_contracts.facts import world
+from kling_contracts.facts import record_json
 from kling_contracts.jsonio.keywords import Checker
 from kling_contracts.jsonio.plain_validity import compiled, faults_of, source_of
 from support import catalogues
@@ -21,7 +21,7 @@ OPERATIONS = {
 }
 WORLD = OPERATIONS["documented-create"].example_world_json
 SCHEMAS = {name: operation.tree.checker._schema for name, operation in OPERATIONS.items()}
-SCHEMAS["world"] = json.loads(world._SCHEMA_FILE.read_bytes())
+SCHEMAS["world"] = json.loads(record_json._SCHEMA_FILE.read_bytes())
 SCHEMAS["world"] = {**SCHEMAS["world"]["$defs"]["World"], "$defs": SCHEMAS["world"]["$defs"]}
 PLAIN = {name: compiled(source_of(schema)) for name, schema in SCHEMAS.items()}
 EXACT = {name: jsonschema_rs.validator_for(dict(schema), validate_formats=False) for name, schema in SCHEMAS.items()}

@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import FrozenInstanceError
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts import World
-from kling_contracts.facts.world import Audio, Face, File, Session, audio_from_json, session_from_json
+from kling_contracts.facts.record_json import record_from_json
+from kling_contracts.facts.world import Audio, Face, File, Session, VideoFile
 
 MAX_TIME_MS = 2**53 - 1
 SESSION = {"video_ms": 10_000, "faces": {"0": [2000, 7000]}}
@@ -78,10 +80,18 @@ def test_every_member_becomes_a_record():
 
 def test_what_is_left_out_has_its_default():
     assert World.from_json({}) == World(None, {}, {}, None, frozenset(), 0)
-    assert session_from_json(SESSION).created_ms is None
-    assert audio_from_json({"duration_ms": 1}) == Audio(1, None, flagged=False)
+    assert record_from_json(Session, SESSION).created_ms is None
+    assert record_from_json(Audio, {"duration_ms": 1}) == Audio(1, None, flagged=False)
     world = World.from_json({"files": {"u": {"format": "mp3", "size_bytes": 1}}})
     assert world.files == {"u": File("mp3", 1, None, decodes=True, flagged=False)}
+
+
+def test_what_nobody_measured_of_a_video_is_not_known():
+    value = {"videos": {"v": {"duration_ms": 1}}}
+    world = World.from_json(value)
+    assert world.videos == {"v": VideoFile("mp4", None, 1, 1280, 720, None)}
+    assert World.from_json(world.to_json()) == world
+    assert "faces" not in world.to_json()["videos"]["v"]
 
 
 def test_no_files_at_all_is_not_the_same_as_none_listed():
@@ -165,11 +175,11 @@ def test_every_mistake_has_a_line_of_its_own():
 
 
 def test_one_session_is_parsed_like_a_whole_world():
-    assert session_from_json(SESSION) == World.from_json({"sessions": {"s": SESSION}}).sessions["s"]
-    assert mistakes({**SESSION, "faces": {"f": [0]}}, session_from_json) == ["/faces/f"]
+    assert record_from_json(Session, SESSION) == World.from_json({"sessions": {"s": SESSION}}).sessions["s"]
+    assert mistakes({**SESSION, "faces": {"f": [0]}}, partial(record_from_json, Session)) == ["/faces/f"]
 
 
 def test_one_audio_is_parsed_like_a_whole_world():
     value = {"duration_ms": 5, "created_ms": 1, "flagged": True}
-    assert audio_from_json(value) == World.from_json({"audios": {"a": value}}).audios["a"]
-    assert mistakes({"duration_ms": -1}, audio_from_json) == ["/duration_ms"]
+    assert record_from_json(Audio, value) == World.from_json({"audios": {"a": value}}).audios["a"]
+    assert mistakes({"duration_ms": -1}, partial(record_from_json, Audio)) == ["/duration_ms"]

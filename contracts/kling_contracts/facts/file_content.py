@@ -3,10 +3,10 @@
 import binascii
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from kling_contracts.facts.with_evidence import WithEvidence
-from kling_contracts.facts.world import File
+from kling_contracts.facts.world import File, VideoFile
 
 URL: Final = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 """How an http(s) URL begins."""
@@ -22,19 +22,6 @@ _NAMED: Final = {
     "wave": "wav",
     "mov": "mp4",
 }
-
-
-class MeasuredVideo(NamedTuple):
-    """Measurements of a video file's bytes; None where they were not measured, and for what no bytes tell."""
-
-    format: str
-    size_bytes: int
-    duration_ms: int | None
-    width_px: int | None
-    height_px: int | None
-    faces: None = None
-    created_ms: None = None
-    flagged: bool = False
 
 
 def named_format(url: str) -> str | None:
@@ -84,7 +71,7 @@ def described_format(data: bytes, name: str | None, error: Exception | None = No
     return WithEvidence(name or "unknown", f"{what} that does not decode: {error}" if error else what)
 
 
-def measured_video(data: bytes) -> MeasuredVideo:
+def measured_video(data: bytes) -> VideoFile:
     """Return format, size, duration and picture of the bytes of a video file, by content.
 
     The format is `"unknown"` where nothing recognises it; what cannot be measured is None.
@@ -96,9 +83,9 @@ def measured_video(data: bytes) -> MeasuredVideo:
         measured = video.measure(data)
     except video.VideoError as error:
         found = described_format(data, name, error if name in VIDEOS else None)
-        return MeasuredVideo(found, len(data), None, None, None)
+        return VideoFile(found, len(data), None, None, None, None)
     found = described_format(data, name)
-    return MeasuredVideo(found, len(data), measured.duration_ms, measured.width, measured.height)
+    return VideoFile(found, len(data), measured.duration_ms, measured.width, measured.height, None)
 
 
 VIDEOS: Final = ("mp4", "mov")

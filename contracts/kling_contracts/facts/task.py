@@ -78,45 +78,16 @@ _NUMBER: Final = re.compile("[1-9][0-9]{0,30}")
 _RESULT: Final = "-video"
 
 
-def tasks_from_json(value: Mapping[str, Any]) -> dict[str, Task]:
-    """Build the table of a world that its schema describes. Raises `ValueError` with one line per mistake."""
-    tasks = {name: _task(name, entry) for name, entry in value.items()}
+def with_ids(tasks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON form of a table of tasks with what each task has from its place there, and from its creation."""
+    return {name: {"begins_ms": task["created_ms"], **task, "id": name} for name, task in tasks.items()}
+
+
+def refuse_contradictions(tasks: Mapping[str, Task]) -> None:
+    """Raise `ValueError`, with one line per mistake, where times are out of order or two tasks share an external id."""
     mistakes = [*_out_of_order(tasks), *_twice(tasks)]
     if mistakes:
         raise ValueError("\n".join(mistakes))
-    return tasks
-
-
-def tasks_json(tasks: Mapping[str, Task]) -> dict[str, Any]:
-    """Return the table as JSON; what is left out there has its default."""
-    return {name: _json(task) for name, task in tasks.items()}
-
-
-def _task(name: str, entry: Mapping[str, Any]) -> Task:
-    created_ms, ends_ms = int(entry["created_ms"]), entry.get("ends_ms")
-    return Task(
-        id=name,
-        external_task_id=entry.get("external_task_id", ""),
-        created_ms=created_ms,
-        begins_ms=int(entry.get("begins_ms", created_ms)),
-        ends_ms=None if ends_ms is None else int(ends_ms),
-        succeeds=entry.get("succeeds", True),
-        message=entry.get("message", ""),
-        video_id=entry.get("video_id", ""),
-        video_url=entry.get("video_url", ""),
-        video_ms=int(entry["video_ms"]),
-        session_id=entry.get("session_id", ""),
-    )
-
-
-def _json(task: Task) -> dict[str, Any]:
-    members = task._asdict()
-    kept = {name: value for name, value in members.items() if name in _ALWAYS or value not in ("", None)}
-    return {name: value for name, value in kept.items() if name not in _NOT_IN_JSON}
-
-
-_ALWAYS: Final = ("created_ms", "begins_ms", "succeeds", "video_ms")
-_NOT_IN_JSON: Final = ("id", "origin")
 
 
 def _out_of_order(tasks: Mapping[str, Task]) -> list[str]:

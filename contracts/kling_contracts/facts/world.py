@@ -2,15 +2,10 @@
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from kling_contracts.facts.task import Task, tasks_from_json, tasks_json
-from kling_contracts.jsonio.numbers import whole
-
-if TYPE_CHECKING:
-    from kling_contracts.jsonio.keywords import Checker
+from kling_contracts.facts.record_json import built, check, record_json
+from kling_contracts.facts.task import Task, refuse_contradictions, with_ids
 
 
 class Face(NamedTuple):
@@ -106,44 +101,20 @@ class World:
     @classmethod
     def from_json(cls, value: Any) -> "World":
         """Build a world from its JSON form. Raises `ValueError` with one line per mistake."""
-        _refuse(value, "World")
-        files, videos, tasks = value.get("files"), value.get("videos"), value.get("tasks")
-        return cls(
-            now_ms=whole(value.get("now_ms")),
-            sessions={name: _session(entry) for name, entry in value.get("sessions", {}).items()},
-            audios={name: _audio(entry) for name, entry in value.get("audios", {}).items()},
-            files=None if files is None else {url: _file(entry) for url, entry in files.items()},
-            external_task_ids=frozenset(value.get("external_task_ids", ())),
-            audio_slack_ms=int(value.get("audio_slack_ms", 0)),
-            videos=None if videos is None else {name: _video(entry) for name, entry in videos.items()},
-            voices=value.get("voices"),
-            flagged_words=tuple(value.get("flagged_words", ())),
-            tasks=None if tasks is None else tasks_from_json(tasks),
-        )
+        check(cls, value)
+        if "tasks" not in value:
+            return built(cls, value)
+        world = built(cls, {**value, "tasks": with_ids(value["tasks"])})
+        refuse_contradictions(world.tasks or {})
+        return world
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form; what is left out there has its default."""
-        value: dict[str, Any] = {
-            "sessions": {name: session_json(entry) for name, entry in self.sessions.items()},
-            "audios": {name: plain_json(entry) for name, entry in self.audios.items()},
-            "external_task_ids": sorted(self.external_task_ids),
-        }
-        if self.now_ms is not None:
-            value["now_ms"] = self.now_ms
-        if self.files is not None:
-            value["files"] = {url: plain_json(entry) for url, entry in self.files.items()}
-        if self.audio_slack_ms:
-            value["audio_slack_ms"] = self.audio_slack_ms
-        if self.videos is not None:
-            value["videos"] = {name: video_json(entry) for name, entry in self.videos.items()}
-        if self.voices is not None:
-            value["voices"] = dict(self.voices)
-        if self.flagged_words:
-            value["flagged_words"] = list(self.flagged_words)
-        if self.tasks is not None:
-            value["tasks"] = tasks_json(self.tasks)
-        return value
+        members = record_json(self)
+        return {name: member for name, member in members.items() if member or name not in _LEFT_OUT_WHEN_EMPTY}
 
+
+_LEFT_OUT_WHEN_EMPTY: Final = ("audio_slack_ms", "flagged_words")
 
 TABLES: Final[Mapping[str, type | None]] = {
     "sessions": Session,
@@ -157,114 +128,3 @@ TABLES: Final[Mapping[str, type | None]] = {
 """The tables that a declared fact may look into, and what their entries are: a record, a text, or ids alone."""
 NESTED_TABLES: Final[Mapping[str, type]] = {"faces": Face}
 """The tables inside an entry."""
-
-
-def session_from_json(value: Any) -> Session:
-    """Build one entry of `sessions`. Raises `ValueError` with one line per mistake."""
-    _refuse(value, "Session")
-    return _session(value)
-
-
-def audio_from_json(value: Any) -> Audio:
-    """Build one entry of `audios`. Raises `ValueError` with one line per mistake."""
-    _refuse(value, "Audio")
-    return _audio(value)
-
-
-def file_from_json(value: Any) -> File:
-    """Build one entry of `files`. Raises `ValueError` with one line per mistake."""
-    _refuse(value, "File")
-    return _file(value)
-
-
-def video_from_json(value: Any) -> VideoFile:
-    """Build one entry of `videos`. Raises `ValueError` with one line per mistake."""
-    _refuse(value, "VideoFile")
-    return _video(value)
-
-
-_SCHEMA_FILE: Final = Path(__file__).with_name("world.schema.json")
-
-
-def _refuse(value: object, definition: str) -> None:
-    broken = _checker(definition).broken(value)
-    if broken:
-        raise ValueError("\n".join(f"{fault.pointer or '/'}: {fault.message}" for fault in broken))
-
-
-@cache
-def _checker(definition: str) -> "Checker":
-    # At first use: a check without a world needs none of it.
-    import json
-
-    from kling_contracts.jsonio.keywords import Checker
-
-    definitions = json.loads(_SCHEMA_FILE.read_bytes())["$defs"]
-    return Checker({**definitions[definition], "$defs": definitions})
-
-
-def _session(value: Mapping[str, Any]) -> Session:
-    return Session(
-        video_ms=int(value["video_ms"]),
-        faces=_faces(value),
-        created_ms=whole(value.get("created_ms")),
-        video_id=value.get("video_id", ""),
-        video_url=value.get("video_url", ""),
-    )
-
-
-def _faces(value: Mapping[str, Any]) -> dict[str, Face]:
-    return {name: Face(int(start), int(end)) for name, (start, end) in value.get("faces", {}).items()}
-
-
-def _audio(value: Mapping[str, Any]) -> Audio:
-    return Audio(int(value["duration_ms"]), whole(value.get("created_ms")), value.get("flagged", False))
-
-
-def _file(value: Mapping[str, Any]) -> File:
-    return File(
-        format=value["format"],
-        size_bytes=int(value["size_bytes"]),
-        duration_ms=whole(value.get("duration_ms")),
-        decodes=value.get("decodes", True),
-        flagged=value.get("flagged", False),
-        brand=value.get("brand"),
-    )
-
-
-def _video(value: Mapping[str, Any]) -> VideoFile:
-    return VideoFile(
-        format=value.get("format", "mp4"),
-        size_bytes=whole(value.get("size_bytes")),
-        duration_ms=int(value["duration_ms"]),
-        width_px=int(value.get("width_px", 1280)),
-        height_px=int(value.get("height_px", 720)),
-        faces=_faces(value),
-        created_ms=whole(value.get("created_ms")),
-        flagged=value.get("flagged", False),
-    )
-
-
-def session_json(session: Session) -> dict[str, Any]:
-    """Return one entry of `sessions` as JSON."""
-    value: dict[str, Any] = {"video_ms": session.video_ms}
-    if session.created_ms is not None:
-        value["created_ms"] = session.created_ms
-    value["faces"] = _faces_json(session.faces)
-    named = {"video_id": session.video_id, "video_url": session.video_url}
-    return value | {name: text for name, text in named.items() if text}
-
-
-def video_json(video: VideoFile) -> dict[str, Any]:
-    """Return one entry of `videos` as JSON."""
-    return {**plain_json(video), "faces": _faces_json(video.faces or {})}
-
-
-def _faces_json(faces: Mapping[str, Face]) -> dict[str, list[int]]:
-    return {name: [face.start_ms, face.end_ms] for name, face in faces.items()}
-
-
-def plain_json(entry: Audio | File | VideoFile) -> dict[str, Any]:
-    """Return one entry of `audios` or `files` as JSON."""
-    members = ((name, getattr(entry, name)) for name in entry._fields)
-    return {name: member for name, member in members if member is not None}

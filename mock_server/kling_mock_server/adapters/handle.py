@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from kling_contracts import Contract, World
-from kling_contracts.facts.world import audio_from_json, session_from_json
+from kling_contracts.facts.record_json import record_from_json
+from kling_contracts.facts.world import Audio, Session
 from kling_mock_server.core.responder import Responder
 from kling_mock_server.failures.playback import begin_scenario
 from kling_mock_server.state.account import Account
@@ -121,8 +122,8 @@ class WorldHandle:
 
     def put_session(self, session_id: str, session: Mapping[str, Any]) -> None:
         """Add or replace one entry of `sessions`. Raises `ValueError`, one line per mistake."""
-        self._account.put_session(session_id, session_from_json(session))
+        self._account.put_session(session_id, record_from_json(Session, session))
 
     def put_audio(self, audio_id: str, audio: Mapping[str, Any]) -> None:
         """Add or replace one entry of `audios`. Raises `ValueError`, one line per mistake."""
-        self._account.put_audio(audio_id, audio_from_json(audio))
+        self._account.put_audio(audio_id, record_from_json(Audio, audio))

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from kling_contracts import Contract, Request, Response, Violation, __version__
-from kling_contracts.facts.world import Session, World, audio_from_json, session_from_json
+from kling_contracts.facts.record_json import record_from_json
+from kling_contracts.facts.world import Audio, Session, World
 from kling_contracts.facts.world_notes import world_notes
 from kling_contracts.jsonio import strict_json
 from kling_contracts.jsonio.keywords import Checker
@@ -256,7 +257,7 @@ def _put_world(call: Call) -> NotedWorld:
 
 def _session(value: Any) -> Session:
     refuse_large({"sessions": {"": value}})
-    return session_from_json(value)
+    return record_from_json(Session, value)
 
 
 def _put_session(call: Call) -> NotedWorld:
@@ -266,7 +267,7 @@ def _put_session(call: Call) -> NotedWorld:
 
 
 def _put_audio(call: Call) -> NotedWorld:
-    audio = call.parsed(audio_from_json)
+    audio = call.parsed(partial(record_from_json, Audio))
     call.account.put_audio(call.id, audio)
     return _noted(call, World(audios={call.id: audio}))
 

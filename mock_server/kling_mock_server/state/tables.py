@@ -1,18 +1,12 @@
 """The records of an account: the tables of a store, and the rows in them."""
 
+from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from kling_contracts.facts.record_json import record_from_json, record_json
 from kling_contracts.facts.task import Task
-from kling_contracts.facts.world import (
-    audio_from_json,
-    file_from_json,
-    plain_json,
-    session_from_json,
-    session_json,
-    video_from_json,
-    video_json,
-)
+from kling_contracts.facts.world import Audio, File, Session, VideoFile
 from kling_mock_server.state.stores.store import QueuePlace, Table, real_ms
 
 MAX_TASKS: Final = 10_000
@@ -132,10 +126,10 @@ def _outbox(row: list[Any]) -> Outbox:
 
 
 STATE: Final = Table("state", 1, list, _state, is_reread=True)
-SESSIONS: Final[Table] = Table("sessions", MAX_ISSUED, session_json, session_from_json, is_reread=True)
-AUDIOS: Final[Table] = Table("audios", MAX_ISSUED, plain_json, audio_from_json, is_reread=True)
-FILES: Final = Table("files", MAX_ISSUED, plain_json, file_from_json)
-VIDEOS: Final = Table("videos", MAX_ISSUED, video_json, video_from_json)
+SESSIONS: Final[Table] = Table("sessions", MAX_ISSUED, record_json, partial(record_from_json, Session), is_reread=True)
+AUDIOS: Final[Table] = Table("audios", MAX_ISSUED, record_json, partial(record_from_json, Audio), is_reread=True)
+FILES: Final = Table("files", MAX_ISSUED, record_json, partial(record_from_json, File))
+VIDEOS: Final = Table("videos", MAX_ISSUED, record_json, partial(record_from_json, VideoFile))
 EXTERNAL_IDS: Final = Table("external_ids", MAX_ISSUED, _same, _same, bytes_of=_small)
 """External ids that are taken, and the id of the task that has it; empty where a world said so."""
 TASKS: Final = Table("tasks", MAX_TASKS, list, lambda row: Task(*row), hands_back=True)
