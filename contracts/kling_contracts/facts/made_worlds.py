@@ -32,30 +32,15 @@ _TASK: Final = Task(
     "",
 )
 
-DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "sessions": {"video_ms": 10_000, "faces": {}, "created_ms": None},
-    "faces": {"start_ms": 0, "end_ms": 10_000},
-    "audios": {"duration_ms": 8_000, "created_ms": None, "flagged": False},
-    "files": {
-        "format": "mp3",
-        "size_bytes": 16_000,
-        "duration_ms": 8_000,
-        "decodes": True,
-        "flagged": False,
-        "brand": None,
-    },
-    "videos": {
-        "format": "mp4",
-        "size_bytes": 1_000_000,
-        "duration_ms": 10_000,
-        "width_px": 1280,
-        "height_px": 720,
-        "faces": {"0": _FACE},
-        "created_ms": None,
-        "flagged": False,
-    },
-    "tasks": _TASK._asdict(),
+_USUAL: Final[Mapping[str, Any]] = {
+    "sessions": Session(10_000, {}),
+    "faces": _FACE,
+    "audios": Audio(8_000),
+    "files": File("mp3", 16_000, 8_000),
+    "videos": VideoFile("mp4", 1_000_000, 10_000, 1280, 720, {"0": _FACE}),
+    "tasks": _TASK,
 }
+DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {table: entry._asdict() for table, entry in _USUAL.items()}
 """By table, what an entry holds that no rule asks for."""
 KINDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "tasks": {
