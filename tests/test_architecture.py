@@ -235,7 +235,6 @@ def test_only_schemas_rules_facts_and_cases_are_compiled_to_code():
         "kling_contracts/cases/records.py",
         "kling_contracts/cases/worlds.py",
         "kling_contracts/facts/compiling.py",
-        "kling_contracts/facts/naming.py",
         "kling_contracts/jsonio/plain_validity.py",
         "kling_contracts/judging/object_rules.py",
         "kling_contracts/judging/plain_judge.py",

@@ -140,11 +140,11 @@ def lookups(case):
         if provider.inside:
             table = getattr(entries.get(provider.inside), provider.table, None)
         for holder in items(payload):
-            if table is not None and provider.key.name in holder:
-                key = holder[provider.key.name]
+            if table is not None and provider.field.name in holder:
+                key = holder[provider.field.name]
                 if isinstance(key, str | int) and isinstance(table, Mapping):
                     entries[fact.name] = table.get(key)
-                yield payload, holder, provider.key.name, table, entries, fact.name
+                yield payload, holder, provider.field.name, table, entries, fact.name
 
 
 def found_otherwise(find):
@@ -193,7 +193,7 @@ def ids_from_numbers(case):
     seen = json.loads(json.dumps(own))
     for fact in documented().by_name[case.operation].facts.declared:
         for holder in items(seen):
-            name = fact.provider.key.name if isinstance(fact.provider, Lookup) else ""
+            name = fact.provider.field.name if isinstance(fact.provider, Lookup) else ""
             if type(holder.get(name)) is int:
                 holder[name] = str(holder[name])
     return case if seen == own else with_payload(case, seen)

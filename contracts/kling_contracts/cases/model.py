@@ -21,7 +21,6 @@ from kling_contracts.contract import Contract
 from kling_contracts.errors import RuleError
 from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.making import FactMaker
-from kling_contracts.facts.members import Difference
 from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN
 from kling_contracts.facts.ways import Amount, OwnText, Way
 from kling_contracts.judging.operation import Operation
@@ -221,7 +220,7 @@ def _below(node: str, members: str) -> list[str]:
 def _world_numbers(declared: Iterable[Fact]) -> Iterator[str]:
     for fact in declared:
         for member in fact.members:
-            if isinstance(member.origin, Difference):
+            if member.origin.of_world:
                 yield member.origin.of_world
 
 

@@ -1,53 +1,42 @@
-"""Compiles the declared facts of one operation to two Python functions: for a payload, and for an item of an array.
+"""Compiles the declared facts of one operation to Python functions: for a payload, and for an item of an array.
 
 Judging measures all facts of every payload. Written out as one function they cost a third of what a chain of closures
 does.
 """
 
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from functools import cache
+from typing import Any, Final
 
 from kling_contracts.facts.declaration import Fact
-from kling_contracts.facts.members import NOT_MEASURED, record_type
-from kling_contracts.facts.provider import NO_SUCH_ID, Draft, Entry, indented, member_variable, unknown_variable
-from kling_contracts.facts.sources import NO_WORLD, FactSources
+from kling_contracts.facts.file_content import URL
+from kling_contracts.facts.lookup import Lookup
+from kling_contracts.facts.media import Media
+from kling_contracts.facts.members import NOT_MEASURED
+from kling_contracts.facts.provider import (
+    NO_SUCH_ID,
+    Draft,
+    entry_variable,
+    indented,
+    member_variable,
+    unknown_variable,
+)
+from kling_contracts.facts.sources import NO_WORLD
+from kling_contracts.jsonio.keywords import MAX_ITEMS
 from kling_contracts.unknown import Absent, NotGiven, Unknown, Unusable
 
-LimitOn = Callable[[str], int | None]
-
-
-class MeasuringPlan(NamedTuple):
-    """The measuring functions of one operation's facts."""
-
-    of_payload: Callable[[Mapping[str, Any], FactSources], tuple[Any, tuple[Entry, ...]]]
-    """Takes the payload and the sources; returns the record of all facts, and the entries that they are about."""
-    of_items: Mapping[str, Callable[..., Any]]
-    """By array: takes payload, sources, item, and the record and entries of the payload; returns the record of all."""
-
-
-_NAMES: Final = {
+_NAMES: Final[Mapping[str, Any]] = {
     "new": tuple.__new__,
-    "isinstance": isinstance,
-    "str": str,
-    "type": type,
-    "len": len,
-    "min": min,
-    "any": any,
-    "Absent": Absent,
-    "NotGiven": NotGiven,
-    "Unknown": Unknown,
-    "Unusable": Unusable,
+    **{one.__name__: one for one in (any, dict, isinstance, len, list, min, str, tuple, type)},
+    **{one.__name__: one for one in (Absent, NotGiven, Unknown, Unusable)},
     "NOT_MEASURED": NOT_MEASURED,
     "NO_SUCH_ID": NO_SUCH_ID,
     "NO_WORLD": NO_WORLD,
+    "is_url": URL.match,
+    "__builtins__": {},
 }
 """Names that the generated code may use, beside those bound for it."""
-
-
-def compiled_plan(facts: tuple[Fact, ...], limit_on: LimitOn) -> MeasuringPlan:
-    """Return what measures the facts of one operation."""
-    writer = FactWriter(facts, limit_on)
-    return MeasuringPlan(writer.of_payload(), {array: writer.of_item(array) for array in writer.arrays})
 
 
 class FactWriter:
@@ -57,42 +46,58 @@ class FactWriter:
     is then in the variables of its `Draft`. Its record costs as much again: `records` make it where one is wanted.
     """
 
-    def __init__(self, facts: tuple[Fact, ...], limit_on: LimitOn) -> None:
+    def __init__(self, facts: tuple[Fact, ...], limit_on: Callable[[str], int | None]) -> None:
         self._facts = facts
         self._limit_on = limit_on
-        self._entries = {fact.name: f"entry_{fact.name}" for fact in facts}
-        self._records = {fact.name: f"fact_{fact.name}" for fact in facts}
-        self.names: dict[str, Any] = {**_NAMES, "__builtins__": {}}
+        self.names: dict[str, Any] = dict(_NAMES)
         """The names that the code uses."""
-        self._types = {fact.name: self._bind(_record_type(fact)) for fact in facts}
-        self.arrays = tuple(dict.fromkeys(fact.array for fact in facts if fact.array))
-        """The arrays whose items have facts of their own."""
-        self.record = (
-            f"new({self._bind(record_type('Facts', [fact.name for fact in facts]))}, ({_joined(self._records)}))"
-        )
+        names = tuple(fact.name for fact in facts)
+        self._types = {fact.name: self._bind(_record_type(fact.name, _names(fact.members))) for fact in facts}
+        self._records = _tuple(f"fact_{name}" for name in names)
+        self.record = f"new({self._bind(_record_type('Facts', names))}, {self._records})"
         """The expression that is the record of all facts, after `records`."""
-        self.entries = f"({_joined(self._entries)})"
+        self.entries = _tuple(map(entry_variable, names))
         """The expression that is the entries that the facts are about."""
 
     def of_payload(self) -> Any:
-        """Return the function that measures what hangs on no item."""
-        return self._function(
-            "payload, sources", [*self.whole(), *self.records(), f"return {self.record}, {self.entries}"]
-        )
+        """Return the function that takes a payload and sources and measures what hangs on no item.
+
+        It returns the record of all facts, and the entries that they are about.
+        """
+        lines = [*self.whole(), *self.records(), f"return {self.record}, {self.entries}"]
+        return self._function("payload, sources", ["world = sources.world", *lines])
 
     def of_item(self, array: str) -> Any:
-        """Return the function that measures what hangs on one item of an array."""
-        given = [f"({_joined(self._records)}) = facts", f"{self.entries} = entries"]
+        """Return the function that measures what hangs on one item of an array, and returns the record of all facts.
+
+        It takes payload, sources, item, and the record and the entries of the payload.
+        """
+        given = ["world = sources.world", f"{self._records} = facts", f"{self.entries} = entries"]
         lines = [*given, *self.item(array), *self.records(array), f"return {self.record}"]
         return self._function("payload, sources, item, facts, entries", lines)
+
+    def naming(self) -> Any:
+        """Return the function that takes a payload and returns the table and the key of every entry of the world that
+        its facts depend on. Every request asks: a loop would cost thrice."""
+        named = [fact.provider for fact in self._facts if isinstance(fact.provider, Lookup | Media)]
+        outer = [provider for provider in named if not (isinstance(provider, Lookup) and provider.inside)]
+        lines = ["found = []"]
+        for array in sorted({provider.field.array for provider in outer}):
+            keys = [line for one in outer if one.field.array == array for line in _naming(one, array)]
+            if array:
+                lines.append(f"items = payload.get({array!r})")
+                lines.append(f"for item in items[:{MAX_ITEMS}] if isinstance(items, (list, tuple)) else ():")
+                lines += indented(["if isinstance(item, dict):", *indented(keys)])
+            else:
+                lines += keys
+        return self._function("payload", [*lines, "return found"])
 
     def whole(self) -> Iterator[str]:
         """Yield what measures the facts that hang on no item; the others are unknown."""
         for fact in self._facts:
             if fact.array:
                 outside = self._bind(Unknown(f"it belongs to one item of {fact.array}"))
-                yield f"{self._entries[fact.name]} = {outside}"
-                yield f"{unknown_variable(fact.name)} = True"
+                yield f"{entry_variable(fact.name)} = {outside}; {unknown_variable(fact.name)} = True"
             else:
                 yield from self._measure(fact)
 
@@ -106,15 +111,14 @@ class FactWriter:
         """Yield what makes the records of all facts, or of those that hang on an item of an array."""
         for fact in self._facts:
             if not array or fact.array == array:
-                members = "".join(f"{member_variable(fact.name, member.name)}, " for member in fact.members)
-                made = f"new({self._types[fact.name]}, ({members}))"
-                record = f"{self._entries[fact.name]} if {unknown_variable(fact.name)} else {made}"
-                yield f"{self._records[fact.name]} = {record}"
+                members = _tuple(member_variable(fact.name, name) for name in _names(fact.members))
+                made = f"new({self._types[fact.name]}, {members})"
+                yield f"fact_{fact.name} = {entry_variable(fact.name)} if {unknown_variable(fact.name)} else {made}"
 
     def _measure(self, fact: Fact) -> Iterator[str]:
         field = fact.provider.field
         fields = "item" if field and field.array else "payload"
-        return fact.provider.code(Draft(fact.name, fact.members, fields, self._entries, self._bind, self._limit_on))
+        return fact.provider.code(Draft(fact.name, fact.members, fields, self._bind, self._limit_on))
 
     def _bind(self, value: object) -> str:
         name = f"bound{len(self.names)}"
@@ -122,14 +126,27 @@ class FactWriter:
         return name
 
     def _function(self, parameters: str, lines: list[str]) -> Any:
-        body = "\n".join(indented(["world = sources.world", *lines]))
+        body = "\n".join(indented(lines))
         exec(compile(f"def measure({parameters}):\n{body}", "<facts>", "exec"), self.names)
         return self.names["measure"]
 
 
-def _record_type(fact: Fact) -> Any:
-    return record_type(fact.name, [member.name for member in fact.members])
+def _naming(provider: Lookup | Media, array: str) -> Iterator[str]:
+    yield f"key = {'item' if array else 'payload'}.get({provider.field.name!r})"
+    # A text that is no URL is the file itself, and may be megabytes long.
+    is_key = f"isinstance(key, str){' and is_url(key)' if isinstance(provider, Media) else ''}"
+    yield f"if {is_key}: found.append(({provider.table!r}, key))"
 
 
-def _joined(variables: Mapping[str, str]) -> str:
-    return "".join(f"{variable}, " for variable in variables.values())
+def _names(members: tuple[Any, ...]) -> tuple[str, ...]:
+    return tuple(member.name for member in members)
+
+
+def _tuple(expressions: Any) -> str:
+    return f"({''.join(f'{expression}, ' for expression in expressions)})"
+
+
+@cache
+def _record_type(name: str, members: tuple[str, ...]) -> Any:
+    """Return the immutable record type of a fact with these members."""
+    return namedtuple(name, members)

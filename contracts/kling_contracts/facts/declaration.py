@@ -9,7 +9,7 @@ from kling_contracts.facts.either import Either, Source
 from kling_contracts.facts.flagged import Flagged
 from kling_contracts.facts.lookup import Lookup, SameEntry
 from kling_contracts.facts.media import PROVIDED, Media
-from kling_contracts.facts.members import Attribute, Member, Provided, Text, check, is_never_none, origin_of
+from kling_contracts.facts.members import TEXT, Member, check, is_never_none, origin_of, provided
 from kling_contracts.facts.provider import FieldPath
 from kling_contracts.facts.world import NESTED_TABLES, TABLES, File, VideoFile
 
@@ -39,49 +39,31 @@ def declared_facts(schema: Schema, payload_schema: Schema) -> tuple[Fact, ...]:
 
     Raises `DocumentError` where a declaration is wrong.
     """
-    reader = _Reading(schema.get("properties", {}), payload_schema)
-    return tuple(reader.read(name) for name in reader.in_order())
+    facts: dict[str, Fact] = {}
+    for name in schema.get("properties", {}):
+        _read(name, schema["properties"], payload_schema, facts, ())
+    return tuple(facts.values())
 
 
-class _Reading:
-    """Reads the declarations of one schema; a fact may build on one that is declared below it."""
-
-    def __init__(self, declared: Mapping[str, Schema], payload_schema: Schema) -> None:
-        self._declared = declared
-        self._payload_schema = payload_schema
-        self._facts: dict[str, Fact] = {}
-        self._begun: list[str] = []
-
-    def in_order(self) -> list[str]:
-        """Read all facts; return their names, each after those that it builds on."""
-        for name in self._declared:
-            self.read(name)
-        return list(self._facts)
-
-    def read(self, name: str) -> Fact:
-        """Read one fact, and before it those that it builds on."""
-        if name not in self._facts:
-            if name in self._begun:
-                raise DocumentError(f"the fact {name!r} builds on itself, through {' and '.join(self._begun)}")
-            self._begun.append(name)
-            self._facts[name] = self._fact(name, self._declared[name])
-            self._begun.remove(name)
-        return self._facts[name]
-
-    def _fact(self, name: str, declared: Schema) -> Fact:
-        try:
-            earlier = {needed: self._needed(needed) for needed in _named_in(declared.get("x-provider", {}))}
-            return _fact(name, declared, self._payload_schema, earlier)
-        except DocumentError as error:
-            says = str(error)
-            raise DocumentError(says if says.startswith("the fact ") else f"the fact {name!r}: {says}") from None
-        except (AttributeError, KeyError, TypeError) as error:
-            raise DocumentError(f"the fact {name!r} is not declared as a fact must be: {misshapen(error)}") from None
-
-    def _needed(self, name: str) -> Fact:
-        if name not in self._declared:
-            raise DocumentError(f"it builds on {name!r}, which is not declared")
-        return self.read(name)
+def _read(
+    name: str, declared: Mapping[str, Schema], payload_schema: Schema, facts: dict[str, Fact], begun: tuple[str, ...]
+) -> None:
+    """Read one fact, and before it those that it builds on: they may be declared below it."""
+    if name in facts:
+        return
+    if name in begun:
+        raise DocumentError(f"the fact {name!r} builds on itself, through {' and '.join(begun)}")
+    try:
+        for needed in _named_in(declared[name].get("x-provider", {})):
+            if needed not in declared:
+                raise DocumentError(f"it builds on {needed!r}, which is not declared")
+            _read(needed, declared, payload_schema, facts, (*begun, name))
+        facts[name] = _fact(name, declared[name], payload_schema, facts)
+    except DocumentError as error:
+        says = str(error)
+        raise DocumentError(says if says.startswith("the fact ") else f"the fact {name!r}: {says}") from None
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DocumentError(f"the fact {name!r} is not declared as a fact must be: {misshapen(error)}") from None
 
 
 def _named_in(provider: Schema) -> list[str]:
@@ -96,7 +78,9 @@ def _fact(name: str, declared: Schema, payload_schema: Schema, earlier: Mapping[
         raise DocumentError("it names no provider; x-provider says where it comes from")
     provider, record = _provider(declared["x-provider"], payload_schema, earlier)
     members = tuple(_member(member, body, provider, record) for member, body in declared.get("properties", {}).items())
-    read = _as_read(provider, members, earlier)
+    read = [(member, record) for member in members]
+    if isinstance(provider, Either):
+        read = [(one, earlier[source.fact].record) for source in provider.sources for one in source.members(members)]
     for one in read:
         check(*one)
     uncertain = {member.name for member, record in read if not _is_certain(provider, member, record)}
@@ -107,7 +91,7 @@ def _fact(name: str, declared: Schema, payload_schema: Schema, earlier: Mapping[
 def _is_certain(provider: Provider, member: Member, record: type | None) -> bool:
     if isinstance(provider, Media):
         # The file may be one that nobody has seen.
-        return member.origin == Provided("kind")
+        return member.origin == provided("kind")
     return is_never_none(member.origin, record)
 
 
@@ -197,31 +181,14 @@ def _member(name: str, declared: Schema, provider: Provider, record: type | None
     if isinstance(provider, Flagged):
         if name != "flagged" or declared["type"] != "boolean":
             raise DocumentError("its one member is flagged, a boolean")
-        return Member(name, "boolean", Provided(name))
-    origin = origin_of(name, declared.get("x-from"))
-    if record is str:
-        origin = Text()
-    if isinstance(provider, Media) and isinstance(origin, Attribute) and origin.name in PROVIDED:
-        if declared["type"] != PROVIDED[origin.name]:
-            raise DocumentError(f"{name} is declared as {declared['type']} and is {PROVIDED[origin.name]}")
-        origin = Provided(origin.name)
+        return Member(name, "boolean", provided(name))
+    origin = TEXT if record is str else origin_of(name, declared.get("x-from"))
+    if isinstance(provider, Media) and origin.kind == "member" and origin.names[0] in PROVIDED:
+        (found,) = origin.names
+        if declared["type"] != PROVIDED[found]:
+            raise DocumentError(f"{name} is declared as {declared['type']} and is {PROVIDED[found]}")
+        origin = provided(found)
     return Member(name, declared["type"], origin)
-
-
-def _as_read(provider: Provider, members: tuple[Member, ...], earlier: Mapping[str, Fact]) -> list[tuple[Member, Any]]:
-    """Return every member with the record that it is read from, once for each source of an `either`."""
-    if isinstance(provider, Either):
-        return [
-            (member, earlier[source.fact].record) for source in provider.sources for member in source.members(members)
-        ]
-    record: Any = None
-    if isinstance(provider, SameEntry):
-        record = earlier[provider.fact].record
-    elif isinstance(provider, Lookup):
-        record = NESTED_TABLES[provider.table] if provider.inside else TABLES[provider.table]
-    elif isinstance(provider, Media):
-        record = _RECORDS[provider.holds]
-    return [(member, record) for member in members]
 
 
 def _array(provider: Provider, earlier: Mapping[str, Fact]) -> str:

@@ -15,24 +15,18 @@ class Flagged(NamedTuple):
     field: FieldPath
     words: str
     """The list of the world that holds the words."""
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The facts that it builds on: none."""
-        return ()
+    needs: tuple[str, ...] = ()
+    """The facts that it builds on: none."""
 
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what looks for the words and makes the fact."""
+        flagged = f"any([word in text for word in world.{self.words}])"
+        members = "".join(f"; {member_variable(draft.fact, one.name)} = {flagged}" for one in draft.members)
         yield f"text = {draft.fields}.get({self.field.name!r})"
         yield f"{draft.unknown} = world is None or not isinstance(text, str)"
-        yield f"if not {draft.unknown}:"
-        yield f"    {draft.entry} = text"
-        for member in draft.members:
-            yield f"    {member_variable(draft.fact, member.name)} = any([word in text for word in world.{self.words}])"
-        yield "elif not isinstance(text, str):"
-        yield f"    {draft.nothing(self.field.unusable)}"
-        yield "else:"
-        yield f"    {draft.entry} = NO_WORLD"
+        yield f"if not {draft.unknown}: {draft.entry} = text{members}"
+        yield f"elif isinstance(text, str): {draft.entry} = NO_WORLD"
+        yield f"else: {draft.entry} = {draft.bind(self.field.unusable)}"
 
     def ways(self, recipe: "Recipe", text: "str | OwnText") -> "Iterator[Way]":
         """Yield the texts that pass moderation and those that do not; one that a rule names passes."""

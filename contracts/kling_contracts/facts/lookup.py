@@ -1,15 +1,16 @@
 """`lookup`: the entry of a table of the world under the id in a field; `of`: the entry of another fact."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kling_contracts.facts.members import Member
-from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN, Draft, FieldPath, indented, is_optional
-from kling_contracts.facts.world import TABLES
+from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN, Draft, Entry, FieldPath, entry_variable
+from kling_contracts.facts.sources import FactSources
+from kling_contracts.facts.world import TABLES, World
 from kling_contracts.unknown import Unknown
 
 if TYPE_CHECKING:
-    from kling_contracts.facts.ways import Entry, MadeFacts, OwnText, Recipe, Way
+    from kling_contracts.facts.ways import OwnText, Recipe, Way
 
 LISTED: Final = ("listed",)
 """The entry of an id in a table of ids alone."""
@@ -19,7 +20,7 @@ class Lookup(NamedTuple):
     """An entry of a table, by an id."""
 
     table: str
-    key: FieldPath
+    field: FieldPath
     inside: str = ""
     """The fact in whose entry the table lies; empty for a table of the world."""
     empty_is_id: bool = True
@@ -32,48 +33,25 @@ class Lookup(NamedTuple):
         """The facts that it builds on."""
         return (self.inside,) if self.inside else ()
 
-    @property
-    def field(self) -> FieldPath:
-        """The field that names the entry."""
-        return self.key
-
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what looks up the entry and makes the fact."""
-        yield f"key = {draft.fields}.get({self.key.name!r}{'' if self.empty_is_id else ', ' + repr('')})"
-        yield "if not isinstance(key, str):"
-        yield f"    {draft.nothing(self.key.unusable)}"
+        entry, bind, outer = draft.entry, draft.bind, entry_variable(self.inside)
+        yield f"key = {draft.fields}.get({self.field.name!r}{'' if self.empty_is_id else ', ' + repr('')})"
+        yield f"if not isinstance(key, str): {entry} = {bind(self.field.unusable)}"
         if not self.empty_is_id:
-            yield "elif not key:"
-            yield f"    {draft.nothing(self.key.not_given)}"
-        yield from self._in_entry(draft) if self.inside else self._in_world(draft)
+            yield f"elif not key: {entry} = {bind(self.field.not_given)}"
+        if self.inside:
+            yield f"elif isinstance({outer}, Unknown): {entry} = {draft.hanging(self.inside)}"
+            yield f"else: {entry} = {outer}.{self.table}.get(key, NO_SUCH_ID)"
+        else:
+            yield f"elif world is None: {entry} = NO_WORLD"
+            if World.__dataclass_fields__[self.table].default is None:
+                yield f"elif world.{self.table} is None: {entry} = {bind(partial(_resolved, self.table))}(key, sources)"
+            yield f"else: {entry} = {self._found(draft)}"
         yield from draft.read_if_known()
 
-    def _in_entry(self, draft: Draft) -> Iterator[str]:
-        outer = draft.entries[self.inside]
-        yield f"elif isinstance({outer}, Unknown):"
-        yield f"    {draft.entry} = {hanging(draft, self.inside)}"
-        yield "else:"
-        yield f"    {draft.entry} = {outer}.{self.table}.get(key, NO_SUCH_ID)"
-
-    def _in_world(self, draft: Draft) -> Iterator[str]:
-        yield "elif world is None:"
-        yield f"    {draft.entry} = NO_WORLD"
-        yield "else:"
-        yield from indented(self._looked_up(draft))
-
-    def _looked_up(self, draft: Draft) -> Iterator[str]:
-        if not is_optional(self.table):
-            yield f"{draft.entry} = {self._found(draft, f'world.{self.table}')}"
-            return
-        left_out = draft.bind(Unknown(f"the world lists no {self.table.replace('_', ' ')}"))
-        yield f"table = world.{self.table}"
-        yield "if table is None:"
-        yield f"    resolve = sources.find.get({self.table!r})"
-        yield f"    {draft.entry} = {left_out} if resolve is None else resolve(key)"
-        yield "else:"
-        yield f"    {draft.entry} = {self._found(draft, 'table')}"
-
-    def _found(self, draft: Draft, table: str) -> str:
+    def _found(self, draft: Draft) -> str:
+        table = f"world.{self.table}"
         if TABLES[self.table] is None:
             return f"{draft.bind(LISTED)} if key in {table} else NO_SUCH_ID"
         if self.also:
@@ -106,35 +84,25 @@ def found_by(table: Mapping[str, Any], member: str, name: str) -> Any:
     return table[name] if name in table else next(named, NO_SUCH_ID)
 
 
+def _resolved(table: str, key: str, sources: FactSources) -> Entry:
+    """Return the entry of a table that the world leaves out."""
+    resolve = sources.find.get(table)
+    return resolve(key) if resolve else Unknown(f"the world lists no {table.replace('_', ' ')}")
+
+
 class SameEntry(NamedTuple):
     """The entry that another fact is about."""
 
     fact: str
+    field: None = None
+    """It reads no field."""
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The fact that it builds on."""
         return (self.fact,)
 
-    @property
-    def field(self) -> FieldPath | None:
-        """None: it reads no field."""
-        return None
-
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what takes the entry and makes the fact."""
-        yield f"{draft.entry} = {hanging(draft, self.fact)}"
+        yield f"{draft.entry} = {draft.hanging(self.fact)}"
         yield from draft.read_if_known()
-
-    def found(
-        self, made: "MadeFacts", members: tuple[Member, ...], ways: "Mapping[str, Way | None]"
-    ) -> "tuple[Entry | Unknown, tuple[Member, ...]]":
-        """Return the made entry, and the members as they are read from it."""
-        entry = made.entry(self.fact, ways)
-        return UNKNOWN if isinstance(entry, Unknown) else entry, members
-
-
-def hanging(draft: Draft, fact: str) -> str:
-    """Return the entry that another fact is about; where that is absent, it is not known."""
-    outer, unknown = draft.entries[fact], draft.bind(Unknown(f"the {fact} is not known"))
-    return f"{unknown} if type({outer}) is Absent else {outer}"

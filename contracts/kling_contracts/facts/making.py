@@ -8,11 +8,11 @@ from itertools import product
 from typing import Any, Final
 
 from kling_contracts.facts.declaration import Fact
-from kling_contracts.facts.either import Either
+from kling_contracts.facts.either import Either, Source
 from kling_contracts.facts.flagged import Flagged
 from kling_contracts.facts.lookup import Lookup, SameEntry
 from kling_contracts.facts.media import Media
-from kling_contracts.facts.members import Constant, Difference, Member, Origin, Provided, Smaller, Text
+from kling_contracts.facts.members import Member, Origin
 from kling_contracts.facts.provider import UNKNOWN
 from kling_contracts.facts.ways import Amount, Entry, Needs, OwnText, Recipe, Way, smaller_of
 from kling_contracts.unknown import Unknown
@@ -77,35 +77,41 @@ class FactMaker:
 
     def member(self, name: str, member: str, ways: Mapping[str, Way | None]) -> Any:
         """Return a member of a fact: an `Amount`, a text, a bool or `UNKNOWN`."""
-        entry, members = self._found(name, ways)
+        entry, source = self._found(name, ways)
         if isinstance(entry, Unknown):
             return UNKNOWN
-        origin = next(one.origin for one in members if one.name == member)
-        if isinstance(origin, Constant):
+        declared = next(one for one in self.declared[name].members if one.name == member)
+        origin = source.origin(declared) if source else declared.origin
+        if origin.kind == "constant":
             return origin.value
-        if isinstance(origin, Difference):
-            amount = entry.get(origin.minuend, UNKNOWN)
-            return Amount(amount.name, f"world.{origin.of_world}") if isinstance(amount, Amount) else amount
-        return entry.get(_key(origin), UNKNOWN)
-
-    def field_of(self, name: str) -> str:
-        """Return the field that a fact looks at first hand."""
-        return self._recipes[name].field
+        made = entry.get(_key(origin), UNKNOWN)
+        return Amount(made.name, f"world.{origin.of_world}") if origin.of_world and isinstance(made, Amount) else made
 
     def _on_field(self, name: str) -> Lookup | Media | Flagged:
         provider = self.declared[name].provider
         assert not isinstance(provider, SameEntry | Either)
         return provider
 
-    def _found(self, name: str, ways: Mapping[str, Way | None]) -> tuple[Entry | Unknown, tuple[Member, ...]]:
-        fact = self.declared[name]
-        provider = fact.provider
-        if isinstance(provider, SameEntry | Either):
-            return provider.found(self, fact.members, ways)
+    def _found(self, name: str, ways: Mapping[str, Way | None]) -> tuple[Entry | Unknown, Source | None]:
+        """Return the entry behind a fact, and the one of several sources that it is of."""
+        provider, source = self.declared[name].provider, None
+        if isinstance(provider, Either):
+            source = self._given(provider, ways)
+            return (self.entry(source.fact, ways), source) if source else (UNKNOWN, None)
         if any(isinstance(self.entry(needed, ways), Unknown) for needed in provider.needs):
-            return UNKNOWN, fact.members
-        way = ways.get(self.field_of(name))
-        return (way.entries[name] if way else UNKNOWN), fact.members
+            return UNKNOWN, None
+        if isinstance(provider, SameEntry):
+            return self.entry(provider.fact, ways), None
+        way = ways.get(self._recipes[name].field)
+        return (way.entries[name] if way else UNKNOWN), None
+
+    def _given(self, provider: Either, ways: Mapping[str, Way | None]) -> Source | None:
+        """Return the one source that is given; None where none is, several are, or one is of a wrong type."""
+        fields = [(source, self._recipes[source.fact].field) for source in provider.sources]
+        if any(field in ways and ways[field] is None for _, field in fields):
+            return None
+        given = [source for source, field in fields if (way := ways.get(field)) and way.text != ""]
+        return given[0] if len(given) == 1 else None
 
     # The members of an entry that rules need.
 
@@ -113,18 +119,14 @@ class FactMaker:
         numbers: dict[str, None] = {}
         flags: dict[str, None] = {}
         texts: dict[str, tuple[str, ...]] = {}
-        smaller: dict[tuple[str, str], None] = {}
+        smaller: dict[tuple[str, ...], None] = {}
         for fact, member in self._members_over(base):
             name, origin = f"facts.{fact}.{member.name}", member.origin
-            if (
-                name not in reads
-                or isinstance(origin, Constant)
-                or (isinstance(origin, Provided) and origin.name in _NO_ENTRY)
-            ):
+            if name not in reads or origin.kind == "constant" or (origin.kind, origin.names) in _NO_ENTRY:
                 continue
-            if isinstance(origin, Smaller):
-                smaller[origin.first, origin.second] = None
-                numbers |= dict.fromkeys(origin)
+            if origin.kind == "smaller":
+                smaller[origin.names] = None
+                numbers |= dict.fromkeys(origin.names)
             elif member.type == "integer":
                 numbers[_key(origin)] = None
             elif member.type == "boolean":
@@ -150,12 +152,9 @@ class FactMaker:
 
 
 def _key(origin: Origin) -> str:
-    if isinstance(origin, Smaller):
-        return smaller_of(*origin)
-    if isinstance(origin, Difference):
-        return origin.minuend
-    return "text" if isinstance(origin, Text) else str(origin[0])
+    """Return the name under which a made entry holds what a member is read from."""
+    return smaller_of(origin.names) if origin.kind == "smaller" else origin.names[0] if origin.names else "text"
 
 
-_NO_ENTRY: Final = ("kind", "reachable")
-"""Members of media that come from the text and not from the entry."""
+_NO_ENTRY: Final = (("provided", ("kind",)), ("provided", ("reachable",)))
+"""Origins of members of media that come from the text and not from the entry."""

@@ -6,10 +6,9 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
 
-from kling_contracts.facts.compiling import FactWriter, MeasuringPlan, compiled_plan
+from kling_contracts.facts.compiling import FactWriter
 from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.media import Media, size_limit
-from kling_contracts.facts.naming import Naming, compiled_naming
 from kling_contracts.facts.provider import Entry
 from kling_contracts.facts.sources import FactSources
 
@@ -23,11 +22,9 @@ class CompiledFacts:
         """`limit_on` returns the most that a rule allows a fact: a larger file is not looked into."""
         self.declared = declared
         self._limit_on = limit_on
-
-    @cached_property
-    def by_name(self) -> Mapping[str, Fact]:
-        """The facts by name."""
-        return MappingProxyType({fact.name: fact for fact in self.declared})
+        self.by_name: Mapping[str, Fact] = MappingProxyType({fact.name: fact for fact in declared})
+        self.arrays = tuple(dict.fromkeys(fact.array for fact in declared if fact.array))
+        """The arrays whose items have facts of their own."""
 
     def measure(self, payload: Any, sources: FactSources) -> "Measurement":
         """Return what measures the facts of a payload when they are asked for."""
@@ -35,7 +32,7 @@ class CompiledFacts:
 
     def named_in(self, payload: Any) -> list[tuple[str, str]]:
         """Return the table and the key of every entry of the world that the facts of a payload depend on."""
-        return self._names(payload if isinstance(payload, dict) else _NO_FIELDS)
+        return self._naming(payload if isinstance(payload, dict) else _NO_FIELDS)
 
     def largest(self, holds: str) -> int | None:
         """Return the size in bytes that a rule allows a file that holds `audio` or `video`; None where no rule does."""
@@ -43,28 +40,25 @@ class CompiledFacts:
         sizes = [size_limit(fact.name, fact.members, self._limit_on) for fact in media]
         return max((size for size in sizes if size is not None), default=None)
 
-    @cached_property
-    def _names(self) -> Naming:
-        return compiled_naming(self.declared)
-
-    @cached_property
-    def positions(self) -> Mapping[str, int]:
-        """The place of each fact in a record."""
-        return MappingProxyType({fact.name: index for index, fact in enumerate(self.declared)})
-
-    @cached_property
-    def arrays(self) -> tuple[str, ...]:
-        """The arrays whose items have facts of their own."""
-        return tuple(dict.fromkeys(fact.array for fact in self.declared if fact.array))
-
     def writer(self) -> FactWriter:
         """Return what writes the code that measures."""
         return FactWriter(self.declared, self._limit_on)
 
     @cached_property
-    def plan(self) -> "MeasuringPlan":
-        """The compiled measuring functions."""
-        return compiled_plan(self.declared, self._limit_on)
+    def _naming(self) -> Callable[[Mapping[str, Any]], list[tuple[str, str]]]:
+        named: Callable[[Mapping[str, Any]], list[tuple[str, str]]] = self.writer().naming()
+        return named
+
+    @cached_property
+    def of_payload(self) -> Callable[[Mapping[str, Any], FactSources], tuple[Any, tuple[Entry, ...]]]:
+        """Takes a payload and the sources; returns the record of all facts, and the entries that they are about."""
+        measured: Callable[[Mapping[str, Any], FactSources], tuple[Any, tuple[Entry, ...]]] = self.writer().of_payload()
+        return measured
+
+    @cached_property
+    def of_items(self) -> Mapping[str, Callable[..., Any]]:
+        """By array: takes payload, sources, item, and the record and entries of the payload; returns the record."""
+        return {array: self.writer().of_item(array) for array in self.arrays}
 
 
 class Measurement:
@@ -100,7 +94,7 @@ class Measurement:
         """Return the facts of the payload with those of one item of an array."""
         facts, entries = self._measured()
         fields = item if isinstance(item, dict) else _NO_FIELDS
-        return self._compiled.plan.of_items[array](self.fields, self.sources, fields, facts, entries)
+        return self._compiled.of_items[array](self.fields, self.sources, fields, facts, entries)
 
     def of_next_item(self, array: str, index: int, item: Any) -> Any:
         """Return the same for the item at an index, the next one that is judged, and keep it."""
@@ -111,9 +105,9 @@ class Measurement:
 
     def entry(self, name: str) -> Entry:
         """Return the world's own entry behind a fact of the whole payload; `Unknown` where there is none."""
-        return self._measured()[1][self._compiled.positions[name]]
+        return self._measured()[1][list(self._compiled.by_name).index(name)]
 
     def _measured(self) -> tuple[Any, tuple[Entry, ...]]:
         if self.whole is None:
-            self.whole = self._compiled.plan.of_payload(self.fields, self.sources)
+            self.whole = self._compiled.of_payload(self.fields, self.sources)
         return self.whole

@@ -5,9 +5,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kling_contracts.facts.file_content import MEASURED, URL, base64_bytes, base64_size, named_format
-from kling_contracts.facts.members import NOT_MEASURED, Member, Provided, Text
+from kling_contracts.facts.members import NOT_MEASURED, TEXT, Member, provided
 from kling_contracts.facts.near_base64 import other_spelling, wrong_with
-from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN, Draft, Entry, FieldPath, indented
+from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN, Draft, Entry, FieldPath
 from kling_contracts.facts.sources import FactSources, unfetched
 from kling_contracts.facts.with_evidence import WithEvidence
 from kling_contracts.unknown import Absent, Unknown
@@ -48,10 +48,8 @@ class Media(NamedTuple):
     base64: bool = False
     """Whether Base64 is read, too."""
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The facts that it builds on: none."""
-        return ()
+    needs: tuple[str, ...] = ()
+    """The facts that it builds on: none."""
 
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what looks into the field and makes the fact."""
@@ -59,16 +57,11 @@ class Media(NamedTuple):
         yield f"text = {draft.fields}.get({self.field.name!r}, '')"
         yield f"{draft.unknown} = not text or not isinstance(text, str)"
         yield f"if not {draft.unknown}:"
-        yield f"    found = {hold}(text, sources)"
-        yield f"    {draft.entry} = found.entry"
-        yield f"    if isinstance({draft.entry}, Unknown):"
-        yield from indented(indented(draft.read(_of_what_is_not_known(draft.members))))
-        yield "    else:"
-        yield from indented(indented(draft.read(draft.members)))
-        yield "elif isinstance(text, str):"
-        yield f"    {draft.nothing(self.field.not_given)}"
-        yield "else:"
-        yield f"    {draft.nothing(self.field.unusable)}"
+        yield f"    found = {hold}(text, sources); {draft.entry} = found.entry"
+        yield f"    if isinstance({draft.entry}, Unknown): {draft.read(_of_what_is_not_known(draft.members))}"
+        yield f"    else: {draft.read(draft.members)}"
+        yield f"elif isinstance(text, str): {draft.entry} = {draft.bind(self.field.not_given)}"
+        yield f"else: {draft.entry} = {draft.bind(self.field.unusable)}"
 
     def kind_of(self, text: str) -> str:
         """Return what a text that is not empty is: `url`, `data_url`, `base64` or `other`."""
@@ -140,7 +133,7 @@ class Media(NamedTuple):
 
 def size_limit(fact: str, members: tuple[Member, ...], limit_on: Callable[[str], int | None]) -> int | None:
     """Return the size in bytes that the rules allow the file of a fact; None where no rule does."""
-    sizes = [member.name for member in members if member.origin == Provided("size_bytes")]
+    sizes = [member.name for member in members if member.origin == provided("size_bytes")]
     return limit_on(f"facts.{fact}.{sizes[0]}") if sizes else None
 
 
@@ -154,9 +147,7 @@ def _behind(url: str, file: Entry) -> Held:
 
 def _of_what_is_not_known(members: tuple[Member, ...]) -> tuple[Member, ...]:
     """Return the members of a file that nobody has seen: those from the entry are unknown for the reason that it is."""
-    return tuple(
-        member if isinstance(member.origin, Provided) else member._replace(origin=Text()) for member in members
-    )
+    return tuple(one if one.origin.kind == "provided" else one._replace(origin=TEXT) for one in members)
 
 
 def _base64_ways(recipe: "Recipe") -> "Iterator[Way]":

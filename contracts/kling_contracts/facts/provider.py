@@ -5,7 +5,6 @@ from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError
 from kling_contracts.facts.members import Member
-from kling_contracts.facts.world import World
 from kling_contracts.unknown import Absent, NotGiven, Unknown, Unusable
 
 Entry = Any
@@ -66,8 +65,6 @@ class Draft(NamedTuple):
     members: tuple[Member, ...]
     fields: str
     """The variable that is the object with the provider's field."""
-    entries: Mapping[str, str]
-    """The variable of each fact's entry, by its name."""
     bind: Callable[[object], str]
     """Returns a name for an object."""
     limit_on: Callable[[str], int | None]
@@ -76,29 +73,32 @@ class Draft(NamedTuple):
     @property
     def entry(self) -> str:
         """The variable of the entry that the fact is about."""
-        return self.entries[self.fact]
+        return entry_variable(self.fact)
 
     @property
     def unknown(self) -> str:
         """The variable that says whether the fact is unknown; it is then what the entry is."""
         return unknown_variable(self.fact)
 
-    def nothing(self, unknown: Unknown) -> str:
-        """Return the statement that there is no entry, and why."""
-        return f"{self.entry} = {self.bind(unknown)}"
+    def hanging(self, fact: str) -> str:
+        """Return the entry that another fact is about; where that is absent, it is not known."""
+        outer, unknown = entry_variable(fact), self.bind(Unknown(f"the {fact} is not known"))
+        return f"{unknown} if type({outer}) is Absent else {outer}"
 
-    def read(self, members: tuple[Member, ...]) -> Iterator[str]:
-        """Yield what reads members from a known entry."""
-        if not members:
-            yield "pass"
-        for member in members:
-            yield f"{member_variable(self.fact, member.name)} = {member.origin.code(self.entry)}"
+    def read(self, members: tuple[Member, ...]) -> str:
+        """Return the line that reads members from a known entry."""
+        read = (f"{member_variable(self.fact, one.name)} = {one.origin.code(self.entry)}" for one in members)
+        return "; ".join(read) or "pass"
 
     def read_if_known(self) -> Iterator[str]:
         """Yield what makes the fact from its entry, or lets it be unknown like the entry."""
         yield f"{self.unknown} = isinstance({self.entry}, Unknown)"
-        yield f"if not {self.unknown}:"
-        yield from indented(self.read(self.members))
+        yield f"if not {self.unknown}: {self.read(self.members)}"
+
+
+def entry_variable(fact: str) -> str:
+    """Return the variable of the entry that a fact is about."""
+    return f"entry_{fact}"
 
 
 def unknown_variable(fact: str) -> str:
@@ -114,8 +114,3 @@ def member_variable(fact: str, member: str) -> str:
 def indented(lines: Iterable[str]) -> Iterator[str]:
     """Yield lines of code one level deeper."""
     return (f"    {line}" for line in lines)
-
-
-def is_optional(table: str) -> bool:
-    """Return whether a world may leave a table out."""
-    return World.__dataclass_fields__[table].default is None

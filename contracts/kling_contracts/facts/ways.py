@@ -5,7 +5,7 @@ Numbers are left open: an `Amount` names one, and whoever solves the rules finds
 
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.facts.made_worlds import ELSEWHERE, KINDS
 from kling_contracts.facts.world import NESTED_TABLES
@@ -61,7 +61,7 @@ class Needs(NamedTuple):
     flags: tuple[str, ...]
     texts: Mapping[str, tuple[str, ...]]
     """By attribute, the texts that matter and one that does not."""
-    smaller: tuple[tuple[str, str], ...]
+    smaller: tuple[tuple[str, ...], ...]
 
 
 class Recipe(NamedTuple):
@@ -109,7 +109,7 @@ class Recipe(NamedTuple):
                     entry |= KINDS[table][value]
                 elif isinstance(key, tuple):
                     other = key[1] if value == key[0] else key[0]
-                    entry[smaller_of(*key)] = numbers[value]
+                    entry[smaller_of(key)] = numbers[value]
                     more.append(Bound(numbers[other].name, 0, None, numbers[value].name))
                 else:
                     entry[key] = value
@@ -117,19 +117,9 @@ class Recipe(NamedTuple):
             yield entry, f" ({says})" if says else "", (*bounds, *more)
 
 
-class MadeFacts(Protocol):
-    """The facts that others build on; `ways` has None for a field of a wrong type and none for one left out."""
-
-    def entry(self, name: str, ways: Mapping[str, Way | None]) -> Entry | Unknown:
-        """Return the entry behind a fact."""
-
-    def field_of(self, name: str) -> str:
-        """Return the field that a fact looks at first hand."""
-
-
-def smaller_of(first: str, second: str) -> str:
+def smaller_of(names: tuple[str, ...]) -> str:
     """Return the name under which an entry holds the smaller of two of its numbers."""
-    return f"smaller:{first}:{second}"
+    return f"smaller:{':'.join(names)}"
 
 
 def _said(key: Any, value: Any) -> str:

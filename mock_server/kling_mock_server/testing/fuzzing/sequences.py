@@ -59,7 +59,7 @@ def makers(contract: Contract, operations: tuple[Operation, ...]) -> Iterator[Ma
             for fact in operation.facts.declared:
                 rule = contract.rule_on(operation.name, f"facts.{fact.name}")
                 if isinstance(fact.provider, Lookup) and fact.record is None and rule is not None:
-                    name = fact.provider.key.name
+                    name = fact.provider.field.name
                     parameters = {key: one.partition("#")[2] for key, one in link["parameters"].items()}
                     rows = generate(0, _TRIED, contract, operation=operation.name, valid=True)
                     for row in islice((row for row in rows if row.payload.get(name)), 1):
