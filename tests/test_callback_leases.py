@@ -118,7 +118,7 @@ def killed_while_sending(responder, url):
     responder.resources.callback_worker.close()
     kling = CallbackClient(responder, "", "key")
     kling.create(url)
-    account = responder.accounts.admit("key", responder.contract.request_rules)
+    account = responder.accounts.of_token("key")
     return account.state, account.state.transaction(taking(url))
 
 

@@ -26,6 +26,7 @@ from kling_mock_server.protocol.envelope import SUCCEED, answer, new_request_id,
 from kling_mock_server.protocol.names import CONTROL_PREFIX
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.accounts import Accounts
+from kling_mock_server.state.tokens import bearer_of
 from kling_mock_server.state.world_size import refuse_large
 
 T = TypeVar("T")
@@ -179,7 +180,7 @@ class Control:
             return self._accounts.nobody
         token = rules.token(request)
         # Never refused for time: otherwise nobody could set right a clock that was moved too far.
-        return token if isinstance(token, Violation) else self._accounts.admit_at_any_time(token, rules)
+        return token if isinstance(token, Violation) else self._accounts.admit_at_any_time(bearer_of(token), rules)
 
     def _refuse_unknown(self, path: str) -> None:
         methods = [method for method, known in self._known() if known == path]

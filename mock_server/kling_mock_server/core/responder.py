@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 from kling_contracts import Contract, Note, Report, Request, Response, Violation
 from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.judging.report import printable
-from kling_contracts.judging.request_rules import notes_on_token
 from kling_contracts.rules.rule import SOME_ID, Rule
 from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoint
 from kling_mock_server.core.assembly import resources_of
@@ -43,6 +42,7 @@ from kling_mock_server.state.accounts import Accounts
 from kling_mock_server.state.journal import Entry, digest_of
 from kling_mock_server.state.stores.store import StoreDownError
 from kling_mock_server.state.tasks import RefusedTask
+from kling_mock_server.state.tokens import bearer_of
 
 _LOG: Final = logging.getLogger("klingkit")
 _LOOKUPS: Final = ("GET", "HEAD")
@@ -212,10 +212,11 @@ class Responder:
         token = self.contract.request_rules.token(request)
         if isinstance(token, Violation):
             return Caller(self.accounts.nobody, "", token)
-        account = self.accounts.admit(token, self.contract.request_rules)
+        bearer = bearer_of(token)
+        account = self.accounts.admit(bearer, self.contract.request_rules)
         if isinstance(account, Violation):
-            return Caller(self.accounts.nobody, digest_of(token), account, notes_on_token(token))
-        return Caller(account, digest_of(token), notes=notes_on_token(token))
+            return Caller(self.accounts.nobody, bearer.digest, account, bearer.notes)
+        return Caller(account, bearer.digest, None, bearer.notes)
 
     def _begin(
         self,

@@ -12,10 +12,10 @@ from kling_contracts.judging.request_rules import RequestRules
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.account_state import InitialState
 from kling_mock_server.state.file_folders import FileFolders
-from kling_mock_server.state.journal import digest_of, journal_table
+from kling_mock_server.state.journal import journal_table
 from kling_mock_server.state.stores.store import MemoryStore, Store, real_ms
 from kling_mock_server.state.tables import ONE, STATE
-from kling_mock_server.state.tokens import Claims, claims_of, signed_with, violation_of_time
+from kling_mock_server.state.tokens import Bearer, bearer_of, signed_with, violation_of_time
 
 JWT_CLOCKS: Final = ("real", "account")
 """The clock for the `exp` and `nbf` of a JWT: real time, since they come from outside, or the account's."""
@@ -60,30 +60,26 @@ class Accounts:
         """The account of requests that are refused before theirs is known."""
         self.store.on_lost = self._begin_anew
 
-    def admit(self, token: str, rules: RequestRules) -> Account | Violation:
+    def admit(self, bearer: Bearer, rules: RequestRules) -> Account | Violation:
         """Return the account of a token, or the violation of the rule by which the token is refused."""
-        account = self.admit_at_any_time(token, rules)
-        if isinstance(account, Violation):
-            return account
-        claims = claims_of(token)
-        if not claims:
+        account = self.admit_at_any_time(bearer, rules)
+        if bearer.claims is None or isinstance(account, Violation):
             return account
         now_ms = real_ms() if self._by_real_time else account.clock.now_ms()
-        return violation_of_time(claims, now_ms, rules) or account
+        return violation_of_time(bearer.claims, now_ms, rules) or account
 
-    def admit_at_any_time(self, token: str, rules: RequestRules) -> Account | Violation:
+    def admit_at_any_time(self, bearer: Bearer, rules: RequestRules) -> Account | Violation:
         """Return the account of a token, whatever its `exp` and `nbf` say; otherwise like `admit`."""
-        claims = claims_of(token)
-        if self._secret and not (claims and isinstance(claims["iss"], str) and signed_with(token, self._secret)):
+        if self._secret and not _is_signed(bearer, self._secret):
             remedy = "a JWT with an iss, signed (HS256) with the secret the mock was started with"
             return rules.violation("authorization-invalid", remedy=remedy)
-        if self._tokens and not self._is_welcome(_name(token, claims)):
+        if self._tokens and not self._is_welcome(bearer.name):
             return rules.violation("authorization-invalid", remedy="one of the tokens the mock was started with")
-        return self.of(digest_of(_name(token, claims)))
+        return self.of(bearer.account)
 
     def of_token(self, token: str) -> Account:
         """Return the account of a token that need not be judged."""
-        return self.of(digest_of(_name(token, claims_of(token))))
+        return self.of(bearer_of(token).account)
 
     def _is_welcome(self, name: str) -> bool:
         return any(hmac.compare_digest(_bytes(name), _bytes(known)) for known in self._tokens)
@@ -136,5 +132,6 @@ def _bytes(name: str) -> bytes:
     return name.encode("utf-8", "backslashreplace")
 
 
-def _name(token: str, claims: Claims | None) -> str:
-    return str(claims["iss"]) if claims else token
+def _is_signed(bearer: Bearer, secret: str) -> bool:
+    claims = bearer.claims
+    return claims is not None and isinstance(claims["iss"], str) and signed_with(bearer.token, secret)

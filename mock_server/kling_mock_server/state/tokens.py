@@ -8,13 +8,37 @@ import binascii
 import hashlib
 import hmac
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
-from kling_contracts import Violation
+from kling_contracts import Note, Violation
 from kling_contracts.jsonio import strict_json
-from kling_contracts.judging.request_rules import RequestRules
+from kling_contracts.judging.request_rules import RequestRules, notes_on_token
+from kling_mock_server.state.journal import digest_of
+from kling_mock_server.state.short_text_cache import cached_for_short
 
 Claims = dict[str, Any]
+
+
+class Bearer(NamedTuple):
+    """A bearer token, and what it says before anybody asks whether it is let in."""
+
+    token: str
+    digest: str
+    claims: Claims | None
+    """The claims of a JWT that names its issuer; None for any other token."""
+    name: str
+    """The issuer of a JWT, else the token itself."""
+    account: str
+    """The key of its account."""
+    notes: tuple[Note, ...]
+
+
+@cached_for_short(256)
+def bearer_of(token: str) -> Bearer:
+    """Return what a token says; a client sends the same one with all its requests."""
+    claims = claims_of(token)
+    name = str(claims["iss"]) if claims else token
+    return Bearer(token, digest_of(token), claims, name, digest_of(name), notes_on_token(token))
 
 
 def claims_of(token: str) -> Claims | None:
