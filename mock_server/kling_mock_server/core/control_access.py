@@ -12,7 +12,7 @@ from kling_contracts import Request, Response
 from kling_contracts.rules.rule import Rule
 from kling_mock_server.core.own_answers import CONTROL_HOST, CONTROL_ORIGIN, refusal
 from kling_mock_server.outgoing.hosts import is_loopback, matches
-from kling_mock_server.protocol.names import CONTROL_PREFIX, FILES_PREFIX, PAGE_PREFIX
+from kling_mock_server.protocol.names import FILES_PREFIX, PAGE_PREFIX
 
 _OPEN: Final = (f"{FILES_PREFIX}/", PAGE_PREFIX)
 """Answered to everybody: files, like those of a content delivery network, and the page, which holds nothing of
@@ -28,9 +28,8 @@ class ControlAccess(NamedTuple):
     hosts: tuple[str, ...] = ()
 
     def refusal(self, request: Request, rules: Mapping[str, Rule]) -> Response | None:
-        """Return the refusal of a call under a foreign `Host` or from a page of a foreign `Origin`; else None."""
-        path = f"/{request.path.lstrip('/')}"
-        if not f"{path}/".startswith(f"{CONTROL_PREFIX}/") or path.startswith(_OPEN):
+        """Return the refusal of a call to the mock's own paths under a foreign `Host` or `Origin`; else None."""
+        if request.path.startswith(_OPEN):
             return None
         host, origin = request.headers.get("host"), request.headers.get("origin")
         # No browser leaves out the Host.

@@ -90,7 +90,7 @@ class Responder:
 
     def respond(self, request: Request) -> Response:
         """Answer one request as the documented API would."""
-        answer = self._in_time(request, detaches=False)
+        answer = self._in_time(self._normal(request), detaches=False)
         assert isinstance(answer, Response), "only a caller that detaches gets a late one"
         return answer
 
@@ -99,17 +99,18 @@ class Responder:
 
         An answer that has to wait is a late one where the caller `detaches` the connection.
         """
-        if not cors.is_preflight(request) and (
-            refused := self.resources.control_access.refusal(request, self.contract.mock_rules)
-        ):
-            return refused
+        request = self._normal(request)
+        if _is_own(request.path) and not cors.is_preflight(request):
+            refused = self.resources.control_access.refusal(request, self.contract.mock_rules)
+            if refused:
+                return refused
         return self._in_time(request, detaches=detaches)
 
     def _in_time(self, request: Request, *, detaches: bool) -> Response | LateResponse:
         shared = self.resources.page_origins.shared
         if cors.is_preflight(request):
             return self.resources.page_origins.preflight(request)
-        answer = self._respond(self._normal(request), detaches=detaches)
+        answer = self._respond(request, detaches=detaches)
         return answer.then(partial(shared, request)) if isinstance(answer, LateResponse) else shared(request, answer)
 
     def refuse(self, request: Request, rule_id: str) -> Response:
@@ -165,12 +166,11 @@ class Responder:
 
     def _answer_own(self, request: Request) -> Response | None:
         """Answer what is the mock's own and no part of the API; None for the API's requests."""
-        path = request.path
-        if path.startswith(PAGE_PREFIX):
+        if not _is_own(request.path):
+            return page_endpoint.page() if page_endpoint.wants_page(request) else None
+        if request.path.startswith(PAGE_PREFIX):
             return page_endpoint.page_file(request, self.contract.mock_rules)
-        if path == CONTROL_PREFIX or path.startswith(f"{CONTROL_PREFIX}/"):
-            return self._control.respond(request)
-        return page_endpoint.page() if page_endpoint.wants_page(request) else None
+        return self._control.respond(request)
 
     def _answer(self, request: Request) -> Response:
         began_s = perf_counter()
@@ -354,6 +354,11 @@ class Responder:
         if self.watch:
             body = exchange.request.body
             self.watch(entry if entry.body is body else entry._replace(body=body))
+
+
+def _is_own(path: str) -> bool:
+    """Return whether what is at a path is the mock's own, and no part of the API."""
+    return path.startswith(CONTROL_PREFIX) and path[len(CONTROL_PREFIX) :][:1] in ("", "/")
 
 
 def _with_one_slash(request: Request) -> Request:
