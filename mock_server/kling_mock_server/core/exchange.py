@@ -56,7 +56,6 @@ class Exchange(NamedTuple):
         cls,
         request: Request,
         caller: Caller,
-        *,
         operation: str = "",
         seen: Seen | None = None,
         played: PlayedStep | None = None,
@@ -65,19 +64,11 @@ class Exchange(NamedTuple):
     ) -> "Exchange":
         """Return the exchange of a request; what it is judged by may have been `seen` before."""
         state, world = seen or caller.account.seen(())
+        now_ms = state.now_ms()
+        began_s = perf_counter() if began_s is None else began_s
+        account, token, _, notes = caller
         return cls(
-            request=request,
-            request_id=new_request_id(),
-            account=caller.account,
-            state=state,
-            world=world,
-            now_ms=state.now_ms(),
-            token=caller.token,
-            operation=operation,
-            played=played,
-            began_s=perf_counter() if began_s is None else began_s,
-            payload=payload,
-            notes=caller.notes,
+            request, new_request_id(), account, state, world, now_ms, token, operation, played, began_s, payload, notes
         )
 
     def seen_anew(self, seen: Seen) -> "Exchange":

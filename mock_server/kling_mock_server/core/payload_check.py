@@ -24,7 +24,7 @@ def check_json(request: Request, account: Account, contract: Contract, works: Ma
     except strict_json.BodyError as error:
         return report_json(None, unreadable(contract, error))
     work = works[operation.name]
-    exchange = Exchange.begin(request, Caller(account), operation=operation.name, seen=work.seen(account, payload))
+    exchange = Exchange.begin(request, Caller(account), operation.name, work.seen(account, payload))
     judged = work.judge(exchange, payload)
     return report_json(judged.payload, judged.report)
 

@@ -180,7 +180,7 @@ class Responder:
             return self._refused(Exchange.begin(request, caller, began_s=began_s), Report((routed,)))
         name = routed.operation.name
         if caller.refusal:
-            exchange = Exchange.begin(request, caller, operation=name, began_s=began_s)
+            exchange = Exchange.begin(request, caller, name, began_s=began_s)
             return self._refused(exchange, Report((caller.refusal,)))
         work = self._works[name]
         crowded = self._value_limit.broken(request.body) if len(request.body) > self._value_limit.most else None
@@ -238,15 +238,8 @@ class Responder:
         elif seen[0].scenario is not None:
             played = self._scenarios.take_step(caller.account.state, operation)
         unknown = played if isinstance(played, str) else ""
-        exchange = Exchange.begin(
-            request,
-            caller,
-            operation=operation,
-            seen=seen,
-            played=None if isinstance(played, str) else played,
-            payload=payload,
-            began_s=began_s,
-        )
+        taken = None if isinstance(played, str) else played
+        exchange = Exchange.begin(request, caller, operation, seen, taken, payload, began_s)
         return self._misasked(exchange, unknown) if unknown else exchange
 
     def _misasked(self, exchange: Exchange, because: str) -> Response:
