@@ -302,7 +302,7 @@ def created(request, answer):
 def body_first(request, answer):
     """A server that looks at the body before it looks at who sent it."""
     if request.path.endswith("tts") and not request.body.endswith(b"}"):
-        request = replace(request, headers={**request.headers, "authorization": "Bearer anybody"})
+        request = request._replace(headers={**request.headers, "authorization": "Bearer anybody"})
     return answer(request)
 
 
@@ -383,7 +383,7 @@ def test_a_server_that_takes_an_external_id_twice_is_found(sequences_alone):
     def change(request, answer):
         given = answer(request)
         if "external-task-id-duplicate" in given.headers.get("X-Contract-Violations", ""):
-            return answer(replace(request, body=request.body.replace(b'"external_task_id"', b'"x_unknown"')))
+            return answer(request._replace(body=request.body.replace(b'"external_task_id"', b'"x_unknown"')))
         return given
 
     result = attacked("create", "query", "list", change=change)

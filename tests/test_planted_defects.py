@@ -119,7 +119,7 @@ class Careless:
             return Response(500, {}, b"Internal Server Error")
         if seen.world != case.world:
             body = json.dumps(seen.world.to_json()).encode()
-            answer(replace(request, method="PUT", path="/_mock/world", query="", body=body))
+            answer(request._replace(method="PUT", path="/_mock/world", query="", body=body))
         return answer(seen.request)
 
 

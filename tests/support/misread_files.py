@@ -2,7 +2,6 @@
 
 import base64
 import json
-from dataclasses import replace
 
 from kling_contracts.facts.file_content import base64_bytes
 from kling_contracts.media import audio, silent_audio
@@ -30,7 +29,7 @@ def as_read(request, read):
             item["sound_file"] = text
     if all(text is None for _, text in changes):
         return request
-    return replace(request, body=json.dumps(payload).encode())
+    return request._replace(body=json.dumps(payload).encode())
 
 
 def misreading(take):

@@ -49,18 +49,18 @@ def payload_of(case, **how):
 def with_payload(case, payload):
     request = case.request
     if case.operation == "query":
-        return replace(case, request=replace(request, path=f"{request.path.rpartition('/')[0]}/{payload['task_id']}"))
+        return replace(case, request=request._replace(path=f"{request.path.rpartition('/')[0]}/{payload['task_id']}"))
     if case.operation == "list":
-        return replace(case, request=replace(request, query=urlencode(payload)))
-    return replace(case, request=replace(request, body=json.dumps(payload).encode()))
+        return replace(case, request=request._replace(query=urlencode(payload)))
+    return replace(case, request=request._replace(body=json.dumps(payload).encode()))
 
 
 def with_header(case, name, value):
-    return replace(case, request=replace(case.request, headers={**case.request.headers, name: value}))
+    return replace(case, request=case.request._replace(headers={**case.request.headers, name: value}))
 
 
 def with_body(case, body):
-    return replace(case, request=replace(case.request, body=body))
+    return replace(case, request=case.request._replace(body=body))
 
 
 def with_world(case, **tables):

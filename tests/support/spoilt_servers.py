@@ -2,7 +2,6 @@
 
 import json
 from contextlib import contextmanager
-from dataclasses import replace
 
 from kling_contracts import Contract
 from kling_contracts.cases.requests import TOKEN
@@ -48,7 +47,7 @@ def forgets(path, *where):
             body = request.body
             for name in answered:
                 body = body.replace(f'"{name}"'.encode(), b'"forgotten"')
-            given = answer(replace(request, body=body))
+            given = answer(request._replace(body=body))
             if request.path == path and given.status == 200:
                 value = json.loads(given.body)["data"]
                 for step in where:

@@ -13,7 +13,6 @@ from kling_contracts.cases.fields import LEFT_OUT, Choice, Items, OpenNumber
 from kling_contracts.cases.items import place_of
 from kling_contracts.cases.linear import Form
 from kling_contracts.cases.model import Assignment, Model
-from kling_contracts.cases.records import quick
 from kling_contracts.cases.requests import HEADERS, OTHER_TOKEN, parameter_request
 from kling_contracts.cases.texts import OwnTexts, Write, fixed, key_of
 from kling_contracts.cases.variants import Variant
@@ -23,7 +22,6 @@ from kling_contracts.facts.world import World
 from kling_contracts.http import Request
 
 _NOBODY: Final[Mapping[str, World]] = MappingProxyType({})
-_new_request: Final = quick(Request)
 
 
 class Substitute(NamedTuple):
@@ -79,7 +77,7 @@ class Realiser:
                 values[key] = write(values, number)
         sent = payload % read(values)
         if self._has_body:
-            request = _new_request(self._method, self._path, HEADERS, sent.encode(), "", "")
+            request = Request(self._method, self._path, HEADERS, sent.encode(), "", "")
         else:
             request = parameter_request(self._model.operation, json.loads(sent))
         return request, world(values), {OTHER_TOKEN: elsewhere({**values, "n": 0})} if elsewhere else _NOBODY

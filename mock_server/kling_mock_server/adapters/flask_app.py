@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, Final, Unpack
 
 import flask
@@ -142,7 +141,7 @@ class MockApp(flask.Flask):
 
     def _request(self, environ: Environ, body: bytes) -> Request:
         request = _request(environ, body)
-        return replace(request, origin=self._file_origin) if self._file_origin else request
+        return request._replace(origin=self._file_origin) if self._file_origin else request
 
     def _body(self, environ: Environ) -> bytes:
         length, largest = environ.get("CONTENT_LENGTH", ""), self.config["MAX_CONTENT_LENGTH"]

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeVar
@@ -125,7 +124,7 @@ class Responder:
     def _normal(self, request: Request) -> Request:
         """Return a request whose path begins with one slash, and whose origin is the one to be told."""
         if self.resources.public_url:
-            request = replace(request, origin=self.resources.public_url)
+            request = request._replace(origin=self.resources.public_url)
         return _with_one_slash(request)
 
     def _respond(self, request: Request, *, detaches: bool) -> Response | LateResponse:
@@ -358,7 +357,7 @@ def _with_one_slash(request: Request) -> Request:
     """Return a request whose path begins with one slash: a base URL that ends in one gives it two."""
     if not request.path.startswith("//"):
         return request
-    return replace(request, path="/" + request.path.lstrip("/"))
+    return request._replace(path="/" + request.path.lstrip("/"))
 
 
 def _unverified(report: Report) -> dict[str, str]:

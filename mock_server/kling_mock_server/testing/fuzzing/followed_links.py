@@ -60,7 +60,7 @@ def known_afterwards(contract: Contract, link: BodyLink, load: Callable[[World],
         if not first.accepted or told is NOTHING:
             continue
         body = json.dumps(_filled(next_row.payload, told)).encode()
-        case = replace(next_row, world=world, request=replace(next_row.request, body=body))
+        case = replace(next_row, world=world, request=next_row.request._replace(body=body))
         answer = ask(case)
         if answer.accepted:
             return

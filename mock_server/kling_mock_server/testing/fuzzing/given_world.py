@@ -163,12 +163,12 @@ def _rewritten(case: Case, operation: Operation, values: Mapping[str, Any]) -> A
         name = field.rpartition(".")[2]
         place = operation.parameters[name].place if name in operation.parameters else ""
         if place == "path":
-            request = replace(request, path=_in_path(operation, request.path, name, value))
+            request = request._replace(path=_in_path(operation, request.path, name, value))
         elif place:
             pairs = [(key, str(value) if key == name else one) for key, one in parse_qsl(request.query, True)]
-            request = replace(request, query=urlencode(pairs, quote_via=quote))
+            request = request._replace(query=urlencode(pairs, quote_via=quote))
         else:
-            request = replace(request, body=_in_body(request.body, name, value))
+            request = request._replace(body=_in_body(request.body, name, value))
     return request
 
 

@@ -84,7 +84,7 @@ def followed(contract: Contract, operations: tuple[Operation, ...], maker: Maker
     own = row.payload[maker.unique]
     yield from _looked_up(contract, maker.looked_up_by, dict.fromkeys(asked, own), known, row, ask)
     payload = {name: value for name, value in row.payload.items() if name != maker.unique}
-    second = ask(replace(row, request=replace(row.request, body=json.dumps(payload).encode())))
+    second = ask(replace(row, request=row.request._replace(body=json.dumps(payload).encode())))
     newest: list[Any] = [kept_members(contract, maker.looked_up_by, answer.body) for answer in (second, first)]
     for operation in operations:
         page = page_of(contract, operation)

@@ -28,7 +28,7 @@ def with_token(case: Case, token: str) -> Case:
     if not token or is_jwt(case):
         return case
     headers = {**case.request.headers, "authorization": header.replace(TOKEN, token)}
-    request = replace(case.request, headers=headers if header else case.request.headers)
+    request = case.request._replace(headers=headers if header else case.request.headers)
     return replace(case, request=request)
 
 
