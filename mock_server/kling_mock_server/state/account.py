@@ -1,12 +1,13 @@
 """One account: the world, clock, tasks and journal of one caller, all of them rows in a store."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from kling_contracts import World
 from kling_contracts.facts.sources import WorldExcerpt
-from kling_contracts.facts.world import Audio, File, Session, VideoFile
+from kling_contracts.facts.world import Audio, Session
 from kling_mock_server.state.account_state import AccountState, InitialState
 from kling_mock_server.state.clock import Clock
 from kling_mock_server.state.file_folders import FileFolders
@@ -80,29 +81,18 @@ class Account:
         """
         rows = [(_WORLD_TABLES[table], key) for table, key in named if table in _WORLD_TABLES]
         state, entries = self.state.read_with(rows)
-        sessions: dict[str, Session] = {}
-        audios: dict[str, Audio] = {}
-        files: dict[str, File] = {}
-        external_ids: dict[str, str] = {}
-        videos: dict[str, VideoFile] = {}
-        found: Mapping[Table, dict[str, Any]] = {
-            SESSIONS: sessions,
-            AUDIOS: audios,
-            FILES: files,
-            EXTERNAL_IDS: external_ids,
-            VIDEOS: videos,
-        }
+        found: dict[Table, dict[str, Any]] = defaultdict(dict)
         for (table, key), entry in zip(rows, entries, strict=True):
             if entry is not None:
                 found[table][key] = entry
         return state, WorldExcerpt(
             state.standing_ms,
-            sessions,
-            audios,
-            files if state.lists_files else None,
-            external_ids.keys(),
+            found[SESSIONS],
+            found[AUDIOS],
+            found[FILES] if state.lists_files else None,
+            found[EXTERNAL_IDS].keys(),
             state.audio_slack_ms,
-            videos if state.lists_videos else None,
+            found[VIDEOS] if state.lists_videos else None,
             state.voices,
             state.flagged_words,
         )
