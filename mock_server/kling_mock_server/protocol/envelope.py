@@ -13,7 +13,7 @@ SUCCEED: Final = "SUCCEED"
 
 def new_request_id() -> str:
     """Return a request id; upstream's are UUIDs (this one is of version 4)."""
-    digits = f"{_RANDOM.getrandbits(128):032x}"
+    digits = _RANDOM.randbytes(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
@@ -27,7 +27,7 @@ def answer(
     status: int, code: int, message: str, request_id: str, data: Any = None, headers: dict[str, str] | None = None
 ) -> Response:
     """Return an enveloped answer; `data` is left out of a refusal that has none."""
-    text = f'{{"code":{code},"message":{encode(message)},"request_id":{encode(request_id)}'
+    text = f'{{"code":{code},"message":{encode(message)},"request_id":"{request_id}"'
     if data is not None:
         text = f'{text},"data":{data.text if isinstance(data, WrittenJson) else encode(data)}'
     return _response(status, f"{text}}}", headers)
