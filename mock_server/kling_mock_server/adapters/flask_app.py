@@ -96,18 +96,15 @@ class MockApp(flask.Flask):
 
     def _is_watched(self) -> bool:
         """Tell whether a hook, an extension or the receiver of a signal expects Flask to handle every request."""
-        registered = (
-            self.extensions,
-            self.before_request_funcs,
-            self.after_request_funcs,
-            self.teardown_request_funcs,
-            self.teardown_appcontext_funcs,
-            self.url_value_preprocessors,
-        )
-        return (
-            any(registered)
-            or any(signal.receivers for signal in _SIGNALS)
+        return bool(
+            self.extensions
+            or self.before_request_funcs
+            or self.after_request_funcs
+            or self.teardown_request_funcs
+            or self.teardown_appcontext_funcs
+            or self.url_value_preprocessors
             or self.session_interface is not self._no_sessions
+            or any(signal.receivers for signal in _SIGNALS)
         )
 
     def _warn_of_processes(self) -> None:
