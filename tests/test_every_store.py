@@ -169,7 +169,7 @@ def test_a_task_and_the_entry_of_its_creation_are_kept_together_or_not_at_all(la
     def fail(entry):
         raise StoreDownError("the disk is full")
 
-    def unwritable(self, entry):
+    def unwritable(self, entry, payload=None):
         return replace(self._table, to_json=fail), entry.request_id, entry
 
     with monkeypatch.context() as patch:

@@ -14,6 +14,7 @@ from kling_contracts.judging.timeline import Bar
 from kling_mock_server.state.passwords import without_passwords
 from kling_mock_server.state.short_text_cache import cached_for_short
 from kling_mock_server.state.stores.store import Store, Table
+from kling_mock_server.state.stores.text import RowText, encoded
 from kling_mock_server.state.tables import Row
 
 MAX_ENTRIES: Final = 1000
@@ -86,14 +87,19 @@ class Journal:
         row = self.row(entry)
         self._store.transaction(self._account, lambda rows: rows.put(*row), [row[:2]])
 
-    def row(self, entry: Entry) -> Row:
-        """Return the row of an exchange, to be written with a change; what no usual one has so much of is cut."""
+    def row(self, entry: Entry, payload: Any = None) -> Row:
+        """Return the row of an exchange, to be written with a change; what no usual one has so much of is cut.
+
+        `payload` is the entry's body decoded, None where nobody has.
+        """
         report = entry.report
         if len(report.violations) > MAX_FINDINGS or len(report.unverified) + len(report.notes) > MAX_FINDINGS:
             entry = entry._replace(report=_shortened(report))
         if len(entry.path) > MAX_TEXT_LENGTH or len(entry.query) > MAX_TEXT_LENGTH:
             entry = entry._replace(path=entry.path[:MAX_TEXT_LENGTH], query=entry.query[:MAX_TEXT_LENGTH])
-        return self._table, entry.request_id, entry
+        if not self._store.shared:
+            return self._table, entry.request_id, entry
+        return self._table, entry.request_id, RowText(encoded(self._table, _row(entry, payload)))
 
     def note(self, at_ms: int, message: str) -> None:
         """Add an entry that is no exchange but says what happened to the account."""
@@ -167,9 +173,9 @@ def journal_table(contract: Contract) -> Table:
     )
 
 
-def _row(entry: Entry) -> list[Any]:
+def _row(entry: Entry, payload: Any = None) -> list[Any]:
     # Never the audio: what is written may be on a disk.
-    body, payload = _written(entry.body)
+    body, payload = _written(entry.body, payload)
     report = entry.report
     found = [
         [one.rule.id, one.pointer, one.message, _stored_value(one), one.remedy, one.because]
@@ -181,12 +187,15 @@ def _row(entry: Entry) -> list[Any]:
     return list(row._replace(body=body, report=stored, bars=entry.timelines(payload)))
 
 
-def _written(body: bytes) -> tuple[str, Any]:
-    """Return a body as it is written, and the payload that it holds, both with audio taken out."""
+def _written(body: bytes, decoded: Any) -> tuple[str, Any]:
+    """Return a body as it is written, and the payload that it holds, both with audio taken out.
+
+    `decoded` is that payload as it came, None where nobody has decoded it.
+    """
     if len(body) <= MAX_TEXT_LENGTH and b"\\" not in body and not _MAYBE_AUDIO.search(body):
         try:
             # Most bodies: there is nothing to take out.
-            return body.decode(), strict_json.decode(body) if body else None
+            return body.decode(), strict_json.decode(body) if body and decoded is None else decoded
         except (UnicodeDecodeError, strict_json.BodyError):
             pass
     payload = _readable(body)

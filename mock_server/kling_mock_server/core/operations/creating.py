@@ -42,7 +42,7 @@ class Create(Work):
         # Its times are later ones if it has to wait before it is stored; the journal tells none of them.
         data = created_json(task)
         entry = self._entry(exchange, judged, data)
-        beside = [exchange.account.journal.row(entry)] if entry else []
+        beside = self._beside(exchange, entry)
         stored = exchange.account.tasks.create(
             task, outbox, unique=self._unique, needs_session=self._needs_session, beside=beside
         )

@@ -34,8 +34,7 @@ class Identify(Work):
             **cost_json(self._resources.contract.prices.get(self._operation.name)),
         }
         entry = self._entry(exchange, judged, data)
-        beside = [exchange.account.journal.row(entry)] if entry else []
-        exchange.account.put_session(session_id, session, beside)
+        exchange.account.put_session(session_id, session, self._beside(exchange, entry))
         return Done(data, {SYNTHETIC_HEADER: "video"} if isinstance(video, SyntheticVideo) else {}, entry)
 
     def _find(self, exchange: Exchange) -> Mapping[str, Resolve]:

@@ -28,5 +28,5 @@ class Speak(Work):
             "updated_at": now_ms,
         }
         entry = self._entry(exchange, judged, data)
-        account.put_audio(audio_id, Audio(lasts_ms, now_ms), [account.journal.row(entry)] if entry else [])
+        account.put_audio(audio_id, Audio(lasts_ms, now_ms), self._beside(exchange, entry))
         return Done(data, entry=entry)

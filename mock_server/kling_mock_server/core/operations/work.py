@@ -13,6 +13,7 @@ from kling_mock_server.protocol.envelope import SUCCEED
 from kling_mock_server.protocol.task_json import task_details
 from kling_mock_server.state.account import Account, Seen
 from kling_mock_server.state.journal import Entry
+from kling_mock_server.state.tables import Row
 from kling_mock_server.state.tasks import RefusedTask
 
 
@@ -71,6 +72,14 @@ class Work(ABC):
         if exchange.played:
             return None
         return exchange.entry(200, 0, SUCCEED, judged.report, task_details(data))
+
+    def _beside(self, exchange: Exchange, entry: Entry | None) -> list[Row]:
+        """Return the row of that entry, to be kept with what the call changes or not at all."""
+        if entry is None:
+            return []
+        # The entry keeps another text in place of a large body; and parameters are no body.
+        is_body = bool(self._operation.media_types) and entry.body is exchange.request.body
+        return [exchange.account.journal.row(entry, exchange.payload if is_body else None)]
 
     def _sources(self, exchange: Exchange) -> FactSources:
         fetch = self._resources.downloads.for_origin(exchange.request.origin)

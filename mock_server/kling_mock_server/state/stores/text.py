@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kling_mock_server.state.passwords import without_passwords
 
@@ -20,13 +20,23 @@ KEPT_MS: Final = 35 * DAY_MS
 FAR: Final = 2**62
 """Larger than any number that matters, and small enough for a store."""
 
-# Made once: `json.dumps` builds an encoder at every call that asks for these separators.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+# Made once: `json.dumps` builds an encoder at every call that asks for these separators. No row holds itself.
+_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class RowText(NamedTuple):
+    """A row as the text that a store keeps, made before the change that writes it: nobody has to wait for it."""
+
+    text: str
 
 
 def text_of(table: "Table", row: Any) -> str:
     """Return a row as JSON in ASCII."""
-    value = table.to_json(row)
+    return row.text if type(row) is RowText else encoded(table, table.to_json(row))
+
+
+def encoded(table: "Table", value: Any) -> str:
+    """Return the JSON form of a row as text."""
     text = _encode(value)
     return _encode(without_passwords(value)) if table.hides_passwords and "@" in text else text
 
