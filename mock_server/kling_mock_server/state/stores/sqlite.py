@@ -4,12 +4,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache, partial
-from itertools import chain
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from kling_mock_server.state.stores.sqlite_file import BUSY_S, SqliteFile
-from kling_mock_server.state.stores.sqlite_rows import NONE, Count, SqliteTransaction, counts_of
+from kling_mock_server.state.stores.sqlite_rows import NONE, Count, SqliteTransaction, account_with, counts_of
 from kling_mock_server.state.stores.store import RowAt, StoreBusyError, Table, Transaction, real_ms
 from kling_mock_server.state.stores.text import FAR, KEPT_MS, View, bytes_of, name_of, row_of
 
@@ -48,7 +47,7 @@ class SqliteStore:
             with self._file.lent(to_write=True) as connection:
                 now_ms = self._now_ms()
                 with _transaction(connection):
-                    tables = SqliteTransaction(connection, account, now_ms)
+                    tables = SqliteTransaction(connection, account, now_ms, rows)
                     result = work(tables)
                     tables.write_counts()
                 self._sweep(connection, now_ms)
@@ -58,13 +57,13 @@ class SqliteStore:
 
     def read(self, account: str, rows: Sequence[RowAt]) -> list[Any]:
         """Return the rows, looked up in one statement."""
-        places = [(table.name, bytes_of(key)) for table, key in rows]
-        found = self._read(_asked(len(rows)), (*chain.from_iterable(places), bytes_of(account)))
-        texts = {(kind, key): text for kind, key, text in found}
-        return [
-            row_of(table, texts[place]) if place in texts else None
-            for (table, _), place in zip(rows, places, strict=True)
-        ]
+        with self._file.lent() as connection:
+            found = account_with(connection, bytes_of(account), rows)
+        if found is None:
+            return [None] * len(rows)
+        _, _, _, *texts = found
+        pairs = zip(rows, texts, strict=True)
+        return [None if text is None else row_of(table, text) for (table, _), text in pairs]
 
     def view(self, account: str, table: Table) -> Mapping[str, Any]:
         """Return the table; what a change is still writing shows once it is done."""
@@ -136,19 +135,11 @@ class SqliteStore:
 
 
 _ACCOUNT: Final = "(SELECT id FROM accounts WHERE name = ?)"
-# A cross join is done in the order in which it is written: from what is asked for to the rows, by their keys.
-_ASKED: Final = f"""WITH asked (kind, key) AS (VALUES %s)
-    SELECT kind, key, value FROM asked CROSS JOIN rows USING (kind, key) WHERE account = {_ACCOUNT}"""
 _DUE: Final = (
     "SELECT accounts.name, queue FROM schedule JOIN accounts ON accounts.id = schedule.account "
     "WHERE at_ms <= ? ORDER BY at_ms"
 )
 _NAMELESS: Final = "(SELECT id FROM accounts WHERE name IS NULL)"
-
-
-@cache
-def _asked(count: int) -> str:
-    return _ASKED % ", ".join(["(?, ?)"] * count)
 
 
 def _of_table(table: Table) -> str:

@@ -3,9 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final
 
-from kling_mock_server.state.stores.store import Table
+from kling_mock_server.state.stores.store import RowAt, Table
 from kling_mock_server.state.stores.text import DAY_MS, FAR, bytes_of, name_of, row_of, text_of
 
 _AT: Final = "WHERE account = ? AND kind = ? AND key = ?"
@@ -34,25 +35,48 @@ NONE: Final = (0, 0, 0)
 """The count of a table that nobody has written to."""
 counts_of: Final[Callable[[str], dict[str, Count]]] = json.JSONDecoder().decode
 """Returns the counts of an account's tables, of which the file holds JSON."""
-_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+def account_with(connection: sqlite3.Connection, name: bytes, rows: Sequence[RowAt]) -> tuple[Any, ...] | None:
+    """Return id, time of last use and counts of an account, and the texts of rows, a few hundred at most.
+
+    None stands for a row that is not there; returns None where there is no such account.
+    """
+    places = [member for table, key in rows for member in (table.name, bytes_of(key))]
+    found: tuple[Any, ...] | None = connection.execute(_account_query(len(rows)), (*places, name)).fetchone()
+    return found
+
+
+@cache
+def _account_query(rows: int) -> str:
+    text = "(SELECT value FROM rows WHERE account = id AND kind = ? AND key = ?)"
+    return f"SELECT {', '.join(['id', 'used_ms', 'counts', *[text] * rows])} FROM accounts WHERE name = ?"
 
 
 class SqliteTransaction:
-    """The tables of one account within a transaction."""
+    """The tables of one account within a transaction; `rows` are read at its beginning, but for those of logs."""
 
-    def __init__(self, connection: sqlite3.Connection, account: str, now_ms: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, account: str, now_ms: int, rows: Sequence[RowAt]) -> None:
         self._execute = connection.execute
-        self._account, self._stored = _used(connection, bytes_of(account), now_ms)
+        asked = [(table, key) for table, key in rows if not table.is_log]
+        self._account, self._stored, texts = _used(connection, bytes_of(account), now_ms, asked)
         self._counts = counts_of(self._stored)
+        self._ahead = dict(zip(asked, texts, strict=True))
+        """Texts of rows that this change has not written yet; None: there is none."""
 
     def get(self, table: Table, key: str) -> Any:
         """Return a row, None where there is none."""
+        if (table, key) in self._ahead:
+            text = self._ahead[table, key]
+            return None if text is None else row_of(table, text)
         at = self._account, table.name, bytes_of(key)
         found = self._execute(f"SELECT value FROM rows {_AT}", at).fetchone()
         return row_of(table, found[0]) if found else None
 
     def put(self, table: Table, key: str, row: Any) -> list[Any]:
         """Add a row as the newest, or replace one in its place; return the rows that made room."""
+        self._ahead.pop((table, key), None)
         held, dropped, newest = self._counts.get(table.name, NONE)
         excess = max(0, held + 1 - table.max_rows)
         text, number, at = text_of(table, row), newest + 1, (self._account, table.name)
@@ -71,12 +95,14 @@ class SqliteTransaction:
 
     def delete(self, table: Table, key: str) -> None:
         """Remove a row, if it is there."""
+        self._ahead.pop((table, key), None)
         if self._execute(f"DELETE FROM rows {_AT}", (self._account, table.name, bytes_of(key))).rowcount:
             held, dropped, newest = self._counts[table.name]
             self._counts[table.name] = held - 1, dropped, newest
 
     def clear(self, table: Table) -> None:
         """Remove all rows, and forget how many made room."""
+        self._ahead.clear()
         if self._counts.pop(table.name, None):
             self._execute(f"DELETE FROM {_home(table)} WHERE account = ? AND kind = ?", (self._account, table.name))
 
@@ -110,6 +136,7 @@ class SqliteTransaction:
             self._execute("UPDATE accounts SET counts = ? WHERE id = ?", (counts, self._account))
 
     def _make_room(self, table: Table, excess: int) -> list[Any]:
+        self._ahead.clear()
         oldest = self._account, table.name, excess
         gone = self._execute(f"SELECT value {_OLDEST}", oldest).fetchall() if table.hands_back else []
         self._execute(f"DELETE FROM rows {_AT_SOME} IN (SELECT key {_OLDEST})", (*oldest[:2], *oldest))
@@ -124,13 +151,15 @@ def _place(table: Table, row: Any) -> tuple[str | None, int | None]:
     return table.place_of(row) if table.place_of else (None, None)
 
 
-def _used(connection: sqlite3.Connection, name: bytes, now_ms: int) -> tuple[int, str]:
-    """Return the id of an account, made now if need be, and its counts as JSON."""
-    found = connection.execute("SELECT id, used_ms, counts FROM accounts WHERE name = ?", (name,)).fetchone()
+def _used(
+    connection: sqlite3.Connection, name: bytes, now_ms: int, rows: Sequence[RowAt]
+) -> tuple[int, str, Sequence[str | None]]:
+    """Return the id of an account, made now if need be, its counts as JSON, and the texts of rows."""
+    found = account_with(connection, name, rows)
     if found is None:
         added = connection.execute("INSERT INTO accounts (name, used_ms, counts) VALUES (?, ?, '{}')", (name, now_ms))
-        return int(added.lastrowid or 0), "{}"
-    account, used_ms, counts = found
+        return int(added.lastrowid or 0), "{}", [None] * len(rows)
+    account, used_ms, counts, *texts = found
     if now_ms - used_ms > DAY_MS:
         connection.execute("UPDATE accounts SET used_ms = ? WHERE id = ?", (now_ms, account))
-    return int(account), str(counts)
+    return account, counts, texts
