@@ -12,9 +12,9 @@ from kling_contracts.facts.either import Either, Source
 from kling_contracts.facts.flagged import Flagged
 from kling_contracts.facts.lookup import Lookup, SameEntry
 from kling_contracts.facts.media import Media
-from kling_contracts.facts.members import Member, Origin
+from kling_contracts.facts.members import Member, Origin, provided
 from kling_contracts.facts.provider import UNKNOWN
-from kling_contracts.facts.ways import Amount, Entry, Needs, OwnText, Recipe, Way, smaller_of
+from kling_contracts.facts.ways import Amount, Bound, Entry, Option, OwnText, Recipe, Way
 from kling_contracts.unknown import Unknown
 
 
@@ -29,11 +29,9 @@ class FactMaker:
         largest: int | None,
     ) -> None:
         self.declared = {fact.name: fact for fact in declared}
-        self._recipes = {
-            name: Recipe(name, str(fact.provider.field), self._needs_of(name, reads, literals), largest)
-            for name, fact in self.declared.items()
-            if fact.provider.field
-        }
+        self._reads, self._literals, self._largest = reads, literals, largest
+        on_fields = ((name, fact.provider.field) for name, fact in self.declared.items())
+        self._recipes = {name: self._recipe(name, str(field)) for name, field in on_fields if field}
 
     def fields(self) -> Mapping[str, tuple[str, ...]]:
         """Return, by field, the facts that look at it first hand."""
@@ -115,36 +113,36 @@ class FactMaker:
 
     # The members of an entry that rules need.
 
-    def _needs_of(self, base: str, reads: frozenset[str], literals: Mapping[str, tuple[str, ...]]) -> Needs:
+    def _recipe(self, fact: str, field: str) -> Recipe:
         numbers: dict[str, None] = {}
-        flags: dict[str, None] = {}
-        texts: dict[str, tuple[str, ...]] = {}
-        smaller: dict[tuple[str, ...], None] = {}
-        for fact, member in self._members_over(base):
-            name, origin = f"facts.{fact}.{member.name}", member.origin
-            if name not in reads or origin.kind == "constant" or (origin.kind, origin.names) in _NO_ENTRY:
+        flags: dict[str, tuple[Option, ...]] = {}
+        sides: dict[str, tuple[Option, ...]] = {}
+        texts: dict[str, dict[str, Option]] = {}
+        for name, member in self._members_over(fact):
+            origin, key = member.origin, _key(member.origin)
+            if name not in self._reads or origin.kind == "constant" or origin in _NO_ENTRY:
                 continue
             if origin.kind == "smaller":
-                smaller[origin.names] = None
                 numbers |= dict.fromkeys(origin.names)
+                sides[key] = _sides(field, origin.names, key)
             elif member.type == "integer":
-                numbers[_key(origin)] = None
+                numbers[key] = None
             elif member.type == "boolean":
-                flags[_key(origin)] = None
+                flags[key] = (Option(f"not {key}", {key: False}), Option(key, {key: True}))
             else:
-                texts[_key(origin)] = tuple(dict.fromkeys((*texts.get(_key(origin), ()), *literals.get(name, ()))))
-        return Needs(tuple(numbers), tuple(flags), texts, tuple(smaller))
+                said = {text: Option(f"{key} {text}", {key: text}) for text in self._literals.get(name, ())}
+                texts[key] = texts.get(key, {}) | said
+        options = (*flags.values(), *(tuple(said.values()) for said in texts.values()), *sides.values())
+        return Recipe(fact, field, tuple(numbers), options, self._largest)
 
     def _members_over(self, base: str) -> Iterator[tuple[str, Member]]:
-        """Yield the members of every fact that is about the entry of `base`, as they are read from there."""
+        """Yield the members of every fact that is about the entry of `base`, as they are read from there, by name."""
         for fact in self.declared.values():
-            provider = fact.provider
+            provider, read = fact.provider, list(fact.members) if self._same(fact.name, base) else []
             if isinstance(provider, Either):
-                for source in provider.sources:
-                    if self._same(source.fact, base):
-                        yield from ((fact.name, member) for member in source.members(fact.members))
-            elif self._same(fact.name, base):
-                yield from ((fact.name, member) for member in fact.members)
+                about = [source for source in provider.sources if self._same(source.fact, base)]
+                read = [member for source in about for member in source.members(fact.members)]
+            yield from ((f"facts.{fact.name}.{member.name}", member) for member in read)
 
     def _same(self, name: str, base: str) -> bool:
         provider = self.declared[name].provider
@@ -153,8 +151,19 @@ class FactMaker:
 
 def _key(origin: Origin) -> str:
     """Return the name under which a made entry holds what a member is read from."""
-    return smaller_of(origin.names) if origin.kind == "smaller" else origin.names[0] if origin.names else "text"
+    if origin.kind == "smaller":
+        return f"smaller:{':'.join(origin.names)}"
+    return origin.names[0] if origin.names else origin.kind
 
 
-_NO_ENTRY: Final = (("provided", ("kind",)), ("provided", ("reachable",)))
+def _sides(field: str, names: tuple[str, ...], key: str) -> tuple[Option, ...]:
+    """Return the options of two numbers of an entry, of which either may be the smaller."""
+    of = {name: f"{field}.{name}" for name in names}
+    return tuple(
+        Option(f"{small} the smaller", {key: Amount(of[small])}, (Bound(of[large], 0, None, of[small]),))
+        for small, large in (names, names[::-1])
+    )
+
+
+_NO_ENTRY: Final = (provided("kind"), provided("reachable"))
 """Origins of members of media that come from the text and not from the entry."""

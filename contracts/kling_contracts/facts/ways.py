@@ -4,7 +4,7 @@ Numbers are left open: an `Amount` names one, and whoever solves the rules finds
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import product
+from itertools import chain, product
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.facts.made_worlds import ELSEWHERE, KINDS
@@ -54,14 +54,12 @@ class Way(NamedTuple):
     """Inequalities that its numbers satisfy, whatever the rules say."""
 
 
-class Needs(NamedTuple):
-    """The attributes of one entry that rules read."""
+class Option(NamedTuple):
+    """One of several things that an entry may hold, where rules tell them apart."""
 
-    numbers: tuple[str, ...]
-    flags: tuple[str, ...]
-    texts: Mapping[str, tuple[str, ...]]
-    """By attribute, the texts that matter and one that does not."""
-    smaller: tuple[tuple[str, ...], ...]
+    says: str
+    members: Entry
+    bounds: tuple[Bound, ...] = ()
 
 
 class Recipe(NamedTuple):
@@ -70,7 +68,10 @@ class Recipe(NamedTuple):
     fact: str
     """Name of the fact."""
     field: str
-    needs: Needs
+    numbers: tuple[str, ...]
+    """The numbers of its entry that rules read."""
+    options: tuple[tuple[Option, ...], ...]
+    """Lists of which an entry holds one option each."""
     largest: int | None
     """The most bytes that the rules allow a file; None where no rule does."""
 
@@ -94,40 +95,14 @@ class Recipe(NamedTuple):
 
     def entries(self, table: str) -> Iterator[tuple[Entry, str, tuple[Bound, ...]]]:
         """Yield the entries that a table may hold: every flag, every text that matters, which side is smaller."""
-        needs = self.needs
-        numbers: dict[str, Any] = {key: self.amount(key) for key in needs.numbers}
-        bounds = tuple(Bound(number.name, MIN_OF.get(key, 0), MAX_OF.get(key)) for key, number in numbers.items())
-        flags: list[Any] = [[(flag, value) for value in (False, True)] for flag in needs.flags]
-        texts: list[Any] = [[(key, text) for text in options] for key, options in needs.texts.items()]
-        sides: list[Any] = [[(pair, chosen) for chosen in pair] for pair in needs.smaller]
-        kinds: list[Any] = [[(table, kind) for kind in KINDS[table]]] if table in KINDS else []
-        options: list[list[tuple[Any, Any]]] = [*flags, *texts, *sides, *kinds]
-        for chosen in product(*options):
-            entry, more = dict(numbers), []
-            for key, value in chosen:
-                if key == table:
-                    entry |= KINDS[table][value]
-                elif isinstance(key, tuple):
-                    other = key[1] if value == key[0] else key[0]
-                    entry[smaller_of(key)] = numbers[value]
-                    more.append(Bound(numbers[other].name, 0, None, numbers[value].name))
-                else:
-                    entry[key] = value
-            says = ", ".join(_said(key, value) for key, value in chosen)
-            yield entry, f" ({says})" if says else "", (*bounds, *more)
-
-
-def smaller_of(names: tuple[str, ...]) -> str:
-    """Return the name under which an entry holds the smaller of two of its numbers."""
-    return f"smaller:{':'.join(names)}"
-
-
-def _said(key: Any, value: Any) -> str:
-    if isinstance(key, tuple):
-        return f"{value} the smaller"
-    if key in KINDS:
-        return str(value)
-    return f"{key} {value}" if isinstance(value, str) else key if value else f"not {key}"
+        numbers: dict[str, Any] = {name: self.amount(name) for name in self.numbers}
+        bounds = [Bound(number.name, MIN_OF.get(name, 0), MAX_OF.get(name)) for name, number in numbers.items()]
+        kinds = [tuple(Option(says, members) for says, members in KINDS[table].items())] if table in KINDS else []
+        for chosen in product(*self.options, *kinds):
+            entry = {**numbers, **dict(chain.from_iterable(one.members.items() for one in chosen))}
+            says = ", ".join(one.says for one in chosen)
+            own = chain.from_iterable(one.bounds for one in chosen)
+            yield entry, f" ({says})" if says else "", (*bounds, *own)
 
 
 MIN_OF: Final[Mapping[str, int]] = {"created_ms": -500}

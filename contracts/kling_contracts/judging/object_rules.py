@@ -1,9 +1,10 @@
 """The rules of one object and of its scalar fields as one function, which names those that do not hold."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from kling_contracts.facts.provider import indented
 from kling_contracts.rules.cel_code import (
     ANY_DOUBT,
     OF_RECORDS,
@@ -107,11 +108,11 @@ class RuleWriter:
             return
         yield f"if {seat.field!r} in {value}:"
         yield f"    field = {value}[{seat.field!r}]"
-        yield from _indented(self._settled(seat, self._settling("field", f"/{seat.field}", doubts)))
+        yield from indented(self._settled(seat, self._settling("field", f"/{seat.field}", doubts)))
         missing = [self._failing(MISSING, rule, seat) for rule in seat.rules if seat.required and doubts.refusable]
         if any(missing):
             yield "else:"
-            yield from _indented(missing)
+            yield from indented(missing)
 
     def due(self, rules: ObjectRules, value: str, doubts: Doubts) -> Iterator[str]:
         """Yield what finds the advice for the object in a variable."""
@@ -153,10 +154,6 @@ class RuleWriter:
 def _expression(rule: Rule) -> Expression:
     assert rule.expression is not None, "a keyword has no seat"
     return rule.expression
-
-
-def _indented(lines: Iterable[str]) -> Iterator[str]:
-    return (f"    {line}" for line in lines)
 
 
 _NAMES: Final = {
