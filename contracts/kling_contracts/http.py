@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+
+from kling_contracts.named_tuple import NamedTuple
 
 JSON_TYPE = "application/json"
 

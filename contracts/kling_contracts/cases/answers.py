@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from kling_contracts.cases.case import Case
 from kling_contracts.contract import Contract
@@ -16,6 +16,7 @@ from kling_contracts.jsonio.json_pointer import pointer
 from kling_contracts.jsonio.keywords import Checker, Path, Schema
 from kling_contracts.judging.operation import Operation
 from kling_contracts.judging.report import Violation
+from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, partial
 from itertools import islice, product
-from typing import Final, NamedTuple
+from typing import Final
 
 from kling_contracts.cases.alike_goals import AlikeGoals
 from kling_contracts.cases.case import Case
@@ -13,17 +13,7 @@ from kling_contracts.cases.fields import Choice
 from kling_contracts.cases.goals import VALID, Goal, goals_of
 from kling_contracts.cases.items import OtherItems, alike
 from kling_contracts.cases.linear import Form
-from kling_contracts.cases.mixes import (
-    Mix,
-    Mixes,
-    Outfit,
-    ReadyPlan,
-    flavours,
-    indexes,
-    is_padded,
-    mix_of,
-    mixed,
-)
+from kling_contracts.cases.mixes import Mix, Mixes, Outfit, ReadyPlan, flavours, indexes, is_padded, mix_of, mixed
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.plans import BEYOND, Plan, Planner
 from kling_contracts.cases.realising import Realised, Realiser
@@ -35,6 +25,7 @@ from kling_contracts.contract import Contract
 from kling_contracts.errors import DocumentError
 from kling_contracts.facts.ways import OwnText
 from kling_contracts.judging.operation import Operation
+from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_contracts.rules.rule import Rule
 

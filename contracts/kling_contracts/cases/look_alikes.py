@@ -7,9 +7,10 @@ which rules it breaks.
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from kling_contracts.cases.keywords import Schema
+from kling_contracts.named_tuple import NamedTuple
 
 Spell = Callable[[Any, Schema], str | None]
 """Takes the right value, a text or a number, and the schema of its field; returns another value as JSON, or None."""

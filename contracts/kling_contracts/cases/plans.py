@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import gcd
-from typing import Final, NamedTuple
+from typing import Final
 
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Items, OpenNumber
 from kling_contracts.cases.formulas import ALWAYS, NEVER, Branch, Formula, negated
@@ -20,6 +20,7 @@ from kling_contracts.cases.linear import (
 )
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.shapes import falls
+from kling_contracts.named_tuple import NamedTuple
 
 BEYOND: Final = "beyond"
 """The variable that is drawn first: how far past the limit, in steps."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from kling_contracts.cases.drawing import Values
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Items, OpenNumber
@@ -20,6 +20,7 @@ from kling_contracts.cases.worlds import WorldMaker
 from kling_contracts.facts.ways import OwnText
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
+from kling_contracts.named_tuple import NamedTuple
 
 _NOBODY: Final[Mapping[str, World]] = MappingProxyType({})
 

@@ -1,7 +1,9 @@
 """Variants: what a payload may do without changing what it asks for. Tables of data, one row for each."""
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from kling_contracts.named_tuple import NamedTuple
 
 
 class Variant(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from itertools import count
 from types import CodeType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from kling_contracts.cases.answers import tables_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice
@@ -18,6 +18,7 @@ from kling_contracts.facts.made_worlds import ALIASED, DEFAULTS, FLAGGED_WORD, N
 from kling_contracts.facts.media import Media
 from kling_contracts.facts.ways import Amount, Entry, OwnText
 from kling_contracts.facts.world import NESTED_TABLES, TABLES, Face, World
+from kling_contracts.named_tuple import NamedTuple
 
 Filled = dict[str, Any]
 """The drawn numbers and the own texts, by name."""

@@ -6,11 +6,12 @@ from binascii import crc32
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import kling_openapi
 from kling_contracts.documents.folders import DOCUMENT_SUFFIX, DOCUMENTED, DocumentFiles, files_of
 from kling_contracts.errors import DocumentError
+from kling_contracts.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from kling_contracts.documents.vocabulary import SourceDocument

@@ -2,10 +2,11 @@
 
 import unicodedata
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from kling_contracts.documents.quotes import find_quote, holds_quote, is_blank
 from kling_contracts.jsonio.json_pointer import pointer
+from kling_contracts.named_tuple import NamedTuple
 
 Document = Mapping[str, Any]
 

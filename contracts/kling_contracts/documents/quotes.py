@@ -7,7 +7,8 @@ The same sentence is published with full-width commas and brackets on one page a
 import unicodedata
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+
+from kling_contracts.named_tuple import NamedTuple
 
 
 class FoldedText(NamedTuple):

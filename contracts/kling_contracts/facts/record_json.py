@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Set
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
+
+from kling_contracts.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from kling_contracts.jsonio.keywords import Checker

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from kling_contracts.named_tuple import NamedTuple
 
 
 class Task(NamedTuple):

@@ -6,7 +6,9 @@ decides: the functions know the usual keywords and Python's own JSON types alone
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from kling_contracts.named_tuple import NamedTuple
 
 Schema = Mapping[str, Any]
 PlainlyValid = Callable[[Any], bool]

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from kling_contracts.errors import RuleError
+from kling_contracts.named_tuple import NamedTuple
 
 Roots = Mapping[str, Mapping[str, Any]]
 """The JSON Schemas of the names that an expression may start from, `self` and `facts`."""

@@ -2,7 +2,9 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from kling_contracts.named_tuple import NamedTuple
 
 INDEX: Final = "index.html"
 """The name of the document; it names its other files by paths relative to the mock's root."""

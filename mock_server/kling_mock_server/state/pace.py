@@ -1,6 +1,8 @@
 """How fast time passes for tasks."""
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from kling_contracts.named_tuple import NamedTuple
 
 
 class Pace(NamedTuple):

@@ -4,7 +4,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from kling_contracts.named_tuple import NamedTuple
 
 TABLE: Final = "tool.klingkit.coverage"
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 from importlib.util import find_spec
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.assets.rendering import encoded_picture, encoded_sound, picture, sound
 from kling_mock_server.assets.rendering.sound import RenderError
 

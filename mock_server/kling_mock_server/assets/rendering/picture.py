@@ -3,8 +3,9 @@
 A picture is three planes of bytes, as video has them: the light of every pixel, and the colour of every second one.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.assets.rendering import font
 
 WIDTH: Final = 640

@@ -1,8 +1,9 @@
 """A scenario as records: every field is a key of the file by that name."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
+from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.failures.wire import Wire
 
 ALWAYS: Final = "always"

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state.stores.text import name_of
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from kling_contracts import Contract, Operation, Request, Rule
 from kling_contracts.audits.audit import Kind
@@ -13,6 +13,7 @@ from kling_contracts.cases.case import Case
 from kling_contracts.cases.generator import generate
 from kling_contracts.cases.requests import parameter_request
 from kling_contracts.facts.lookup import Lookup
+from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.testing.fuzzing.target import Answer
 
 Ask = Callable[[Case], Answer]

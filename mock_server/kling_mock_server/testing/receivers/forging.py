@@ -3,8 +3,9 @@
 import base64
 import hmac
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
+from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.outgoing.webhooks import key_of, signature_headers
 from kling_mock_server.testing.receivers.callbacks import WRONG_SECRET, Sign, SigningInput
 
