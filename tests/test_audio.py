@@ -2,6 +2,7 @@
 
 import ast
 import io
+import struct
 import sys
 import wave
 from pathlib import Path
@@ -206,12 +207,21 @@ class TestWav:
         data = wav("adpcm_ima_wav")
         assert measure(patched(data, b"fact", 4, "<I", promised), "wav") == played(data).milliseconds
 
+    @pytest.mark.parametrize("of_the_last", [0, 1])
+    def test_a_fact_chunk_is_believed_that_ends_within_the_last_block(self, of_the_last):
+        data = wav("adpcm_ima_wav")
+        (block,) = struct.unpack_from("<H", data, data.index(b"fmt ") + 8 + 18)
+        promised = played(data).samples - block + of_the_last
+        lasts = promised if of_the_last else played(data).samples
+        assert measure(patched(data, b"fact", 4, "<I", promised), "wav") == lasts * 1000 // 16_000
+
     def test_without_a_fact_chunk_all_blocks_count(self):
         data = wav("adpcm_ima_wav").replace(b"fact", b"junk")
         assert measure(data, "wav") == played(data).milliseconds
 
-    def test_a_header_that_leaves_out_the_sample_width_is_completed(self):
-        assert measure(patched(wav(channels=2), b"fmt ", 16, "<H", 0), "wav") == milliseconds(16_000)
+    @pytest.mark.parametrize("bits", [9, 12, 16])
+    def test_a_header_that_leaves_out_the_sample_width_is_completed(self, bits):
+        assert measure(patched(wav(channels=2), b"fmt ", 16, "<HH", 0, bits), "wav") == milliseconds(16_000)
 
     def test_other_codings_last_as_long_as_their_byte_rate_says(self):
         data = patched(wav("pcm_u8"), b"fmt ", 4, "<H", 0xFF)

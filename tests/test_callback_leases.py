@@ -199,6 +199,20 @@ def test_an_attempt_ends_with_its_lease(after_ms, timeout_s, monkeypatch):
     assert timeouts == [timeout_s]
 
 
+def test_nothing_is_sent_at_the_very_end_of_a_lease_and_another_process_may(monkeypatch):
+    monkeypatch.setattr(outbox, "real_ms", lambda: NOW_MS)
+    with responder_on(MemoryStore()) as responder:
+        state, due = killed_while_sending(responder, "http://127.0.0.1:9/")
+        monkeypatch.setattr(outbox, "real_ms", lambda: NOW_MS + outbox.LEASE_MS - 1)
+        assert state.transaction(taking("http://127.0.0.1:9/")) is None
+        monkeypatch.setattr(outbox, "real_ms", lambda: NOW_MS + outbox.LEASE_MS)
+        assert state.transaction(taking("http://127.0.0.1:9/")).outbox == due.outbox
+        sent = []
+        sender = CallbackSender(Targets(), post=lambda *asked: sent.append(asked) or Attempt(200, ""))
+        assert sender.attempt(responder.accounts.of_token("key"), due) is None
+        assert sent == []
+
+
 def test_a_worker_waits_while_an_attempt_is_made(kling, monkeypatch):
     with receiving(HANG) as receiver:
         kling.create(receiver.url)

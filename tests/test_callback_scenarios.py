@@ -185,3 +185,12 @@ def test_callbacks_are_json_without_spaces(kling, receiver):
     kling.deliver()
     [one] = receiver.received
     assert one.body == json.dumps(one.json, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def test_a_task_that_ends_before_others_begin_is_at_its_end_by_then(kling, receiver):
+    play(kling, task={"ends": "failed", "message": "no", "after_ms": 1000})
+    task_id = kling.create(receiver.url)
+    kling.clock.advance(999)
+    assert kling.query(task_id)["task_status"] == "submitted"
+    kling.clock.advance(1)
+    assert kling.query(task_id)["task_status"] == "failed"

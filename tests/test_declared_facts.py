@@ -4,11 +4,14 @@ import ast
 import base64
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import kling_contracts
 from kling_contracts import Contract, DocumentError, World
+from kling_contracts.facts.lookup import found_by
+from kling_contracts.facts.provider import NO_SUCH_ID
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import File
 from kling_contracts.jsonio.keywords import MAX_ITEMS
@@ -324,3 +327,10 @@ def test_so_many_items_name_entries_as_are_judged(number):
     payload = {"items": [{"id": str(index)} for index in range(number)]}
 
     assert len(contract(facts).operation.facts.named_in(payload)) == min(number, MAX_ITEMS)
+
+
+@pytest.mark.parametrize(("name", "found"), [("1", "first"), ("mine", "second"), ("", None), ("other", None)])
+def test_an_entry_without_a_second_name_is_not_found_by_an_empty_one(name, found):
+    table = {key: SimpleNamespace(external_task_id=own) for key, own in (("1", ""), ("2", "mine"))}
+    entry = found_by(table, "external_task_id", name)
+    assert entry is ({"first": table["1"], "second": table["2"]}.get(found, NO_SUCH_ID))

@@ -354,10 +354,23 @@ def test_an_entry_has_the_headers_and_the_query_of_its_request(mock):
 
 @pytest.mark.parametrize(("length", "kept"), [(1000, 16), (1024, 15)])
 def test_headers_are_kept_as_far_as_they_have_16_kib_together(mock, length, kept):
-    # Each name has 3 characters; authorization, the first, has 36 with its digest.
+    # Each name has 3 characters; authorization, the first, has 43 with its digest.
     mock.ask("GET", PATH, **{f"h{number:02}": "x" * length for number in range(60)})
     headers = mock.journal()["entries"][-1]["request"]["headers"]
     assert list(headers) == ["authorization", *(f"h{number:02}" for number in range(kept))]
+
+
+@pytest.mark.parametrize(("last", "kept"), [(933, 17), (934, 16)])
+def test_headers_of_exactly_16_kib_are_all_kept(mock, last, kept):
+    mock.ask("GET", PATH, **{f"h{number:02}": "x" * 1024 for number in range(15)}, h15="x" * last, h16="x")
+    assert len(mock.journal()["entries"][-1]["request"]["headers"]) == kept
+
+
+def test_a_key_that_is_no_secret_is_shown(mock):
+    mock.ask("GET", PATH, **{"idempotency-key": "order-1", "x-api-key": "hunter2"})
+    headers = mock.journal()["entries"][-1]["request"]["headers"]
+    assert headers["idempotency-key"] == "order-1"
+    assert headers["x-api-key"].startswith("sha256:")
 
 
 @pytest.mark.parametrize("faces", [MAX_FINDINGS, MAX_FINDINGS + 1])

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from kling_contracts import Contract
 from kling_mock_server.cli.main import cli
+from kling_mock_server.proxy import application
 from kling_mock_server.proxy.application import ProxyOptions
 from kling_mock_server.proxy.recorder import Recorder
 from kling_mock_server.proxy.upstream import Upstream
@@ -18,6 +19,7 @@ from support import serving
 from support.ports import refusing_port
 from support.recorded import encoded, judged, proxied, upstream, wav
 from support.serving import PATH, PATIENCE_S, loopback, payload, response
+from support.workflow import IDENTIFY
 
 
 def post(url, body=None, **options):
@@ -177,6 +179,57 @@ def test_a_redirect_is_handed_on_and_not_followed():
         answer = post(proxy, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (302, "http://127.0.0.1:1/")
     assert len(requests) == 1
+
+
+def test_headers_of_one_connection_are_not_handed_on():
+    heads = []
+
+    def behave(connection):
+        heads.append(connection.recv(65536).decode().lower())
+        connection.sendall(response(b"{}", headers=["X-Contract-Violations: theirs", "X-Own: 1"]))
+
+    ending = dict.fromkeys(("te", "trailer", "upgrade", "keep-alive", "proxy-authorization", "expect"), "ended-here")
+    with loopback(lambda connection, _: behave(connection), at_once=True) as port:
+        upstream = Upstream(f"http://127.0.0.1:{port}")
+        answer = upstream.send("GET", "/", {**ending, "x-kept": "kept"}, b"")
+        upstream.close()
+    assert "ended-here" not in heads[0]
+    assert "x-kept: kept" in heads[0]
+    assert [name for name, _ in answer.headers] == ["X-Own"]
+
+
+@pytest.mark.parametrize("size", [10, 11])
+def test_of_a_large_answer_nothing_but_its_head_is_recorded(size, tmp_path, monkeypatch):
+    monkeypatch.setattr(application, "MAX_RECORDED_BYTES", 10)
+    content, file = b'"' + b"x" * (size - 2) + b'"', tmp_path / "a.har"
+    with (
+        loopback(lambda connection, _: connection.sendall(response(content))) as port,
+        proxied(f"http://127.0.0.1:{port}", file) as proxy,
+    ):
+        assert post(proxy).content == content
+    (entry,) = json.loads(file.read_text())["log"]["entries"]
+    assert (content.decode() in entry["response"]["content"].get("text", "")) is (size == 10)
+
+
+def test_a_refusal_teaches_nothing_about_the_account():
+    learnt = {"session_id": "1", "face_data": [{"face_id": "2", "start_time": 0, "end_time": 3000}]}
+    told = {}
+    for status in ("200 OK", "400 Bad Request"):
+        envelope = json.dumps({"code": 0, "message": "", "request_id": "1", "data": learnt}).encode()
+        answer = response(envelope, status, ["Content-Type: application/json"])
+        with loopback(lambda connection, _, answer=answer: connection.sendall(answer)) as port:
+            said = []
+            with proxied(f"http://127.0.0.1:{port}", said=said) as proxy:
+                httpx.post(
+                    proxy + IDENTIFY,
+                    json={"video_url": "https://example.com/a.mp4"},
+                    headers={"Authorization": "Bearer sk-very-secret"},
+                    trust_env=False,
+                    timeout=PATIENCE_S,
+                )
+                post(proxy, {**payload(face_id="3"), "session_id": "1"})
+            told[status] = "face-unknown" in str(said)
+    assert told == {"200 OK": True, "400 Bad Request": False}
 
 
 def test_a_callback_is_received_recorded_and_not_forwarded(tmp_path):

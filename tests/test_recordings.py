@@ -22,7 +22,7 @@ from kling_mock_server.cli.main import cli
 from kling_mock_server.recordings.judging import judge
 from kling_mock_server.recordings.proposing import observed_patch
 from kling_mock_server.recordings.reading import read
-from kling_mock_server.recordings.redaction import redacted_body, redacted_headers, redacted_url
+from kling_mock_server.recordings.redaction import MAX_TEXT_LENGTH, redacted_body, redacted_headers, redacted_url
 from kling_mock_server.reports.formats import FORMATS
 from support import serving
 from support.drift_edits import FOLDERS
@@ -222,6 +222,21 @@ def test_redacting_twice_changes_nothing():
     assert redacted_body(body) == body
     headers = redacted_headers({"Authorization": "Bearer sk-1"})
     assert redacted_headers(headers) == headers
+
+
+@pytest.mark.parametrize("name", ["token", "refresh_token", "apiKey", "client_secret", "Password"])
+def test_a_member_whose_name_ends_like_a_secrets_is_redacted(name):
+    assert json.loads(redacted_body(json.dumps({name: "hunter2", f"{name}_ms": "5"}).encode())) == {
+        name: "redacted",
+        f"{name}_ms": "5",
+    }
+
+
+@pytest.mark.parametrize("length", [MAX_TEXT_LENGTH, MAX_TEXT_LENGTH + 1])
+def test_a_text_past_the_limit_is_kept_by_its_digest_alone(length):
+    kept = json.loads(redacted_body(json.dumps({"text": "x" * length}).encode()))["text"]
+    assert (kept == "x" * length) is (length == MAX_TEXT_LENGTH)
+    assert length == MAX_TEXT_LENGTH or kept["length"] == length
 
 
 # Every form.

@@ -57,6 +57,17 @@ def test_a_store_that_stays_open_forgets_too(path):
         assert len(store.view("busy", MANY)) == 1
 
 
+@pytest.mark.parametrize(("later_ms", "left"), [(0, 1), (1, 0)])
+def test_an_account_is_kept_for_35_days_to_the_millisecond(path, later_ms, left):
+    now_ms = NOW_MS
+    with closing(SqliteStore(str(path), now_ms=lambda: now_ms)) as store:
+        put(store, MANY, "a", account="idle")
+        now_ms += 35 * DAY_MS + later_ms
+        put(store, MANY, "a", account="busy")
+
+        assert len(store.view("idle", MANY)) == left
+
+
 def test_reading_keeps_an_account_in_use(path):
     now_ms = NOW_MS
     with closing(SqliteStore(str(path), now_ms=lambda: now_ms)) as store:

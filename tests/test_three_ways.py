@@ -51,6 +51,7 @@ REQUESTS = {
     "another media type": (odd(Content_Type="text/plain"), 400, 1200),
     "a compressed body": (odd(body=b"\x1f\x8b", Content_Encoding="gzip"), 400, 1200),
     "not compressed, as said": (odd(Content_Encoding="identity"), 200, 0),
+    "not compressed, as said in capitals": (odd(Content_Encoding="IDENTITY"), 200, 0),
     "8 MiB": (odd(body=lambda: BODY + b" " * (8 * MIB)), 413, 1200),
     "80 MiB": (odd(body=lambda: BODY + b" " * (80 * MIB)), 413, 1200),
     "a preflight": (

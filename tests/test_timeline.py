@@ -104,6 +104,11 @@ def test_a_time_in_seconds_after_the_year_is_left_out():
     assert labels(sound_end_time=10**10) == ["video", "face", "overlap", "audio"]
 
 
+def test_the_latest_time_that_is_drawn_is_a_million_seconds():
+    assert "clip" in labels(sound_end_time=10**9)
+    assert "clip" not in labels(sound_end_time=10**9 + 1)
+
+
 def test_an_integral_float_is_drawn_like_the_integer():
     assert drawn(sound_end_time=5000.0) == drawn()
 

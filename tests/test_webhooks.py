@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from kling_mock_server.outgoing.webhooks import MAX_ANSWER_BYTES, Attempt, Targets, key_of, post, signature_headers
+from kling_mock_server.outgoing.webhooks import (
+    MAX_ANSWER_BYTES,
+    Attempt,
+    Targets,
+    key_of,
+    note_on_secret,
+    post,
+    signature_headers,
+)
 from support.ports import refusing_port
 from support.serving import PATIENCE_S, in_thread, loopback, response
 
@@ -90,6 +98,12 @@ def test_a_secret_that_is_not_base64_is_refused_without_quoting_it(secret):
     with pytest.raises(ValueError, match="the webhook secret is not Base64: give it as it was issued") as refused:
         signature_headers((SECRET, secret), "1", SENT_AT_S, BODY)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("size", "is_odd"), [(23, True), (24, False), (64, False), (65, True)])
+def test_a_key_of_an_odd_size_is_noted_with_what_the_specification_asks_for(size, is_odd):
+    note = note_on_secret("whsec_" + base64.b64encode(bytes(size)).decode())
+    assert ("Standard Webhooks asks for 24 to 64" in note) is is_odd
 
 
 @pytest.fixture
@@ -291,7 +305,7 @@ def test_any_2xx_is_a_delivery(status):
     assert (attempt.status, attempt.error, attempt.delivered) == (status, "", True)
 
 
-@pytest.mark.parametrize("status", [103, 302, 307, 400, 404, 410, 500, 503])
+@pytest.mark.parametrize("status", [103, 300, 302, 307, 400, 404, 410, 500, 503])
 def test_any_other_status_is_an_answer_and_no_delivery(status):
     attempt = attempted(response(status=f"{status} No", headers=["Location: /elsewhere"]))
     assert (attempt.status, attempt.error, attempt.delivered) == (status, "", False)
