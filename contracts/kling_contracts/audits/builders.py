@@ -19,6 +19,7 @@ from kling_contracts.audits.validators import (
     told,
 )
 from kling_contracts.cases.case import Case
+from kling_contracts.cases.factory import factory_of
 from kling_contracts.contract import Contract
 from kling_contracts.jsonio import strict_json
 from kling_contracts.rules.lookup import refuse_unknown_rules
@@ -50,7 +51,7 @@ def audit_builder(
     Raises `ValueError` where a required parameter is not understood, and `InterruptedAuditError`, with the result so
     far, at Ctrl-C.
     """
-    contract = contract or Contract.load()
+    contract = contract or factory_of(None).contract
     refuse_unknown_rules(ignore, contract.rules)
     intents = BuilderArguments.of(builder)
     auditing = _BuilderAudit(builder, intents, contract, frozenset(ignore))

@@ -3,7 +3,6 @@
 import inspect
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sized
-from functools import lru_cache
 from typing import Any, Final
 
 from kling_contracts.audits.audit import Audit, Kind, Progress, no_progress
@@ -12,6 +11,7 @@ from kling_contracts.audits.awaiting import finished
 from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue
+from kling_contracts.cases.factory import factory_of
 from kling_contracts.cases.generator import generate
 from kling_contracts.contract import Contract
 from kling_contracts.facts.world import World
@@ -47,7 +47,7 @@ def audit(
     after each case how far the audit is. Raises `ValueError` where one of the rules does not exist, and
     `InterruptedAuditError`, with the result so far, at Ctrl-C.
     """
-    contract = contract or Contract.load()
+    contract = contract or factory_of(None).contract
     refuse_unknown_rules(ignore, contract.rules)
     auditing = _ValidatorAudit(validator, contract, frozenset(ignore))
     generated = generated_payloads(contract, n, seed)
@@ -85,18 +85,12 @@ class _ValidatorAudit:
 
 def payload_rows(contract: Contract) -> Iterator[Case]:
     """Yield the rows of the catalogue that are about a payload alone."""
-    return _about_payloads(contract, _catalogue(contract))
+    return _about_payloads(contract, catalogue(contract))
 
 
 def generated_payloads(contract: Contract, n: int, seed: int) -> Iterator[Case]:
     """Yield those of `n` generated cases that are about a payload alone."""
     return _about_payloads(contract, generate(seed, n, contract))
-
-
-@lru_cache(maxsize=2)
-def _catalogue(contract: Contract) -> tuple[Case, ...]:
-    # A suite audits many functions, and always with the same rows.
-    return catalogue(contract)
 
 
 def _about_payloads(contract: Contract, cases: Iterable[Case]) -> Iterator[Case]:

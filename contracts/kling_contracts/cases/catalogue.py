@@ -35,7 +35,7 @@ def catalogue(contract: Contract | None = None, *, operation: str = "") -> tuple
 
     Raises `ValueError` where the contract has no such operation, and `DocumentError` where its rules cannot be solved.
     """
-    return tuple(case for factory in factories(contract, operation) for case in _ordered(_candidates(factory)))
+    return tuple(case for factory in factories(contract, operation) for case in _kept(factory))
 
 
 def server_catalogue(contract: Contract | None = None, *, operation: str = "") -> tuple[Case, ...]:
@@ -44,6 +44,15 @@ def server_catalogue(contract: Contract | None = None, *, operation: str = "") -
     Raises as `catalogue` does.
     """
     return tuple(case for factory in factories(contract, operation) for case in _server_rows(factory))
+
+
+def _kept(factory: CaseFactory) -> tuple[Case, ...]:
+    # A suite asks for the rows of one contract many times, and to choose them takes a second.
+    derived, key = factory.contract.derived, f"catalogue of {factory.operation.name}"
+    if key not in derived:
+        derived[key] = tuple(_ordered(_candidates(factory)))
+    rows: tuple[Case, ...] = derived[key]
+    return rows
 
 
 class _Candidate(NamedTuple):

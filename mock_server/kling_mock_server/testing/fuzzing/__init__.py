@@ -82,7 +82,7 @@ def fuzz_server(
     is not on this machine and neither `only_invalid` nor `allow_valid` is chosen, before anything is sent, and
     where it cannot be reached, and `ValueError` where the contract has no such rule or operation.
     """
-    contract = contract or Contract.load()
+    contract = contract or factory_of(None).contract
     operations = _called(contract, options)
     target = Target(url, timeout_s=options.timeout_s, paths=contract.request_rules.routes.paths)
     _refuse_paid(target, options)
