@@ -46,6 +46,10 @@ class Task(NamedTuple):
         """Return when the status of that instant began."""
         return self.reached_ms(self.status(now_ms))
 
+    def has_succeeded(self, now_ms: int) -> bool:
+        """Return whether there is a result at an instant."""
+        return self.status(now_ms) == "succeed"
+
     def failure(self, now_ms: int) -> str:
         """Return why it has failed by an instant; empty where it has not."""
         return self.message if self.status(now_ms) == "failed" else ""
