@@ -44,7 +44,7 @@ class WorldMaker:
         self._kept: dict[tuple[object, ...], Any] = {}
         self._worlds: dict[tuple[object, ...], Callable[[Filled], World]] = {}
         own = [fact for some in self._tables.values() for fact in some]
-        self._read = tuple(dict.fromkeys(str(fact.provider.field) for fact in (*own, *self._inner)))
+        self._read = tuple(dict.fromkeys(str(fact.field) for fact in (*own, *self._inner)))
         """The nodes that a world hangs on."""
 
     def world(self, ghost: Assignment, *, is_alone: bool = False) -> Callable[[Filled], World]:
@@ -141,7 +141,7 @@ class WorldMaker:
 
     def _choices(self, fact: Fact, ghost: Assignment) -> list[Choice]:
         """Return what stands in the field of a fact, for a fact of an item once for each item."""
-        field = str(fact.provider.field)
+        field = str(fact.field)
         found = [ghost[field]]
         if fact.array and len(ghost) > self._nodes:
             for place in count(1):

@@ -116,8 +116,7 @@ class FactWriter:
                 yield f"fact_{fact.name} = {entry_variable(fact.name)} if {unknown_variable(fact.name)} else {made}"
 
     def _measure(self, fact: Fact) -> Iterator[str]:
-        field = fact.provider.field
-        fields = "item" if field and field.array else "payload"
+        fields = "item" if fact.field and fact.field.array else "payload"
         return fact.provider.code(Draft(fact.name, fact.members, fields, self._bind, self._limit_on))
 
     def _bind(self, value: object) -> str:

@@ -26,6 +26,10 @@ class Fact(NamedTuple):
 
     name: str
     provider: Provider
+    field: FieldPath | None
+    """The field that the provider reads; None for one that builds on facts alone."""
+    needs: tuple[str, ...]
+    """The facts that it builds on."""
     members: tuple[Member, ...]
     array: str
     """The array whose items have a fact each; empty for a fact of the payload."""
@@ -55,7 +59,7 @@ def _read(
     if name in begun:
         raise DocumentError(f"the fact {name!r} builds on itself, through {' and '.join(begun)}")
     try:
-        for needed in _named_in(declared[name].get("x-provider", {})):
+        for needed in _needs(declared[name].get("x-provider", {})):
             if needed not in declared:
                 raise DocumentError(f"it builds on {needed!r}, which is not declared")
             _read(needed, declared, payload_schema, facts, (*begun, name))
@@ -67,10 +71,10 @@ def _read(
         raise DocumentError(f"the fact {name!r} is not declared as a fact must be: {misshapen(error)}") from None
 
 
-def _named_in(provider: Schema) -> list[str]:
+def _needs(provider: Schema) -> tuple[str, ...]:
     """Return the names of the facts that a declaration builds on."""
     named = [provider.get("in"), provider.get("fact"), *(one.get("fact") for one in provider.get("sources", ()))]
-    return [name for name in named if name]
+    return tuple(name for name in named if name)
 
 
 def _fact(name: str, declared: Schema, payload_schema: Schema, earlier: Mapping[str, Fact]) -> Fact:
@@ -86,7 +90,9 @@ def _fact(name: str, declared: Schema, payload_schema: Schema, earlier: Mapping[
         check(*one)
     uncertain = {member.name for member, record in read if not _is_certain(provider, member, record)}
     certain = frozenset(member.name for member in members) - uncertain
-    return Fact(name, provider, members, _array(provider, earlier), record, certain)
+    field = None if isinstance(provider, SameEntry | Either) else provider.field
+    needs = _needs(declared["x-provider"])
+    return Fact(name, provider, field, needs, members, _array(field, needs, earlier), record, certain)
 
 
 def _is_certain(provider: Provider, member: Member, record: type | None) -> bool:
@@ -192,8 +198,8 @@ def _member(name: str, declared: Schema, provider: Provider, record: type | None
     return Member(name, declared["type"], origin)
 
 
-def _array(provider: Provider, earlier: Mapping[str, Fact]) -> str:
-    arrays = {earlier[name].array for name in provider.needs} | {provider.field.array if provider.field else ""}
+def _array(field: FieldPath | None, needs: tuple[str, ...], earlier: Mapping[str, Fact]) -> str:
+    arrays = {earlier[name].array for name in needs} | {field.array if field else ""}
     inner = sorted(arrays - {""})
     if len(inner) > 1:
         raise DocumentError(f"it hangs on the items of two arrays, {' and '.join(inner)}")

@@ -33,13 +33,6 @@ class Either(NamedTuple):
     """The entry of the one source given; unknown where none is given, several are, or one is of a wrong type."""
 
     sources: tuple[Source, ...]
-    field: None = None
-    """Its sources read the fields."""
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The facts that it builds on."""
-        return tuple(source.fact for source in self.sources)
 
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what chooses the source and makes the fact."""

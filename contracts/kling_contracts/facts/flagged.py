@@ -16,8 +16,6 @@ class Flagged(NamedTuple):
     field: FieldPath
     words: str
     """The list of the world that holds the words."""
-    needs: tuple[str, ...] = ()
-    """The facts that it builds on: none."""
 
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what looks for the words and makes the fact."""

@@ -29,11 +29,6 @@ class Lookup(NamedTuple):
     also: str = ""
     """The member of an entry that names it, too, where no entry has that id; empty: only ids name entries."""
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The facts that it builds on."""
-        return (self.inside,) if self.inside else ()
-
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what looks up the entry and makes the fact."""
         entry, bind, outer = draft.entry, draft.bind, entry_variable(self.inside)
@@ -95,13 +90,6 @@ class SameEntry(NamedTuple):
     """The entry that another fact is about."""
 
     fact: str
-    field: None = None
-    """It reads no field."""
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The fact that it builds on."""
-        return (self.fact,)
 
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what takes the entry and makes the fact."""

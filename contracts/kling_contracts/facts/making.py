@@ -30,8 +30,8 @@ class FactMaker:
     ) -> None:
         self.declared = {fact.name: fact for fact in declared}
         self._reads, self._literals, self._largest = reads, literals, largest
-        on_fields = ((name, fact.provider.field) for name, fact in self.declared.items())
-        self._recipes = {name: self._recipe(name, str(field)) for name, field in on_fields if field}
+        on_fields = [fact for fact in self.declared.values() if fact.field]
+        self._recipes = {fact.name: self._recipe(fact.name, str(fact.field)) for fact in on_fields}
 
     def fields(self) -> Mapping[str, tuple[str, ...]]:
         """Return, by field, the facts that look at it first hand."""
@@ -43,7 +43,7 @@ class FactMaker:
     def fields_behind(self, name: str) -> frozenset[str]:
         """Return the fields that a fact hangs on."""
         own = [self._recipes[name].field] if name in self._recipes else []
-        return frozenset(own).union(*map(self.fields_behind, self.declared[name].provider.needs))
+        return frozenset(own).union(*map(self.fields_behind, self.declared[name].needs))
 
     def huge(self, field: str) -> Iterator[Way]:
         """Yield files that are larger than what is looked into."""
@@ -92,11 +92,11 @@ class FactMaker:
 
     def _found(self, name: str, ways: Mapping[str, Way | None]) -> tuple[Entry | Unknown, Source | None]:
         """Return the entry behind a fact, and the one of several sources that it is of."""
-        provider, source = self.declared[name].provider, None
+        provider, needs = self.declared[name].provider, self.declared[name].needs
         if isinstance(provider, Either):
             source = self._given(provider, ways)
             return (self.entry(source.fact, ways), source) if source else (UNKNOWN, None)
-        if any(isinstance(self.entry(needed, ways), Unknown) for needed in provider.needs):
+        if any(isinstance(self.entry(needed, ways), Unknown) for needed in needs):
             return UNKNOWN, None
         if isinstance(provider, SameEntry):
             return self.entry(provider.fact, ways), None

@@ -49,9 +49,6 @@ class Media(NamedTuple):
     base64: bool = False
     """Whether Base64 is read, too."""
 
-    needs: tuple[str, ...] = ()
-    """The facts that it builds on: none."""
-
     def code(self, draft: Draft) -> Iterator[str]:
         """Yield what looks into the field and makes the fact."""
         hold = draft.bind(partial(self._hold, size_limit(draft.fact, draft.members, draft.limit_on)))

@@ -139,7 +139,7 @@ def _unknown_ids(contract: Contract, link: BodyLink, answer: Answer) -> list[str
     array = array_of(link.target)
     given = fields_of(link.members, array)
     looked_up = [one for one in link.target.facts.declared if isinstance(one.provider, Lookup)]
-    named = [one.name for one in looked_up if str(one.provider.field) in given]
+    named = [one.name for one in looked_up if str(one.field) in given]
     rules = [rule for name in named if (rule := contract.rule_on(link.target.name, f"facts.{name}"))]
     if answer.named is not None:
         return [rule.id for rule in rules if rule.id in answer.named]

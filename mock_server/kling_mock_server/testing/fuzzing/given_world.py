@@ -89,7 +89,7 @@ class _EntryChoice:
             return
         fact, *rest = facts
         provider = fact.provider
-        path = str(provider.field or "")
+        path = str(fact.field or "")
         text = self._fields.get(path)
         if not isinstance(text, str) or path in texts or not isinstance(provider, Lookup | Media | Flagged):
             yield from self._chosen(tuple(rest), fresh, texts, entries)
