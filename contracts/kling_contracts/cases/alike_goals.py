@@ -146,7 +146,9 @@ class AlikeGoals:
         An id that may be used once is right as what a look-alike comes near when it is taken.
         """
         found: dict[object, tuple[Mix, Outfit]] = {}
-        for goal in (VALID, *(goal for goal in self._aimed if field.node in self._read(goal))):
+        # To solve a goal takes long: most fields name nothing that a world holds.
+        aimed = self._aimed if any(map(self._is_known, field.sound)) else ()
+        for goal in (VALID, *(goal for goal in aimed if field.node in self._read(goal))):
             for mix in self._mixes if goal is VALID else self._first_mixes(goal, 1):
                 plan = mix.plans[0].plan
                 for outfit in mix.outfits if len(plan.breaks) <= 1 and not plan.first else ():
