@@ -9,6 +9,7 @@ from typing import Final
 from kling_contracts.cases.choosers import Chooser, SeededChooser, Simplest
 from kling_contracts.cases.drawing import Draw, Values, compiled, compiled_at_once, loose
 from kling_contracts.cases.fields import Choice
+from kling_contracts.cases.linear import DrawStep
 from kling_contracts.cases.model import Assignment
 from kling_contracts.cases.plans import BEYOND, Plan
 from kling_contracts.cases.realising import Realised, Substitute
@@ -48,10 +49,6 @@ class ReadyPlan:
         self.plan = plan
         self._texts = texts
         self._numbers = numbers
-        free = {part: (part[0].name, found) for part in plan.parts if (found := loose(part, BEYOND))}
-        # The narrowest first: drawn at once, the first ones vary most.
-        self._free = tuple(sorted(free.values(), key=lambda one: one[1][1] - one[1][0]))
-        self._tied = [part for part in plan.parts if part not in free]
 
     def values(self, chooser: Chooser) -> Values:
         """Draw all numbers."""
@@ -65,6 +62,18 @@ class ReadyPlan:
         for draw in draws:
             draw(values, chooser)
         return values
+
+    @cached_property
+    def _free(self) -> tuple[tuple[str, tuple[int, int]], ...]:
+        """Numbers that have nothing to do with others, with their bounds."""
+        found = [(part[0].name, bounds) for part in self.plan.parts if (bounds := loose(part, BEYOND))]
+        # The narrowest first: drawn at once, the first ones vary most.
+        return tuple(sorted(found, key=lambda one: one[1][1] - one[1][0]))
+
+    @cached_property
+    def _tied(self) -> list[tuple[DrawStep, ...]]:
+        """The parts of numbers that hang on each other."""
+        return [part for part in self.plan.parts if not loose(part, BEYOND)]
 
     @cached_property
     def _draws(self) -> tuple[Draw, ...]:

@@ -5,7 +5,7 @@ Each file decodes, and plays for as long as asked or up to one frame longer.
 
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from kling_contracts.media import silent_audio, still_video
@@ -55,12 +55,22 @@ def _ogg_page(packets: list[bytes], position: int, number: int, flags: int) -> b
 
 def _checksum(data: bytes, bits: int, polynomial: int) -> int:
     """Return a cyclic redundancy check, the highest bit first, begun with 0."""
-    value, top, mask = 0, 1 << bits - 1, (1 << bits) - 1
+    value, mask, remainders = 0, (1 << bits) - 1, _remainders(bits, polynomial)
     for byte in data:
-        value ^= byte << bits - 8
+        value = value << 8 & mask ^ remainders[value >> bits - 8 ^ byte]
+    return value
+
+
+@cache
+def _remainders(bits: int, polynomial: int) -> tuple[int, ...]:
+    """Return the check of each byte."""
+    top, mask, found = 1 << bits - 1, (1 << bits) - 1, []
+    for byte in range(256):
+        value = byte << bits - 8
         for _ in range(8):
             value = (value << 1 ^ polynomial if value & top else value << 1) & mask
-    return value
+        found.append(value)
+    return tuple(found)
 
 
 def webm(duration_ms: int) -> bytes:
