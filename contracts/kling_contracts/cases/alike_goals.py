@@ -101,12 +101,12 @@ class AlikeGoals:
     def _goal(
         self, says: str, mix: Mix, outfit: Outfit, substitute: Substitute, numbers: tuple[int, int] = _NUMBERS
     ) -> Iterator[tuple[Goal, Mixes]]:
-        plan = mix.plans[0].plan
+        plan, drawn_from = mix.plans[0].plan, mix.plans[0].numbers
         label = self._label(plan, outfit.assignment, substitute)
         if label is not None:
             rule = min(label, key=self._place, default="")
             dressed = Outfit(outfit.assignment, PLAIN, substitute)
-            ready = ReadyPlan(plan._replace(breaks=label, first=0), self._realiser.texts, numbers)
+            ready = ReadyPlan(plan._replace(breaks=label, first=0), drawn_from, self._realiser.texts, numbers)
             made = mix_of([dressed], [ready])._replace(is_padded=False)
             # Drawn with the number of choices of any other case: Hypothesis shrinks to a case with the fewest.
             yield Goal(rule, says), Mixes((made,), (made._replace(pairs=made.pairs * 2),) * 2, 2)

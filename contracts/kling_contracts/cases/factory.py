@@ -13,13 +13,24 @@ from kling_contracts.cases.fields import Choice
 from kling_contracts.cases.goals import VALID, Goal, goals_of
 from kling_contracts.cases.items import OtherItems, alike
 from kling_contracts.cases.linear import Form
-from kling_contracts.cases.mixes import Mix, Mixes, Outfit, ReadyPlan, flavours, indexes, is_padded, mix_of, mixed
+from kling_contracts.cases.mixes import (
+    Mix,
+    Mixes,
+    Numbers,
+    Outfit,
+    ReadyPlan,
+    flavours,
+    indexes,
+    is_padded,
+    mix_of,
+    mixed,
+)
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.plans import BEYOND, Plan, Planner
 from kling_contracts.cases.realising import Realised, Realiser
 from kling_contracts.cases.records import quick
 from kling_contracts.cases.requests import SERVER_RULES, RequestGoal, harmless_requests, request_goals
-from kling_contracts.cases.shapes import Shape, Shapes
+from kling_contracts.cases.shapes import Shape, Shapes, grouped
 from kling_contracts.cases.variants import VARIANTS
 from kling_contracts.contract import Contract
 from kling_contracts.errors import DocumentError
@@ -74,6 +85,7 @@ class CaseFactory:
             for one in VARIANTS
             if not (is_closed and one.adds_fields) and not ((one.is_float or one.spell) and not operation.media_types)
         ]
+        self._numbers: dict[tuple[int, ...], Numbers] = {}
         self._places: dict[tuple[tuple[str, ...], int], tuple[Goal | RequestGoal, ...]] = {}
         self._harmless: list[Goal] = []
         self._mixes: dict[int, Mixes] = {id(VALID): self._valid_mixes()}
@@ -186,11 +198,13 @@ class CaseFactory:
         return mix_of(outfits, map(self._ready, plans))
 
     def _ready(self, plan: Plan) -> ReadyPlan:
-        return ReadyPlan(plan, self._realiser.texts)
+        # Parts are solved once each, so the same parts are the same objects, which is quicker to see.
+        numbers = self._numbers.setdefault(tuple(map(id, plan.parts)), Numbers(plan.parts))
+        return ReadyPlan(plan, numbers, self._realiser.texts)
 
     def _valid_mixes(self) -> Mixes:
         found, rules = [], frozenset[str]()
-        for shapes in product(*(_grouped(some) for some in self.shapes.valid)):
+        for shapes in product(*(grouped(some) for some in self.shapes.valid)):
             assignment = self._assignment({}, [group[0] for group in shapes])
             items, plans = self._with_items(assignment, self._planner.valid)
             if plans:
@@ -209,7 +223,7 @@ class CaseFactory:
     def _solved(self, goal: Goal) -> Iterator[Mix]:
         options = [self._options(goal, place) for place in range(len(self.shapes.components))]
         fixed = {node: choices for node, choices in goal.fixed.items() if node not in self.shapes.of_node}
-        mixes, most = list(islice(product(*map(_grouped, options)), MAX_MIXES)), MAX_MIXES
+        mixes, most = list(islice(product(*map(grouped, options)), MAX_MIXES)), MAX_MIXES
         if not goal.target and not goal.limit:
             # A value of a wrong type is one whatever stands beside it: the simplest, and another for each value.
             numbers = sum(choice.number for choices in goal.fixed.values() for choice in choices)
@@ -360,13 +374,6 @@ class CaseFactory:
     @cached_property
     def _rules(self) -> Mapping[str, Rule]:
         return {rule.id: rule for rule in (*self.contract.request_rules.rules.values(), *self.operation.rules)}
-
-
-def _grouped(shapes: Sequence[Shape]) -> list[list[Shape]]:
-    groups: dict[int, list[Shape]] = {}
-    for shape in shapes:
-        groups.setdefault(shape.group, []).append(shape)
-    return list(groups.values())
 
 
 def factory_of(contract: Contract | None, operation: str = "") -> CaseFactory:

@@ -41,59 +41,80 @@ class Outfit:
         self.quote = ""
 
 
-class ReadyPlan:
-    """A plan with what draws its numbers, which is compiled once it is needed."""
+class Numbers:
+    """The numbers of a solved system, and what draws them, which is compiled once it is needed."""
 
-    def __init__(self, plan: Plan, texts: Mapping[int, Values], numbers: tuple[int, int] = (0, NUMBERS - 1)) -> None:
-        """`texts`: by the number that tells cases apart, what hangs on it alone; `numbers` are its bounds."""
-        self.plan = plan
-        self._texts = texts
-        self._numbers = numbers
-
-    def values(self, chooser: Chooser) -> Values:
-        """Draw all numbers."""
-        if isinstance(chooser, SeededChooser):
-            first, last = self._numbers
-            values, draws = self._texts[first + chooser.below(last - first + 1)].copy(), self._seeded_draws
-        else:
-            number, *free = chooser.several([self._numbers, *(bounds for _, bounds in self._free)])
-            values = {**self._texts[number], **dict(zip((name for name, _ in self._free), free, strict=True))}
-            draws = self._draws
-        for draw in draws:
-            draw(values, chooser)
-        return values
+    def __init__(self, parts: Sequence[tuple[DrawStep, ...]]) -> None:
+        self._parts = parts
 
     @cached_property
-    def _free(self) -> tuple[tuple[str, tuple[int, int]], ...]:
+    def free(self) -> tuple[tuple[str, tuple[int, int]], ...]:
         """Numbers that have nothing to do with others, with their bounds."""
-        found = [(part[0].name, bounds) for part in self.plan.parts if (bounds := loose(part, BEYOND))]
+        found = [(part[0].name, bounds) for part in self._parts if (bounds := loose(part, BEYOND))]
         # The narrowest first: drawn at once, the first ones vary most.
         return tuple(sorted(found, key=lambda one: one[1][1] - one[1][0]))
 
     @cached_property
-    def _tied(self) -> list[tuple[DrawStep, ...]]:
-        """The parts of numbers that hang on each other."""
-        return [part for part in self.plan.parts if not loose(part, BEYOND)]
+    def draws(self) -> tuple[Draw, ...]:
+        """The functions that draw all other numbers."""
+        return tuple(compiled(part, BEYOND) for part in self._parts if not loose(part, BEYOND))
 
     @cached_property
-    def _draws(self) -> tuple[Draw, ...]:
-        return tuple(compiled(part, BEYOND) for part in self._tied)
+    def seeded_draws(self) -> tuple[Draw, ...]:
+        """The functions that draw all numbers from a seed."""
+        tied = [part for part in self._parts if not loose(part, BEYOND)]
+        return (compiled_at_once(self.free), *(compiled(part, BEYOND, is_seeded=True) for part in tied))
+
+    def drawn(self, values: Values, chooser: Chooser, bounds: tuple[int, int]) -> int:
+        """Put every number into `values`, and return another one, which lies between `bounds`."""
+        number, *free = chooser.several([bounds, *(bounds for _, bounds in self.free)])
+        values |= zip((name for name, _ in self.free), free, strict=True)
+        for draw in self.draws:
+            draw(values, chooser)
+        return number
 
     @cached_property
-    def _seeded_draws(self) -> tuple[Draw, ...]:
-        return (compiled_at_once(self._free), *(compiled(part, BEYOND, is_seeded=True) for part in self._tied))
+    def sets(self) -> tuple[Values, ...]:
+        """Numbers that were drawn once, the simplest first."""
+        found: tuple[Values, ...] = tuple({} for _ in range(_SETS))
+        seeded = SeededChooser(0)
+        self.drawn(found[0], Simplest(), (0, 0))
+        for values in found[1:]:
+            seeded.below(1)
+            for draw in self.seeded_draws:
+                draw(values, seeded)
+        return found
+
+
+class ReadyPlan:
+    """A plan with what draws its numbers."""
+
+    __slots__ = ("_first", "_texts", "_width", "numbers", "plan")
+
+    def __init__(
+        self, plan: Plan, numbers: Numbers, texts: Mapping[int, Values], bounds: tuple[int, int] = (0, NUMBERS - 1)
+    ) -> None:
+        """`texts`: by the number that tells cases apart, what hangs on it alone; `bounds` are that number's."""
+        self.plan = plan
+        self.numbers = numbers
+        self._texts = texts
+        self._first, self._width = bounds[0], bounds[1] - bounds[0] + 1
+
+    def values(self, chooser: Chooser) -> Values:
+        """Draw all numbers."""
+        if isinstance(chooser, SeededChooser):
+            values = self._texts[self._first + chooser.below(self._width)].copy()
+            for draw in self.numbers.seeded_draws:
+                draw(values, chooser)
+            return values
+        values = {}
+        number = self.numbers.drawn(values, chooser, (self._first, self._first + self._width - 1))
+        return values | self._texts[number]
 
     def prepared(self, chooser: Chooser) -> Values:
         """Draw one of a few sets of numbers, and the number that tells cases apart."""
         number, place = divmod(chooser.below(NUMBERS * _SETS), _SETS)
-        first, last = self._numbers
-        return {**self._sets[place], **self._texts[first + number % (last - first + 1)]}
-
-    @cached_property
-    def _sets(self) -> tuple[Values, ...]:
-        """Numbers that were drawn once, the simplest first."""
-        seeded = SeededChooser(0)
-        return (self.values(Simplest()), *(self.values(seeded) for _ in range(_SETS - 1)))
+        return self.numbers.sets[place] | self._texts[self._first + number % self._width]
 
 
 class Mix(NamedTuple):

@@ -1,6 +1,7 @@
 """Plans: a goal as a solved system with its label, which no draw changes any more."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from math import gcd
 from typing import Final
 
@@ -148,7 +149,7 @@ class Planner:
         drawn = {step.name for part in parts for step in part}
         values = (choice.value for some in (assignment, self.ghost(assignment)) for choice in some.values())
         names = {name for value in values if isinstance(value, OpenNumber) for name, _ in value.form.terms}
-        return (*parts, *((DrawStep(name, (), ()),) for name in sorted(names - drawn)))
+        return (*parts, *(_unbounded(name) for name in sorted(names - drawn)))
 
     def _rule(self, index: int) -> str:
         return self._model.rules[index].rule.id
@@ -300,6 +301,11 @@ class Planner:
 
 MAX_OF_WORLD: Final = 50
 """The most that a number of a world is that belongs to no entry: integrators report slacks of 20 to 50 ms."""
+
+
+@cache
+def _unbounded(name: str) -> tuple[DrawStep, ...]:
+    return (DrawStep(name, (), ()),)
 
 
 def _past(form: Form) -> tuple[list[Inequality], int, int, int]:

@@ -31,6 +31,14 @@ class Shape(NamedTuple):
     """Shapes of one group leave the same inequalities."""
 
 
+def grouped(shapes: Sequence[Shape]) -> list[list[Shape]]:
+    """Return the shapes of each group."""
+    groups: dict[int, list[Shape]] = {}
+    for shape in shapes:
+        groups.setdefault(shape.group, []).append(shape)
+    return list(groups.values())
+
+
 class Component(NamedTuple):
     """Nodes with several choices that are tied by rules, and the rules that read them."""
 
