@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from kling_contracts.cases.choosers import Chooser
 from kling_contracts.cases.linear import DrawStep, Form
+from kling_contracts.cases.written_code import function
 
 Values = dict[str, Any]
 """By name, the drawn numbers, and texts that hang on the number that tells cases apart, `n`."""
@@ -59,11 +60,7 @@ def _between(low: int, high: int) -> str:
 
 def _function(lines: Sequence[str], is_seeded: bool) -> Draw:
     source = "random = chooser.random" if is_seeded else "between = chooser.between"
-    scope: dict[str, Any] = {}
-    code = "\n".join(["def draw(v, chooser):", f"  {source}", *lines])
-    exec(code, {"__builtins__": {"max": max, "min": min, "int": int}}, scope)
-    draw: Draw = scope["draw"]
-    return draw
+    return function(["def make(v, chooser):", f"  {source}", *lines], {"max": max, "min": min, "int": int})
 
 
 def loose(steps: Sequence[DrawStep], first: str) -> tuple[int, int] | None:

@@ -28,10 +28,10 @@ from kling_contracts.cases.mixes import (
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.plans import BEYOND, Plan, Planner
 from kling_contracts.cases.realising import Realised, Realiser
-from kling_contracts.cases.records import quick
 from kling_contracts.cases.requests import SERVER_RULES, RequestGoal, harmless_requests, request_goals
 from kling_contracts.cases.shapes import Shape, Shapes, grouped
 from kling_contracts.cases.variants import VARIANTS
+from kling_contracts.cases.written_code import quick
 from kling_contracts.contract import Contract
 from kling_contracts.errors import DocumentError
 from kling_contracts.facts.ways import OwnText

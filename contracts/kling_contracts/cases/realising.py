@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
@@ -106,7 +107,8 @@ class Realiser:
         if variant.spell:
             fill |= dict(_spelt(assignment, variant.spell))
         payload, names = _template(variant.change(self._symbolic("", assignment, substitute)), variant)
-        return Realised(payload, _reader(names), world, tuple(fill.items()), elsewhere)
+        written = tuple((sys.intern(name), write) for name, write in fill.items())
+        return Realised(payload, _reader(names), world, written, elsewhere)
 
     def text(self, choice: Choice, number: int) -> str | None:
         """Return what a choice of a text is for one number that tells cases apart; None where it takes more."""
@@ -176,7 +178,7 @@ def _template(payload: Any, variant: Variant) -> tuple[str, list[str]]:
 
 
 def _reader(names: Sequence[str]) -> Callable[[Values], Any]:
-    return itemgetter(*names) if names else lambda values: ()
+    return itemgetter(*map(sys.intern, names)) if names else lambda values: ()
 
 
 def _is_sized(choice: Choice) -> bool:

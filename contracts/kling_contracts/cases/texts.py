@@ -1,6 +1,7 @@
 """Texts of a case's own: ids, URLs and files that are made for one field and differ from case to case."""
 
 import base64
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -103,7 +104,7 @@ class _ByNumber(dict[int, Values]):
 
 def key_of(text: OwnText) -> str:
     """Return the name under which a text stands among the drawn values."""
-    return f"{text.field}|{text.kind}|{text.detail}"
+    return sys.intern(f"{text.field}|{text.kind}|{text.detail}")
 
 
 @cache

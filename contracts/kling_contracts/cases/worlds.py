@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from itertools import count
-from types import CodeType
 from typing import Any, Final
 
 from kling_contracts.cases.answers import tables_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice
 from kling_contracts.cases.items import Item, item_of
 from kling_contracts.cases.model import Assignment, Model
-from kling_contracts.cases.records import quick
 from kling_contracts.cases.texts import key_of
+from kling_contracts.cases.written_code import function, quick
 from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.flagged import Flagged
 from kling_contracts.facts.lookup import Lookup
@@ -40,7 +39,7 @@ class WorldMaker:
                 self._tables.setdefault(table, []).append(fact)
         self._words = (FLAGGED_WORD,) if any(isinstance(fact.provider, Flagged) for fact in facts) else ()
         self._pages = [name for name in tables_shown(model.contract, model.operation) if name not in self._tables]
-        self._codes: dict[str, CodeType] = {}
+        self._makers: dict[tuple[str, ...], Callable[..., Any]] = {}
         self._kept: dict[tuple[object, ...], Any] = {}
         self._worlds: dict[tuple[object, ...], Callable[[Filled], World]] = {}
         own = [fact for some in self._tables.values() for fact in some]
@@ -67,11 +66,10 @@ class WorldMaker:
         # The tasks of a world add to its other tables as it is made.
         record = "World" if "tasks" in made else "quick_world"
         members = {name: made.get(name, f"usual_{name}") for name in World.__dataclass_fields__}
-        source = f"lambda v: {record}({', '.join(members.values())})"
-        code = self._codes.get(source)
-        if code is None:
-            code = self._codes[source] = compile(source, "<world>", "eval")
-        make: Callable[[Filled], World] = eval(code, {**_WORLD_SCOPE, **tables})
+        lines = (f"def make({', '.join(tables)}):", f" return lambda v: {record}({', '.join(members.values())})")
+        if lines not in self._makers:
+            self._makers[lines] = function(lines, _WORLD_SCOPE)
+        make: Callable[[Filled], World] = self._makers[lines](**tables)
         return make
 
     def _table(self, name: str, facts: list[Fact], ghost: Assignment, is_alone: bool) -> Any:
@@ -102,7 +100,8 @@ class WorldMaker:
         everything = {**around.before, **entries, **around.after}
         scope = dict(_SCOPE)
         body = printed(frozenset(everything) if TABLES[name] is None else everything, scope)
-        return eval(f"lambda v: {body}" if "v[" in body else body, scope)
+        made = function(["def make(v):", f" return {body}"], scope)
+        return made if "v[" in body else made({})
 
     def _record(self, fact: Fact, table: str, entry: Entry, ghost: Assignment, is_alone: bool) -> Any:
         if table not in DEFAULTS:
@@ -236,6 +235,7 @@ _WORLD_SCOPE: Final[dict[str, Any]] = {"World": World, "quick_world": quick(Worl
     f"usual_{name}": getattr(World(), name) for name in World.__dataclass_fields__
 }
 _SCOPE: Final[dict[str, Any]] = {
+    "frozenset": frozenset,
     "new": tuple.__new__,
     "faces": faces,
     **{one.__name__: one for one in (*TABLES.values(), *NESTED_TABLES.values()) if one not in (None, str)},
