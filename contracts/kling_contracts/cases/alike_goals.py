@@ -28,8 +28,9 @@ from kling_contracts.cases.look_alikes import (
 )
 from kling_contracts.cases.mixes import Mix, Mixes, Outfit, ReadyPlan, mix_of
 from kling_contracts.cases.model import Assignment, Model
+from kling_contracts.cases.payloads import Substitute
 from kling_contracts.cases.plans import Plan
-from kling_contracts.cases.realising import Realiser, Substitute
+from kling_contracts.cases.realising import Realiser
 from kling_contracts.cases.requests import RequestGoal
 from kling_contracts.cases.shapes import falls
 from kling_contracts.cases.texts import URLS as SPELLINGS

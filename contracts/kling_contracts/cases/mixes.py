@@ -11,8 +11,9 @@ from kling_contracts.cases.drawing import Draw, Values, compiled, compiled_at_on
 from kling_contracts.cases.fields import Choice
 from kling_contracts.cases.linear import DrawStep
 from kling_contracts.cases.model import Assignment
+from kling_contracts.cases.payloads import Substitute
 from kling_contracts.cases.plans import BEYOND, Plan
-from kling_contracts.cases.realising import Realised, Substitute
+from kling_contracts.cases.realising import Realised
 from kling_contracts.cases.texts import NUMBERS, flavours_of
 from kling_contracts.cases.variants import Variant
 from kling_contracts.facts.ways import OwnText

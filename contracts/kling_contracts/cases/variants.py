@@ -1,7 +1,7 @@
 """Variants: what a payload may do without changing what it asks for. Tables of data, one row for each."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from kling_contracts.named_tuple import NamedTuple
 
@@ -11,30 +11,14 @@ class Variant(NamedTuple):
 
     says: str
     """Completes "The payload …"; empty for the plain one."""
-    change: Callable[[Any], Any]
-    """Takes the payload with symbols in place of numbers and ids, and returns it changed."""
     is_float: bool = False
     """Whether whole numbers are written as fractions of .0."""
     adds_fields: bool = False
-    """Whether it has members that the schema does not declare."""
+    """Whether each object has a member that the schema does not declare."""
+    is_backwards: bool = False
+    """Whether each object has its members in the other order."""
     spell: Callable[[int | float], str] | None = None
     """Writes each number; None: as usual."""
-
-
-def _plain(payload: Any) -> Any:
-    return payload
-
-
-def _backwards(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _backwards(member) for name, member in reversed(value.items())}
-    return [_backwards(item) for item in value] if isinstance(value, list) else value
-
-
-def _with_unknown_fields(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {**{name: _with_unknown_fields(member) for name, member in value.items()}, "x_unknown": None}
-    return [_with_unknown_fields(item) for item in value] if isinstance(value, list) else value
 
 
 def _with_exponent(number: int | float) -> str:
@@ -50,12 +34,12 @@ def _with_minus_zero(number: int | float) -> str:
     return str(number) if number else "-0"
 
 
-PLAIN: Final = Variant("", _plain)
+PLAIN: Final = Variant("")
 VARIANTS: Final = (
     PLAIN,
-    Variant("writes whole numbers as fractions of .0", _plain, True),
-    Variant("has unknown fields", _with_unknown_fields, adds_fields=True),
-    Variant("has its members in another order", _backwards),
-    Variant("writes numbers with an exponent", _plain, spell=_with_exponent),
-    Variant("writes 0 as -0", _plain, spell=_with_minus_zero),
+    Variant("writes whole numbers as fractions of .0", is_float=True),
+    Variant("has unknown fields", adds_fields=True),
+    Variant("has its members in another order", is_backwards=True),
+    Variant("writes numbers with an exponent", spell=_with_exponent),
+    Variant("writes 0 as -0", spell=_with_minus_zero),
 )
