@@ -232,9 +232,7 @@ def test_only_schemas_rules_facts_cases_and_records_are_compiled_to_code():
         return any(isinstance(call.func, ast.Name) and call.func.id in {"eval", "exec"} for call in calls)
 
     assert {name for name in MODULES if evaluates(name)} == {
-        "kling_contracts/cases/drawing.py",
-        "kling_contracts/cases/records.py",
-        "kling_contracts/cases/worlds.py",
+        "kling_contracts/cases/written_code.py",
         "kling_contracts/facts/compiling.py",
         "kling_contracts/jsonio/plain_validity.py",
         "kling_contracts/judging/object_rules.py",
