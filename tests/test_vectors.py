@@ -44,7 +44,7 @@ def row_of(changes=(), *, world=CREATE.example_world, payload=None, breaks=(), *
     item = CREATE.example["face_choose"][0] | dict(changes)
     sent = json.dumps({**CREATE.example, "face_choose": [item]} if payload is None else payload)
     good = Request("POST", CREATE.paths[0], HEADERS, sent.encode())
-    case = Case(replace(good, **request), replace(world, now_ms=0), frozenset(breaks), "", operation="create")
+    case = Case(good._replace(**request), replace(world, now_ms=0), frozenset(breaks), "", operation="create")
     return vector(case, CONTRACT)
 
 
