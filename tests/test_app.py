@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kling_contracts import Contract
 from kling_contracts.media import silent_audio
 from kling_mock_server import create_app
 from kling_mock_server.adapters import flask_app
@@ -384,3 +385,12 @@ def test_a_long_name_of_a_header_is_not_remembered(app, length, is_kept):
     name = "HTTP_".ljust(length, "X")
     app.test_client().get("/_mock/health", environ_overrides={name: "1"})
     assert (name in flask_app._NAMES) == is_kept
+
+
+def test_the_first_create_compiles_the_rules_of_no_other_operation():
+    contract = Contract.load()
+
+    answer = post(create_app(contract=contract).test_client(), contract.operation.example)
+
+    assert answer.status_code == 200
+    assert [one.name for one in contract.operations if "tree" in vars(one)] == ["create"]

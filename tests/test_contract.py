@@ -623,3 +623,8 @@ def test_threads_may_share_the_first_use_of_a_contract():
 
     with ThreadPoolExecutor(8) as threads:
         assert set(map(tuple, threads.map(broken, range(8)))) == {tuple(Contract.load().report({}).broken)}
+
+
+@pytest.mark.parametrize("operation", CONTRACT.operations, ids=lambda one: one.name)
+def test_the_world_of_an_installed_example_has_no_mistake(operation):
+    assert World.from_json(operation.example_world_json) == operation.example_world

@@ -380,7 +380,7 @@ def limited(largest):
     """Return a mock that downloads no more of a video than this."""
     responder = new_app().responder
     resources = responder.resources
-    downloads = Downloads(resources.library, resources.downloads.audio, downloader("loopback"), None, largest)
+    downloads = Downloads(resources.library, resources.downloads.audio, downloader("loopback"), lambda holds: largest)
     return Caller(Responder(responder.contract, responder.accounts, resources=resources._replace(downloads=downloads)))
 
 

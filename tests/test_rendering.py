@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hostile.media import hostile_files
 from kling_contracts.media import audio, silent_audio
-from kling_mock_server.assets import rendering, speech
+from kling_mock_server.assets import renderer, rendering, speech
 from kling_mock_server.assets.rendering import (
     RenderError,
     RenderPlan,
@@ -566,15 +566,21 @@ def test_an_empty_clip_is_silence():
 
 
 def test_rendering_is_available_where_pyav_is(monkeypatch):
-    assert rendering.available()
+    monkeypatch.setattr(renderer, "_can_render", renderer._can_render.__wrapped__)
+    assert renderer.Renderer().can_render
 
     monkeypatch.setitem(sys.modules, "av", None)
 
-    assert not rendering.available()
+    assert not renderer.Renderer().can_render
 
 
-def test_asking_for_rendering_does_not_load_pyav():
-    code = "import sys; from kling_mock_server.assets import rendering as r; r.available(); print('av' in sys.modules)"
+def test_asking_for_rendering_loads_nothing_that_renders():
+    code = """
+import sys
+from kling_mock_server.assets import renderer
+renderer.Renderer().can_render
+print(bool(sys.modules.keys() & {"av", "kling_mock_server.assets.rendering"}))
+"""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

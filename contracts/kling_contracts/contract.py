@@ -88,7 +88,7 @@ class Contract:
         Each operation is compiled at its first use where the document is known to be right.
         """
         try:
-            operations = tuple(operations_of(document))
+            operations = tuple(operations_of(document, is_right=is_right))
             if not is_right:
                 for operation in operations:
                     _ = operation.judge, operation.reader
@@ -142,17 +142,8 @@ class Contract:
 
     def rule_on(self, name: str, fact: str) -> Rule | None:
         """Return the first rule of an operation that asks whether the world has a fact, `facts.task`; else None."""
-        return self._rules_by_fact.get((name, fact))
-
-    @cached_property
-    def _rules_by_fact(self) -> Mapping[tuple[str, str], Rule]:
-        # Every task that is created asks.
-        found: dict[tuple[str, str], Rule] = {}
-        for operation in self.operations:
-            for rule in operation.rules:
-                for fact in rule.expression.reads if rule.expression else ():
-                    found.setdefault((operation.name, fact), rule)
-        return found
+        rules = self.by_name[name].rules if name in self.by_name else ()
+        return next((rule for rule in rules if rule.expression and fact in rule.expression.reads), None)
 
     @property
     def limiting_rule(self) -> Rule | None:

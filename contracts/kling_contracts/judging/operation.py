@@ -62,6 +62,8 @@ class Operation:
     compiler: Compiler
     drops_null: bool
     """Whether null counts as absent."""
+    is_right: bool
+    """Whether the document is known to have no mistake."""
 
     @cached_property
     def tree(self) -> CompiledSchema:
@@ -89,7 +91,7 @@ class Operation:
     @property
     def example_world(self) -> World:
         """The world in which the example is valid. Raises `ValueError` where the document's is wrong."""
-        return World.from_json(self.example_world_json)
+        return World.from_json(self.example_world_json, is_right=self.is_right)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -112,17 +114,17 @@ class Operation:
         return max((limit for one in conditions if fact in one.reads for limit in one.limits), default=None)
 
 
-def operations_of(document: Document) -> Iterator[Operation]:
-    """Yield every operation of an effective document.
+def operations_of(document: Document, *, is_right: bool = False) -> Iterator[Operation]:
+    """Yield every operation of an effective document; `is_right` as in `Operation`.
 
     Its rules are compiled at their first use, which raises `RuleError` where one is wrong.
     """
     for path, item in document["paths"].items():
         for method in filter(_METHODS.__contains__, item):
-            yield _operation(document, path, method, item[method])
+            yield _operation(document, path, method, item[method], is_right)
 
 
-def _operation(document: Document, path: str, method: str, body: Document) -> Operation:
+def _operation(document: Document, path: str, method: str, body: Document, is_right: bool) -> Operation:
     components = document["components"]
     statuses = Statuses.of(body["responses"], components.get("responses", {}))
     facts_name = body.get("x-facts", "")
@@ -150,6 +152,7 @@ def _operation(document: Document, path: str, method: str, body: Document) -> Op
         facts_schema=facts,
         compiler=compiler,
         drops_null=bool(document.get(NULL_IS_ABSENT)),
+        is_right=is_right,
     )
 
 

@@ -24,30 +24,30 @@ _ONE_LARGE_VIDEO: Final = threading.Lock()
 
 
 class Downloads:
-    """Resolves the URLs of one mock; the sizes are what its contract allows, in bytes."""
+    """Resolves the URLs of one mock."""
 
     def __init__(
-        self, library: Library, fetch: Fetch, download: Download, largest_audio: int | None, largest_video: int | None
+        self, library: Library, fetch: Fetch, download: Download, largest: Callable[[str], int | None]
     ) -> None:
+        """`largest` returns the size in bytes that a file which holds `audio` or `video` may have; None: any."""
         self.library = library
-        self.largest_audio = largest_audio
+        self._largest = largest
         self._fetch = fetch
         self._download = download
-        self._largest_video = largest_video
         self.for_origin = cached_for_short(_MAX_ORIGINS)(self._for_origin)
         """Returns by what is held, `audio` or `video`, what resolves URLs for callers that reach the mock there."""
 
     def audio(self, url: str, origin: str) -> File | Unknown:
         """Return what a `sound_file` URL holds, for a caller that reaches the mock at `origin`."""
         own = _own(url, origin, self.library.content)
-        return self._fetch(url) if own is None else audio_file(own, self.largest_audio)
+        return self._fetch(url) if own is None else audio_file(own, self._largest("audio"))
 
     def video(self, url: str, origin: str) -> VideoFile | Unknown:
         """Return what a `video_url` leads to; one that may not be fetched is made up from the URL itself."""
         own = _own(url, origin, self.library.footage)
         if own is not None:
             return video_of(url, own)
-        largest = self._largest_video
+        largest = self._largest("video")
         bound = SMALL_VIDEO if largest is None else min(SMALL_VIDEO, largest)
         data = self._download(url, bound)
         if isinstance(data, Unknown) or len(data) <= bound or bound == largest:
@@ -62,7 +62,7 @@ class Downloads:
     def sound(self, url: str, origin: str) -> bytes | Unknown:
         """Return the bytes of a `sound_file` URL, to be rendered."""
         own = _own(url, origin, self.library.content)
-        return self._download(url, self.largest_audio) if own is None else own
+        return self._download(url, self._largest("audio")) if own is None else own
 
 
 def _own(url: str, origin: str, read: Callable[[Address], bytes | None]) -> bytes | Unknown | None:

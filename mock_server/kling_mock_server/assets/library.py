@@ -1,7 +1,7 @@
 """The files of the mock: made when they are asked for, from what the account knows."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 from kling_contracts import Contract
@@ -40,8 +40,15 @@ class Library:
         """`kinds` are those of files, by the name that their URLs have for them."""
         self.kinds = kinds
         self._accounts = accounts
-        self._audios_kept_ms = contract.limit_on("facts.preview.age_ms") or _FOREVER
-        self._results_kept_ms = contract.limit_on("facts.made.age_ms") or _FOREVER
+        self._contract = contract
+
+    @cached_property
+    def _audios_kept_ms(self) -> int:
+        return self._contract.limit_on("facts.preview.age_ms") or _FOREVER
+
+    @cached_property
+    def _results_kept_ms(self) -> int:
+        return self._contract.limit_on("facts.made.age_ms") or _FOREVER
 
     def content(self, address: Address) -> bytes | None:
         """Return the bytes of a file; None where there is none, no longer, or not yet."""

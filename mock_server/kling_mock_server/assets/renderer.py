@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from kling_contracts import Report
@@ -182,9 +183,7 @@ def _new_future() -> "Future[str]":
 
 @cache
 def _can_render() -> bool:
-    from kling_mock_server.assets.rendering import available
-
-    return available()
+    return find_spec("av") is not None
 
 
 def _journal(account: Account, task_id: str, error: Exception) -> None:

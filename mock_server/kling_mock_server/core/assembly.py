@@ -44,11 +44,11 @@ def resources_of(
     answers; `public_url` begins the URLs of files.
     """
     library = Library(accounts, contract, FILES)
-    largest_video, task_price = contract.largest("video"), contract.prices.get(CREATE)
+    task_price = contract.prices.get(CREATE)
     return Resources(
         contract=contract,
         library=library,
-        downloads=Downloads(library, fetch, download, contract.largest_file, largest_video),
+        downloads=Downloads(library, fetch, download, contract.largest),
         callback_worker=CallbackWorker(accounts, CallbackSender(targets, secrets, price=task_price)),
         renderer=Renderer(),
         ids=Ids(),

@@ -5,6 +5,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from kling_contracts import Contract, Note, Report, Rule, Unverified, Violation
@@ -162,12 +163,17 @@ def _shortened(report: Report) -> Report:
 
 def journal_table(contract: Contract) -> Table:
     """Return the table of entries; what they say of rules is read back as rules of this contract."""
-    rules = {**contract.mock_rules, **contract.every_rule}
+
+    @cache
+    def rules() -> Mapping[str, Rule]:
+        # At first use, since it compiles every operation; only stores that keep text read entries back.
+        return {**contract.mock_rules, **contract.every_rule}
+
     return Table(
         "journal",
         MAX_ENTRIES,
         _row,
-        lambda row: _from_row(row, rules),
+        lambda row: _from_row(row, rules()),
         is_log=True,
         hides_passwords=True,
         bytes_of=_bytes_of,

@@ -7,7 +7,6 @@ as loud as asked for, over a tone that stands for the sound of the original vide
 import io
 from collections.abc import Iterator
 from fractions import Fraction
-from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from av import AudioStream, Packet
     from av.stream import Stream
 
-__all__ = ["MAX_MS", "RenderError", "RenderPlan", "available", "render", "titled"]
+__all__ = ["MAX_MS", "RenderError", "RenderPlan", "render", "titled"]
 
 MAX_MS: Final = 5 * 60 * 1000
 """The longest video that is rendered, and the latest end of a clip. So much sound takes 30 MB."""
@@ -49,11 +48,6 @@ def titled(video: bytes, task_id: str) -> bytes:
     """
     title = f"task {task_id}".encode()[: len(_TITLE)].ljust(len(_TITLE))
     return video.replace(_TITLE.encode(), title, 1)
-
-
-def available() -> bool:
-    """Return whether PyAV is installed."""
-    return find_spec("av") is not None
 
 
 def render(plan: RenderPlan) -> bytes:
