@@ -30,8 +30,9 @@ class FactMaker:
     ) -> None:
         self.declared = {fact.name: fact for fact in declared}
         self._reads, self._literals, self._largest = reads, literals, largest
-        on_fields = [fact for fact in self.declared.values() if fact.field]
-        self._recipes = {fact.name: self._recipe(fact.name, str(fact.field)) for fact in on_fields}
+        providers = ((name, fact.provider) for name, fact in self.declared.items())
+        self._on_fields = {name: one for name, one in providers if isinstance(one, Lookup | Media | Flagged)}
+        self._recipes = {name: self._recipe(name, str(one.field)) for name, one in self._on_fields.items()}
 
     def fields(self) -> Mapping[str, tuple[str, ...]]:
         """Return, by field, the facts that look at it first hand."""
@@ -48,13 +49,13 @@ class FactMaker:
     def huge(self, field: str) -> Iterator[Way]:
         """Yield files that are larger than what is looked into."""
         for name in self.fields()[field]:
-            provider = self.declared[name].provider
+            provider = self._on_fields[name]
             if isinstance(provider, Media):
                 yield from provider.huge(self._recipes[name])
 
     def ways(self, field: str, texts: Iterable[str]) -> Iterator[Way]:
         """Yield what can be made of a field; `texts` are the literals that may stand in it."""
-        makers = [(self._on_field(name), self._recipes[name]) for name in self.fields()[field]]
+        makers = [(self._on_fields[name], self._recipes[name]) for name in self.fields()[field]]
         is_media = any(isinstance(provider, Media) for provider, _ in makers)
         written: list[str | OwnText] = [*texts, OwnText(field)] if is_media else [OwnText(field), *texts]
         for text in written:
@@ -66,7 +67,7 @@ class FactMaker:
 
     def plain(self, field: str, text: str) -> Way:
         """Return the way in which a given text stands in a field and names nothing."""
-        entries = {name: self._on_field(name).unnamed(text) for name in self.fields().get(field, ())}
+        entries = {name: self._on_fields[name].unnamed(text) for name in self.fields().get(field, ())}
         return Way(f"is {text!r}", text, entries)
 
     def entry(self, name: str, ways: Mapping[str, Way | None]) -> Entry | Unknown:
@@ -84,11 +85,6 @@ class FactMaker:
             return origin.value
         made = entry.get(_key(origin), UNKNOWN)
         return Amount(made.name, f"world.{origin.of_world}") if origin.of_world and isinstance(made, Amount) else made
-
-    def _on_field(self, name: str) -> Lookup | Media | Flagged:
-        provider = self.declared[name].provider
-        assert not isinstance(provider, SameEntry | Either)
-        return provider
 
     def _found(self, name: str, ways: Mapping[str, Way | None]) -> tuple[Entry | Unknown, Source | None]:
         """Return the entry behind a fact, and the one of several sources that it is of."""

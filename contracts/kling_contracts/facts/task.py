@@ -8,7 +8,10 @@ from kling_contracts.named_tuple import NamedTuple
 
 
 class Task(NamedTuple):
-    """One accepted request. All times are Unix times in ms, on the account's clock."""
+    """One accepted request. All times are Unix times in ms, on the account's clock.
+
+    `x-shows` and `x-there` in the documents name its members and methods: an answer shows what they return.
+    """
 
     id: str
     external_task_id: str
