@@ -43,10 +43,10 @@ class CompiledSchema(NamedTuple):
     @classmethod
     def compile(cls, schema: Schema, compiler: Compiler) -> "CompiledSchema":
         """Compile the payload's schema. Raises `RuleError` where a rule is wrong or an id stands twice."""
-        grower = _SchemaCompiler(compiler)
-        root = grower.node(schema, "", (), ())
+        compiled = _SchemaCompiler(compiler)
+        root = compiled.node(schema, "", (), ())
         timeline = Timeline.compile(schema, compiler.facts)
-        return cls(root, Checker(schema), grower.keywords, grower.orders, tuple(grower.rules), timeline)
+        return cls(root, Checker(schema), compiled.keywords, compiled.orders, tuple(compiled.rules), timeline)
 
 
 class _SchemaCompiler:
@@ -59,10 +59,7 @@ class _SchemaCompiler:
     def node(self, schema: Schema, name: str, place: Place, order: Order) -> Node:
         """Document order: a node's keywords, then its rules, then its children in property order."""
         _refuse_unknown_keywords(schema, name)
-        for keyword, missing, named in self.compiler.keyword_rules(schema, name):
-            rule = self._with_own_id(named, name)
-            self._add(rule, (*order, 0, len(self.rules)))
-            self.keywords[(*place, keyword, missing) if missing else (*place, keyword)] = rule
+        self._add_keywords(schema, name, place, order)
         rules = tuple(self.compiler.cel_rules(schema, name))
         for rule in rules:
             self._add(rule, (*order, 1, len(self.rules)))
@@ -81,6 +78,12 @@ class _SchemaCompiler:
             else:
                 seats.append(Seat(below.rules, child, number, child in required))
         return Node(rules, children, items, required, ObjectRules(tuple(seats), advice), tuple(deeper))
+
+    def _add_keywords(self, schema: Schema, name: str, place: Place, order: Order) -> None:
+        for keyword, missing, named in self.compiler.keyword_rules(schema, name):
+            rule = self._with_own_id(named, name)
+            self._add(rule, (*order, 0, len(self.rules)))
+            self.keywords[(*place, keyword, missing) if missing else (*place, keyword)] = rule
 
     def _with_own_id(self, rule: Rule, name: str) -> Rule:
         """Return a keyword's rule; where another field of the same name has its id, under the path of its field."""

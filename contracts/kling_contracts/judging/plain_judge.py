@@ -86,6 +86,19 @@ class _JudgeWriter:
             yield f"{items.variable} = payload.get({items.array!r})"
             # The walk says which rules an empty array leaves unverified.
             yield f"if {items.variable} is not None and not {items.variable}: return None"
+        yield from self._measured()
+        if self._any_keywords:
+            yield "refused, payload = unsound, with_integers(payload)"
+        # Two lists for each array: what is found before it, and within it.
+        yield from self._sections(root, [0, *(place for _, place, _ in arrays)])
+        for items in arrays:
+            yield f"within{items.place} = []"
+            yield f"for index, item in enumerate({items.variable} or ()):"
+            yield from indented(self._item(items))
+        yield f"return {''.join(f'before{place} + within{place} + ' for _, place, _ in arrays)}before"
+
+    def _measured(self) -> Iterator[str]:
+        """Yield what measures the facts that hang on no item, and keeps them where all are wanted."""
         yield f"sources = by{'' if self._only_violations else '.sources'}"
         yield "world = sources.world"
         yield from self._facts.whole()
@@ -93,19 +106,13 @@ class _JudgeWriter:
             yield from self._made("", "payload")
             yield f"by.whole = facts_of_payload, {self._facts.entries}"
             yield f"kept = by.items = {{{', '.join(f'{name!r}: []' for name in self._arrays)}}}"
-        if self._any_keywords:
-            yield "refused, payload = unsound, with_integers(payload)"
-        # Two lists for each array: what is found before it, and within it.
-        sections = [0, *(place for _, place, _ in arrays)]
-        for first, end in zip(sections, [*sections[1:], None], strict=True):
+
+    def _sections(self, root: Node, places: Sequence[int]) -> Iterator[str]:
+        """Yield what judges the fields of the payload, for those from each place to the next one apart."""
+        for first, end in zip(places, [*places[1:], None], strict=True):
             yield f"before{end or ''} = []"
             seats = [seat for seat in root.own.seats if first <= seat.place and (end is None or seat.place < end)]
             yield from self._object(seats, "payload", "''", f"before{end or ''}")
-        for items in arrays:
-            yield f"within{items.place} = []"
-            yield f"for index, item in enumerate({items.variable} or ()):"
-            yield from indented(self._item(items))
-        yield f"return {''.join(f'before{place} + within{place} + ' for _, place, _ in arrays)}before"
 
     def _left_to_the_walk(self, root: Node, arrays: Sequence[_Items]) -> Iterator[str]:
         """Yield what leaves values of other types and unknown fields to the walk."""
