@@ -1,6 +1,7 @@
 """Expected answers: what a right answer to a case holds, read from the documents, and how an answer differs from it.
 
-`x-entry`, `x-shows` and `x-there` of a response's schema say which entry of the world it is about, and what of it.
+`x-entry`, `x-shows`, `x-there` and `x-file` of a response's schema say which entry of the world it is about, and what
+of it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 from kling_contracts.cases.case import Case
 from kling_contracts.contract import Contract
+from kling_contracts.facts.lookup import Lookup
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.task import Task
@@ -45,12 +47,14 @@ class Expected(NamedTuple):
     lengths: Mapping[str, str] = {}
     """By the JSON Pointer of a length in seconds, that of the URL of the audio or video that lasts so long; `-` stands
     for every item of an array."""
+    files: tuple[str, ...] = ()
+    """JSON Pointers of URLs that lead to a file; `-` stands for every item of an array."""
     each: Mapping[str, Any] = {}
     """By JSON Pointer with `-`, what stands there in every item of an array; nothing says how many it has."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the member `expects` of a row; `case.schema.json` describes it."""
-        lists = {"absent": list(self.absent), "present": list(self.present), "any_order": list(self.any_order)}
+        lists = {name: list(getattr(self, name)) for name in ("absent", "present", "any_order", "files")}
         more = {**lists, "lengths": dict(self.lengths), "each": dict(self.each)}
         data = {} if self.data is NOTHING else {"data": self.data}
         return {"status": self.status, "code": self.code, **data, **{name: one for name, one in more.items() if one}}
@@ -201,6 +205,15 @@ def tables_shown(contract: Contract, operation: Operation) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_tables(body["responses"])))
 
 
+def names_shown(contract: Contract, operation: Operation) -> tuple[str, ...]:
+    """Return the names by which any operation looks up an entry of the tables that one reads or shows."""
+    own = {one.provider.table for one in operation.facts.declared if isinstance(one.provider, Lookup)}
+    tables = own.union(tables_shown(contract, operation))
+    every = (one.provider for operation in contract.operations for one in operation.facts.declared)
+    found = [one for one in every if isinstance(one, Lookup) and one.table in tables]
+    return tuple(dict.fromkeys(name for one in found for name in (one.field.name, one.also) if name))
+
+
 def _tables(node: Any) -> Iterator[str]:
     if isinstance(node, Mapping):
         entry = node.get("x-entry")
@@ -234,12 +247,13 @@ class _Reader:
         self.absent: list[str] = []
         self.present: list[str] = []
         self.any_order: list[str] = []
+        self.files: list[str] = []
         self.lengths: dict[str, str] = {}
         self.each: dict[str, Any] = {}
 
     def noted(self) -> dict[str, Any]:
         """Return the members of `Expected` besides its data."""
-        lists = {"absent": self.absent, "present": self.present, "any_order": self.any_order}
+        lists = {name: getattr(self, name) for name in ("absent", "present", "any_order", "files")}
         return {**{name: tuple(some) for name, some in lists.items()}, "lengths": self.lengths, "each": self.each}
 
     def shown(self, schema: Schema, entry: Any, path: Path) -> Any:
@@ -249,8 +263,8 @@ class _Reader:
             return self._items(about, schema["items"], path)
         if about:
             entry = self._measured.entry(about["fact"])
-        if "x-shows" in schema:
-            return self._of_each(self._value(schema["x-shows"], entry, path), path)
+        if "x-shows" in schema or "x-file" in schema:
+            return self._of_value(schema, entry, path)
         if "items" in schema:
             # Nothing says how many there are; what holds of each is noted.
             self.shown(schema["items"], entry, (*path, EVERY))
@@ -267,6 +281,19 @@ class _Reader:
             members[name] = self.shown(child, entry, (*path, name))
         said = {name: value for name, value in members.items() if value is not NOTHING}
         return said or NOTHING
+
+    def _of_value(self, schema: Schema, entry: Any, path: Path) -> Any:
+        if self._leads_to_file(schema.get("x-file"), entry):
+            self.files.append(pointer(path))
+        return self._of_each(self._value(schema["x-shows"], entry, path), path) if "x-shows" in schema else NOTHING
+
+    def _leads_to_file(self, about: Any, entry: Any) -> bool:
+        """Return whether a file is known to be behind a URL at the instant of the world."""
+        if not isinstance(about, Mapping):
+            return about is True
+        since, now = self._read(entry, about["since"]), self._world.now_ms
+        kept_ms = self._contract.limit_on(about["kept"])
+        return since is not NOTHING and now is not None and (kept_ms is None or now - since <= kept_ms)
 
     def _of_each(self, value: Any, path: Path) -> Any:
         """Return a value; note what stands in every item of an array in place of returning it."""

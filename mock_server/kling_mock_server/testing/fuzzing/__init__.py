@@ -123,7 +123,7 @@ class _Attack:
         # Two attacks on one mock must not share an account.
         self.token = options.token or (f"{TOKEN}-{secrets.token_hex(4)}" if self.controlled else "")
         self.loaded: tuple[World, str] | None = None
-        self.judging = Judging(contract, operations, target.server, known_sender=self.controlled)
+        self.judging = Judging(contract, operations, known_sender=self.controlled)
         self.most_paid = None if is_loopback(target.host) or options.allow_valid else MAX_PAID
         self.ends_at = None if options.time_s is None else time.monotonic() + options.time_s
 

@@ -1,15 +1,17 @@
 """The files that answers lead to: downloaded from this machine alone, and measured."""
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
-from kling_contracts.cases.answers import places, value_at
+from kling_contracts.cases.answers import EVERY, Expected, places, value_at
 from kling_contracts.facts.file_content import MEASURED
 from kling_contracts.unknown import Absent, Unknown
 from kling_mock_server.outgoing.fetch import downloader
 
-MAX_FILES: Final = 20
-"""Files that are downloaded for one server."""
+MAX_FILES: Final = 10
+"""Files that are downloaded for one member of the answers of a server."""
 MAX_BYTES: Final = 16 * 1024 * 1024
 """A longer file is not measured."""
 ROUNDING_MS: Final = 100
@@ -19,36 +21,43 @@ _MS: Final = 1000
 
 
 class AnsweredFiles:
-    """Downloads and measures the files that the answers of one server lead to, `MAX_FILES` at most.
+    """Downloads and measures the files that the answers of one server lead to, `MAX_FILES` for each member."""
 
-    `server` is its scheme, host and port: where a URL there leads to nothing, that is wrong.
-    """
-
-    def __init__(self, server: str = "") -> None:
-        self._own = f"{server}/" if server else ""
-        self._left = MAX_FILES
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
         self._download = downloader("loopback")
 
-    def wrong_lengths(self, lengths: Mapping[str, str], answer: Any) -> dict[str, str]:
-        """Return by JSON Pointer what is wrong with the lengths of files; one that cannot be measured is not judged."""
-        found = {}
-        for length_at, url_at in lengths.items():
-            for where, url_where in zip(places(answer, length_at), places(answer, url_at), strict=True):
-                told, url = value_at(answer, where), value_at(answer, url_where)
-                data = self._data(url) if isinstance(told, str) and isinstance(url, str) else None
-                if isinstance(data, Absent) and self._own and url.startswith(self._own):
-                    found[url_where] = f"is {url!r:.200}, where there is no file: {data.reason}"
-                    continue
-                measured_ms = _measured(data) if isinstance(data, bytes) else None
-                if measured_ms is not None and not _tells(told, measured_ms):
-                    found[where] = f"is {told!r}, but the file at {url} lasts {measured_ms} ms"
+    def wrong(self, expected: Expected, answer: Any) -> dict[str, str]:
+        """Return by JSON Pointer what is wrong with files and their lengths.
+
+        A file elsewhere is not judged, nor a length that cannot be measured.
+        """
+        found: dict[str, str] = {}
+        length_at = {url: length for length, url in expected.lengths.items()}
+        for pattern in dict.fromkeys((*expected.files, *length_at)):
+            lengths = places(answer, length_at[pattern]) if pattern in length_at else None
+            for where in places(answer, pattern):
+                length = next(lengths) if lengths else ""
+                found |= dict(self._wrong(pattern, where, length, pattern in expected.files, answer))
         return found
 
-    def _data(self, url: str) -> bytes | Unknown | None:
+    def _wrong(self, pattern: str, where: str, length: str, is_there: bool, answer: Any) -> Iterator[tuple[str, str]]:
+        url, told = value_at(answer, where), value_at(answer, length) if length else None
+        if not isinstance(url, str) or not (is_there or isinstance(told, str)):
+            return
+        data = self._data(pattern, url)
+        if isinstance(data, Absent) and is_there:
+            yield where, f"is {url!r:.200}, where there is no file: {data.reason}"
+        measured_ms = _measured(data) if isinstance(data, bytes) and isinstance(told, str) else None
+        if measured_ms is not None and not _tells(str(told), measured_ms):
+            yield length, f"is {told!r}, but the file at {url} lasts {measured_ms} ms"
+
+    def _data(self, pattern: str, url: str) -> bytes | Unknown | None:
         """Return a file; `Absent` where there is none, and None where it is not looked at."""
-        if self._left <= 0:
+        member = re.sub("/[0-9]+", f"/{EVERY}", pattern)
+        if self._taken[member] >= MAX_FILES:
             return None
-        self._left -= 1
+        self._taken[member] += 1
         data = self._download(url, MAX_BYTES)
         return None if isinstance(data, bytes) and len(data) > MAX_BYTES else data
 

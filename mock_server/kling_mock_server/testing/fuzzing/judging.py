@@ -24,12 +24,12 @@ TURNED_AWAY: Final = (401, 403)
 
 
 class Judging:
-    """Judges the answers of one server, whose scheme, host and port are `server`.
+    """Judges the answers of one server.
 
     `known_sender`: it welcomes our token, so no answer is about that.
     """
 
-    def __init__(self, contract: Contract, operations: Sequence[Operation], server: str, *, known_sender: bool) -> None:
+    def __init__(self, contract: Contract, operations: Sequence[Operation], *, known_sender: bool) -> None:
         self.contract = contract
         self.rules = contract.rules_of(operations)
         self.known_sender = known_sender
@@ -41,7 +41,7 @@ class Judging:
         """Answers that say nothing about the request, by text."""
         self._findings = FindingCounter(contract, operations)
         self._expected = ExpectedAnswers(contract)
-        self._files = AnsweredFiles(server)
+        self._files = AnsweredFiles()
         self._new_values = NewValues()
         self._names_rules = False
 
@@ -83,7 +83,8 @@ class Judging:
         if case.breaks:
             return {}
         expected = self._expected.of(case)
-        return dict(expected.differences(answer.body)) | self._files.wrong_lengths(expected.lengths, answer.body)
+        # In another order a file has another place.
+        return dict(expected.differences(answer.body)) or self._files.wrong(expected, answer.body)
 
     def note(self, wrong: Wrong) -> None:
         """Count an answer that does not fit those before it."""
