@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -251,6 +252,43 @@ WRONG_ANSWERS = {
         lambda data: {**data, "task_result": {"videos": []}} if "task_result" in data else data,
         "/data/task_result/videos",
     ),
+    "a result that is not there": (
+        "query",
+        QUERY,
+        "GET",
+        of_result(lambda video: {**video, "url": f"{video['url']}x"}),
+        "/data/task_result/videos/-/url",
+    ),
+    "a result in a list that is not there": (
+        "list",
+        CREATE,
+        "GET",
+        lambda data: [of_result(lambda video: {**video, "url": f"{video['url']}x"})(task) for task in data],
+        "/data/-/task_result/videos/-/url",
+    ),
+    "the path of a result": (
+        "query",
+        QUERY,
+        "GET",
+        of_result(lambda video: {**video, "url": urlsplit(video["url"]).path}),
+        "/data/task_result/videos/-/url",
+    ),
+    "two results": (
+        "query",
+        QUERY,
+        "GET",
+        lambda data: (
+            {**data, "task_result": {"videos": data["task_result"]["videos"] * 2}} if "task_result" in data else data
+        ),
+        "/data/task_result/videos",
+    ),
+    "a picture that is not there": (
+        "identify",
+        IDENTIFY,
+        "POST",
+        member("face_data", value=lambda faces: [{**face, "face_image": f"{face['face_image']}x"} for face in faces]),
+        "/data/face_data/-/face_image",
+    ),
     "another external id": (
         "create",
         CREATE,
@@ -389,6 +427,25 @@ def test_a_server_that_takes_an_external_id_twice_is_found(sequences_alone):
     result = attacked("create", "query", "list", change=change)
 
     assert ("external-task-id-duplicate", Kind.ACCEPTED) in {(one.rule, one.kind) for one in result.findings}
+
+
+def test_a_server_that_takes_an_empty_external_id_once_is_found(sequences_alone):
+    seen = set()
+
+    def change(request, answer):
+        if b'"external_task_id": ""' in request.body and request.path == CREATE:
+            if seen:
+                return Response(400, {"Content-Type": "application/json"}, DUPLICATE)
+            seen.add(request.path)
+        return answer(request)
+
+    (finding,) = attacked("create", "query", "list", change=change).findings
+
+    assert (finding.rule, finding.kind) == ("", Kind.REFUSED)
+    assert finding.detail.startswith("sent twice with external_task_id empty; the second time it answered 400 / 1201")
+
+
+DUPLICATE = b'{"code": 1201, "message": "External_task_id  already exists", "request_id": "1", "data": null}'
 
 
 def test_the_mock_keeps_what_it_was_told(sequences_alone):

@@ -91,6 +91,18 @@ def followed(contract: Contract, operations: tuple[Operation, ...], maker: Maker
         page = page_of(contract, operation)
         if page and second.accepted:
             yield from _listed(contract, operation, page, newest, row, ask)
+    yield from _not_given_twice(contract, maker, ask)
+
+
+def _not_given_twice(contract: Contract, maker: Maker, ask: Ask) -> Iterator[Wrong]:
+    """Yield what is wrong where an empty id, which stands for none, is taken for one that is used up."""
+    body = json.dumps({**maker.row.payload, maker.unique: ""}).encode()
+    case = replace(maker.row, request=maker.row.request._replace(body=body))
+    if contract.report(case.request, case.world).broken or not ask(case).accepted:
+        return
+    again = ask(case)
+    if not again.accepted:
+        yield Wrong(Kind.REFUSED, "", case, f"sent twice with {maker.unique} empty; the second time it {again}")
 
 
 def _listed(
