@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count, islice
+from secrets import token_hex
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -32,6 +33,8 @@ class GivenWorld:
         self.world = world
         self._contract = contract
         self._rules = {operation.name: NumberRules(operation) for operation in contract.operations}
+        # The server may remember the ids of the run before.
+        self._run = f"klingkit-fuzz-{token_hex(4)}"
         self._numbers = count(1)
         self._turns = count()
 
@@ -52,7 +55,7 @@ class GivenWorld:
             yield replace(case, world=self.world)
             return
         choice = _EntryChoice(case.world, self.world, fields_of(payload, array_of(operation)), next(self._turns))
-        fresh = f"klingkit-fuzz-{next(self._numbers)}"
+        fresh = f"{self._run}-{next(self._numbers)}"
         own = CarriedNumbers(self._rules[operation.name], payload, case.world)
         for texts in choice.texts(operation.facts.declared, fresh):
             there = _with_texts(payload, array_of(operation), texts)
@@ -77,7 +80,7 @@ class _EntryChoice:
         self._turn = turn
 
     def texts(self, facts: Sequence[Fact], fresh: str) -> Iterator[_Texts]:
-        """Yield each choice, as texts of the fields that change; `fresh` is an id that nobody has."""
+        """Yield each choice, as texts of the fields that change; `fresh` makes an id one that nobody has."""
         yield from self._chosen(tuple(facts), fresh, {}, {})
 
     def _chosen(
@@ -121,7 +124,7 @@ class _EntryChoice:
         if also and text and any(getattr(entry, also) == text for entry in own.values()):
             return self._in_turn([name for entry in there.values() if (name := getattr(entry, also))])
         # A server keeps every id of the caller's own, so each is sent once.
-        return [fresh] if fact.record is None and text.strip() else [text]
+        return [f"{text}-{fresh}"] if fact.record is None and text.strip() else [text]
 
     def _in_turn(self, options: list[str]) -> list[str]:
         first = self._turn % len(options) if options else 0
