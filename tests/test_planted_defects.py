@@ -124,19 +124,20 @@ class Careless:
 
 
 @pytest.mark.parametrize(
-    ("name", "operation", "rule"),
+    ("name", "operation", "rules"),
     [
-        ("tasks are shared by all accounts", "query", "task-unknown"),
-        ("tasks are shared by all accounts", "list", "list /data"),
-        ("ids are stripped", "query", "task-unknown"),
-        ("ids of 256 characters break it", "tts", "voice-unknown"),
+        ("tasks are shared by all accounts", "query", {"task-unknown"}),
+        ("tasks are shared by all accounts", "list", {"list /data"}),
+        ("ids are stripped", "query", {"task-unknown"}),
+        ("a path is decoded like a form", "query", {"task-unknown"}),
+        ("ids of 256 characters break it", "tts", {"", "voice-unknown"}),
     ],
 )
-def test_fuzzing_finds_the_defect_over_a_socket(name, operation, rule):
+def test_fuzzing_finds_the_defect_over_a_socket(name, operation, rules):
     with serving_with(Careless(DEFECTS[name][1], operation)) as url:
         result = fuzz_server(url, Options(n=0, operations=(operation,)), contract=documented())
 
-    assert {finding.rule for finding in result.findings} == {rule}
+    assert {finding.rule for finding in result.findings} == rules
 
 
 def test_no_code_that_makes_cases_names_a_field_or_a_rule():

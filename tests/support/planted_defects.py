@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from kling_contracts.cases.requests import TOKEN
 from kling_contracts.facts.lookup import Lookup
@@ -300,6 +300,50 @@ def _expired(audio, world):
     return audio is not None and audio.created_ms is not None and world.now_ms - audio.created_ms > 2_592_000_000
 
 
+def ids_in_the_path_by(change):
+    """A server that reads an id out of the path in its own way."""
+
+    def see(case):
+        payload = payload_of(case)
+        return with_payload(case, {"task_id": change(payload["task_id"])})
+
+    return see
+
+
+def by_a_parameter(is_first):
+    """A server that looks a task up by a parameter of the query: before the id in the path, or after it."""
+
+    def see(case):
+        known = {name for task in (case.world.tasks or {}).values() for name in (task.id, task.external_task_id)}
+        asked = dict(parse_qsl(case.request.query)).get("external_task_id")
+        if asked and (is_first or payload_of(case)["task_id"] not in known):
+            return with_payload(case, {"task_id": asked})
+        return case
+
+    return see
+
+
+def filtered_list(case):
+    """A server that lists the tasks of one external id where a parameter asks for it."""
+    asked = dict(parse_qsl(case.request.query)).get("external_task_id")
+    if asked is None:
+        return case
+    return with_world(
+        case, tasks={name: one for name, one in case.world.tasks.items() if one.external_task_id == asked}
+    )
+
+
+def taken_for(table, name, wanted):
+    """A server that takes files of one format for those of another."""
+
+    def see(case):
+        files = getattr(case.world, table) or {}
+        seen = {url: one._replace(format=wanted) if one.format == name else one for url, one in files.items()}
+        return case if seen == files else with_world(case, **{table: seen})
+
+    return see
+
+
 def chosen_face(choose):
     """A server that takes some face of the session for the chosen one."""
 
@@ -399,6 +443,10 @@ def _snake(name):
     return re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", name)
 
 
+def _camel(name):
+    return re.sub("_([a-z])", lambda match: match[1].upper(), name)
+
+
 def names_by(spell):
     def renamed(value):
         if isinstance(value, dict):
@@ -407,7 +455,7 @@ def names_by(spell):
 
     def see(case):
         payload = payload_of(case)
-        if payload is None or case.operation in ("list", "query"):
+        if payload is None or case.operation == "query":
             return case
         return case if renamed(payload) == payload else with_payload(case, renamed(payload))
 
@@ -497,6 +545,16 @@ DEFECTS = {
     "the first one is taken for 0": (WITH_IDS, found_otherwise(lambda text, known: known[0] if text == "0" else None)),
     "ids may be numbers": (("create",), ids_from_numbers),
     "ids of 256 characters break it": (WITH_IDS, lambda case: _breaks_on_long(case)),
+    "ids are cut after 255 characters": (WITH_IDS, alike_by(lambda text: text[:255])),
+    # Ids in a path.
+    "a path is decoded twice": (("query",), ids_in_the_path_by(unquote)),
+    "a path is decoded like a form": (("query",), ids_in_the_path_by(lambda text: text.replace("+", " "))),
+    "a path is cut after 64 characters": (("query",), ids_in_the_path_by(lambda text: text[:64])),
+    "a path ends at ? once it is decoded": (("query",), ids_in_the_path_by(lambda text: text.partition("?")[0])),
+    "a path has no Chinese": (("query",), ids_in_the_path_by(lambda text: re.sub("[\u4e00-\u9fff]", "?", text))),
+    "a parameter goes before the path": (("query",), by_a_parameter(is_first=True)),
+    "a parameter stands in for the path": (("query",), by_a_parameter(is_first=False)),
+    "a list goes by external id": (("list",), filtered_list),
     "the last face is taken": (("create",), chosen_face(lambda known: known[-1])),
     "the first face is taken": (("create",), chosen_face(lambda known: known[0])),
     # Accounts.
@@ -523,6 +581,7 @@ DEFECTS = {
     "duplicate keys of one value are not minded": (WITH_BODY, duplicates_of_one_value),
     "names may be in camel case": (WITH_BODY, names_by(_snake)),
     "names have no case": (WITH_BODY, names_by(str.lower)),
+    "parameters may be in snake case": (("list",), names_by(_camel)),
     # Numbers.
     "digits before an exponent count": (("create",), reread(parse_float=_digits_before_exponent)),
     "exponents break it": (("create", "tts"), refusing("[0-9]e-?[0-9]")),
@@ -565,6 +624,16 @@ DEFECTS = {
     "nothing is called back on this machine": (("create",), refusing_field("callback_url", "127[.]0[.]0[.]1")),
     "a callback has no port": (("create",), refusing_field("callback_url", ":[0-9]+/")),
     "a callback has no Chinese": (("create",), refusing_field("callback_url", "[\u4e00-\u9fff]")),
+    "texts have no spaces around them": (("tts",), refusing_field("text", r"^\s|\s$")),
+    "texts have no character beyond 16 bits": (("tts",), refusing_field("text", "[\U00010000-\U0010ffff]")),
+    "texts have no line breaks": (("tts",), refusing_field("text", "[\r\n]")),
+    "texts have no tabs": (("tts",), refusing_field("text", "\t")),
+    "texts have no quotes": (("tts",), refusing_field("text", "'")),
+    # Formats of files that a URL leads to.
+    "webm is a video": (("identify",), taken_for("videos", "webm", "mp4")),
+    "avi is a video": (("identify",), taken_for("videos", "avi", "mp4")),
+    "ogg is a voice": (("create",), taken_for("files", "ogg", "mp3")),
+    "flac is a voice": (("create",), taken_for("files", "flac", "mp3")),
     # URLs.
     "URLs have no Chinese": (("create",), refusing_field("sound_file", "[\u4e00-\u9fff]")),
     "a video's URL has no Chinese": (("identify",), refusing_field("video_url", "[\u4e00-\u9fff]")),

@@ -22,9 +22,11 @@ from kling_contracts.cases.look_alikes import (
     NAMES,
     NUMBERS,
     PARAMETERS,
+    PATH_IDS,
     TEXTS,
     URLS,
     LookAlike,
+    as_it_is,
 )
 from kling_contracts.cases.mixes import Mix, Mixes, Outfit, ReadyPlan, mix_of
 from kling_contracts.cases.model import Assignment, Model
@@ -208,11 +210,15 @@ class AlikeGoals:
         for alike, counted in self._near(field, right):
             spell = _spelling(alike, field)
             sample = 1 if isinstance(right.value, OpenNumber) else self._text(right, _NUMBERS[0])
+            if alike.right and isinstance(sample, str):
+                sample = alike.right(sample)
             spelt = None if sample is None else spell(sample)
             # A rule says more about a text that it names than about any other.
-            if spelt is not None and spelt not in self._named:
-                yield alike.says, Substitute(field.node, counted, spell, is_alone=alike.is_alone)
+            if spelt is not None and spelt not in self._named and _has_room(field, spelt):
+                yield alike.says, Substitute(field.node, counted, spell, is_alone=alike.is_alone, right=alike.right)
         absent = _absent(field)
+        for name in self._names_beside(field) if absent and self._is_known(right) else ():
+            yield f"is not known, and {name} in the query is", Substitute(field.node, absent, _unknown, beside=name)
         if absent and self._is_of_an_account(field) and self._is_known(right):
             yield "is known to another account alone", Substitute(field.node, absent, is_elsewhere=True)
 
@@ -226,7 +232,10 @@ class AlikeGoals:
         elif self._is_url(right):
             yield from _typed(URLS, field, _unreachable(field))
         elif isinstance(right.value, OwnText) and self._is_known(right):
-            yield from _typed((*TEXTS, *IDS), field, _absent(field))
+            table = (*TEXTS, *IDS, *(PATH_IDS if field.node in self._in_path else ()))
+            wrong = [alike for alike in table if alike.spell is not as_it_is]
+            yield from _typed(wrong, field, _absent(field))
+            yield from ((alike, None) for alike in table if alike.spell is as_it_is)
         elif isinstance(right.value, OwnText):
             yield from ((alike, None) for alike in FREE)
             if field.node in self._called_back:
@@ -236,6 +245,13 @@ class AlikeGoals:
         facts = self._model.facts
         providers = [facts.declared[name].provider for name in facts.fields().get(field.node, ())]
         return any(isinstance(provider, Lookup) and not provider.inside for provider in providers)
+
+    def _names_beside(self, field: Field) -> list[str]:
+        """Return the names under which an id might stand in the query, where it stands in the path."""
+        facts = self._model.facts
+        providers = [facts.declared[name].provider for name in facts.fields().get(field.node, ())]
+        names = [one.also for one in providers if isinstance(one, Lookup) and one.also]
+        return names if field.node in self._in_path else []
 
     def _misspelt(self, field: Field) -> Iterator[tuple[str, Substitute]]:
         name = field.path[-1] if field.path else 0
@@ -270,6 +286,18 @@ def _bare_item(field: Field) -> Iterator[tuple[str, Substitute]]:
     counted = _fault(field, "object")
     if counted and any(isinstance(one.value, Items) and one.value.size > 0 for one in field.sound):
         yield "is its item without the array", Substitute(field.node, counted, is_bare=True)
+
+
+def _unknown(right: Any) -> str:
+    """Return a text that is not the right one."""
+    return json.dumps(f"{right}0")
+
+
+def _has_room(field: Field, spelt: str) -> bool:
+    """Return whether a text is as long as its field asks for; what is no text has no length."""
+    text = json.loads(spelt)
+    least, most = field.schema.get("minLength", 0), field.schema.get("maxLength")
+    return not isinstance(text, str) or (least <= len(text) and (most is None or len(text) <= most))
 
 
 def _spelling(alike: LookAlike, field: Field) -> Callable[[Any], str | None]:

@@ -11,11 +11,13 @@ from kling_contracts.cases.choosers import CLASSES
 from kling_contracts.cases.factory import CaseFactory, Drawn
 from kling_contracts.cases.generator import factories
 from kling_contracts.cases.goals import VALID, Goal, choices_read, spans_fields
-from kling_contracts.cases.mixes import Mix
+from kling_contracts.cases.mixes import Mix, Outfit, ReadyPlan
+from kling_contracts.cases.model import OTHER_TEXT
 from kling_contracts.cases.plans import Plan
 from kling_contracts.cases.requests import RequestGoal, server_goals
 from kling_contracts.cases.texts import flavours_of
 from kling_contracts.contract import Contract
+from kling_contracts.facts.made_worlds import OTHERS
 from kling_contracts.facts.ways import OwnText
 from kling_contracts.named_tuple import NamedTuple
 
@@ -96,6 +98,8 @@ class _Fixed:
         return self._steps if most is None else min(self._steps, most)
 
 
+MAX_OTHERS: Final = max(map(len, OTHERS.values()))
+"""How many texts may stand in an entry for one that no rule names."""
 _MUCH: Final = 2
 """The value of a limit, or of a way to break one."""
 _OWN: Final = 3
@@ -163,10 +167,24 @@ def _broken(factory: CaseFactory, goal: Goal) -> Iterator[_Candidate]:
                 is_look_alike = outfit.substitute and factory.keyword(goal.rule)
                 features = _features(factory, drawn, step, place, planned)
                 yield _candidate(factory, drawn, also, _of_look_alike(factory, goal) if is_look_alike else features)
+            if goal.target and place == planned == goal.more == 0:
+                yield from _with_others(factory, goal, mix, ready, outfit)
             if goal.target and ready.plan.first and place == planned == goal.more == 0:
                 drawn = factory.drawn(goal, mix, ready, outfit, _Fixed("high"))
                 says = f"{also}; {_SAYS['high']}" if also else _SAYS["high"]
                 yield _candidate(factory, drawn, says, {(goal.rule, goal.says, "high"): _OWN})
+
+
+def _with_others(factory: CaseFactory, goal: Goal, mix: Mix, ready: ReadyPlan, outfit: Outfit) -> Iterator[_Candidate]:
+    """Yield the row of a text that no rule names with each text that may stand for it."""
+    ways = [choice.way for choice in outfit.assignment.values() if choice.way]
+    entries = [entry for way in ways for entry in way.entries.values() if isinstance(entry, Mapping)]
+    if any(OTHER_TEXT in entry.values() for entry in entries):
+        for number in range(1, MAX_OTHERS):
+            drawn = factory.drawn(goal, mix, ready, outfit, _Fixed("middle", number=number))
+            yield _candidate(
+                factory, drawn, f"with other text {number}", {(goal.rule, goal.says, "other", number): _OWN}
+            )
 
 
 def _steps(plan: Plan) -> Sequence[int]:

@@ -121,7 +121,7 @@ class CaseFactory:
     @cached_property
     def harmless_requests(self) -> tuple[RequestGoal, ...]:
         """The changes of a request that break nothing."""
-        return tuple(harmless_requests(self.operation, self.model.fields[""].schema))
+        return tuple(harmless_requests(self.operation, self.model.fields[""].schema, self.model.names_shown))
 
     @cached_property
     def breakable(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ which rules it breaks.
 """
 
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
@@ -26,6 +27,8 @@ class LookAlike(NamedTuple):
     """The JSON type of what it makes."""
     is_alone: bool = False
     """Whether the world holds nothing but the right entry: what counts entries, or takes any, then finds it."""
+    right: Callable[[str], str] | None = None
+    """How the right text is written, in the world, too; None: as usual."""
 
 
 def _text(change: Callable[[str], str]) -> Spell:
@@ -53,6 +56,28 @@ def _as_number(right: Any, schema: Schema) -> str | None:
     except ValueError:
         return None
     return str(number) if str(number) == right else None
+
+
+def as_it_is(right: Any, schema: Schema) -> str | None:
+    """Return the right text itself."""
+    return json.dumps(right)
+
+
+def _percent_encoded(text: str) -> str:
+    """Return a text whose first character is percent-encoded (RFC 3986, section 2.1)."""
+    return "".join(f"%{byte:02X}" for byte in text[:1].encode()) + text[1:]
+
+
+def _snake_case(name: str) -> str:
+    return re.sub("(?<=.)([A-Z])", r"_\1", name).lower()
+
+
+def _long(text: str) -> str:
+    return text.ljust(_LONG, "x")
+
+
+_LONG: Final = 300
+"""Characters of a text that is longer than what is cut to fit into 255."""
 
 
 def _full_width(text: str) -> str:
@@ -98,8 +123,22 @@ IDS: Final = (
     LookAlike("is a fraction of .0", _of_digits(lambda number: f"{number}.0")),
     LookAlike("is -1", _text(lambda text: "-1"), is_alone=True),
     LookAlike("is 0", _text(lambda text: "0"), is_alone=True),
+    LookAlike(f"is right and {_LONG} characters long", as_it_is, right=_long),
+    LookAlike(f"has another {_LONG}th character", _text(lambda text: f"{text[:-1]}y"), right=_long),
 )
 """For a text that is the id of an entry, besides those for every text."""
+PATH_IDS: Final = (
+    LookAlike("is percent-encoded twice", _text(_percent_encoded)),
+    LookAlike("is right and holds % and two digits", as_it_is, right=lambda text: f"{text}%41"),
+    LookAlike("is right and holds a plus sign", as_it_is, right=lambda text: f"{text}+1"),
+    LookAlike("is right and holds a space", as_it_is, right=lambda text: f"{text} 1"),
+    LookAlike(
+        "has a plus sign for a space", _text(lambda text: text.replace(" ", "+")), right=lambda text: f"{text} 1"
+    ),
+    LookAlike("is right and holds ? and #", as_it_is, right=lambda text: f"{text}?a=1#b"),
+    LookAlike("is right and is in Chinese", as_it_is, right=lambda text: f"{text}-声音"),
+)
+"""For an id in a path, where it is percent-encoded."""
 URLS: Final = (
     LookAlike("has a slash behind it", _text(lambda text: f"{text}/")),
     LookAlike("is in the other case behind its last slash", _text(_other_case_of_path)),
@@ -126,13 +165,17 @@ PARAMETERS: Final = (
 """For a number in a query, where everything is a text."""
 NAMES: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     ("in camel case", lambda name: name[:1] + name.title().replace("_", "")[1:] if "_" in name else name),
+    ("in snake case", _snake_case),
+    ("in small letters", str.lower),
     ("in capitals", str.upper),
 )
 """For the name of a field: how it is written, and what makes it of the right one."""
 FREE: Final = (
     LookAlike("is in Chinese", _text(lambda text: f"{text}-声音-克隆")),
     LookAlike("holds a character beyond 16 bits", _text(lambda text: f"{text}🎤")),
-    LookAlike("is 300 characters long", _text(lambda text: text.ljust(300, "x"))),
+    LookAlike(f"is {_LONG} characters long", _text(_long)),
+    LookAlike("begins and ends with spaces", _text(lambda text: f"  {text} x ")),
+    LookAlike("holds line breaks and a tab", _text(lambda text: f"{text}\r\n\tx\n")),
     LookAlike("holds NUL", _text(lambda text: f"{text[:1]}\0{text[1:]}")),
     LookAlike("holds quotes", _text(lambda text: f"{text}'\"\\;--")),
 )

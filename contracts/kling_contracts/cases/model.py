@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
+from kling_contracts.cases.answers import names_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Field, FieldReader, Items, OpenNumber, Texts, form_of
 from kling_contracts.cases.formulas import (
     FALSE,
@@ -68,6 +69,9 @@ class Model:
         reader.read(self.schema)
         self.fields: Mapping[str, Field] = reader.fields
         self.literals = frozenset(["", *(text for some in literals.of_fields.values() for text in some)])
+        self.names_shown = names_shown(contract, operation)
+        self.fact_texts = frozenset(text for some in literals.of_facts.values() for text in some)
+        """The texts that rules compare facts with, and the one that stands for any other."""
         self.world_numbers = tuple(dict.fromkeys(_world_numbers(declared)))
         self.huge = {node: reader.huge(node, self.facts.huge(node)) for node in self.facts.fields()}
         """By node, files that are too large for a row: what only the catalogue for servers has."""

@@ -16,6 +16,7 @@ from kling_contracts.named_tuple import NamedTuple
 
 SUBSTITUTE: Final = "=substitute"
 """The name of what stands in place of a right value."""
+_BESIDE: Final = "=beside"
 _encode: Final = json.JSONEncoder().encode
 
 
@@ -35,6 +36,10 @@ class Substitute(NamedTuple):
     """Whether the world holds no neighbours of what is right."""
     is_bare: bool = False
     """Whether the first item of an array stands in its place."""
+    beside: str = ""
+    """The name of a member, or of a parameter, that holds the right value beside the field."""
+    right: Callable[[str], str] | None = None
+    """How the right value is written, in the world, too; None: as usual."""
 
 
 class PayloadWriter:
@@ -54,7 +59,10 @@ class PayloadWriter:
 
     def json(self, node: str = "") -> str:
         """Return what stands in a node."""
-        value, substitute = self._assignment[node].value, self._substitute
+        substitute = self._substitute
+        if substitute and node == _BESIDE:
+            return f'"{self._place(key_of(self._assignment[substitute.node].value))}"'
+        value = self._assignment[node].value
         if substitute and substitute.spell and substitute.node == node:
             return self._place(SUBSTITUTE)
         if isinstance(value, Items):
@@ -88,6 +96,8 @@ class PayloadWriter:
                 child = f"{node}.{name}".lstrip(".")
                 if self._assignment[child].value is not LEFT_OUT:
                     members[self._name_in_place_of(child) or name] = child
+            if self._substitute and self._substitute.beside and not node:
+                members[self._substitute.beside] = _BESIDE
             return self._object(members if count == -1 else {**members, "unknown_member": None})
         names = [f"{node}[]", *(f"{node}[{place}]" for place in range(1, count))]
         if self._substitute and self._substitute.is_bare and self._substitute.node == node:

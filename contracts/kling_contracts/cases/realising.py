@@ -80,8 +80,11 @@ class Realiser:
         payload = writer.json()
         fill = self._texts_of([*ghost.values(), *faults], is_padded) | writer.fill
         world, elsewhere = self._worlds.world(ghost, is_alone=bool(substitute and substitute.is_alone)), None
+        if substitute and substitute.right:
+            value = assignment[substitute.node].value
+            fill[key_of(value)] = _respelt(self._texts.write(value, False, False), substitute.right)
         if substitute and substitute.spell:
-            fill[SUBSTITUTE] = self._substituted(assignment[substitute.node], substitute.spell)
+            fill[SUBSTITUTE] = self._substituted(assignment[substitute.node], substitute)
         elif substitute and substitute.is_elsewhere:
             own = {substitute.node: substitute.choice} if substitute.choice else {}
             elsewhere, world = world, self._worlds.world({**ghost, **own})
@@ -89,15 +92,21 @@ class Realiser:
         return Realised(payload, _reader(writer.names), world, written, elsewhere)
 
     def text(self, choice: Choice, number: int) -> str | None:
-        """Return what a choice of a text is for one number that tells cases apart; None where it takes more."""
+        """Return what a choice of a text is for one number that tells cases apart; None where it takes more.
+
+        A text whose length is drawn is the one that it is where nothing asks for a length.
+        """
         if isinstance(choice.value, str):
             return choice.value
-        if not isinstance(choice.value, OwnText) or choice.value.kind not in ("id", "url") or _is_sized(choice):
+        if not isinstance(choice.value, OwnText) or choice.value.kind not in ("id", "url"):
             return None
         return self._texts.write(choice.value, False, False)({}, number)
 
-    def _substituted(self, choice: Choice, spell: Callable[[Any], str | None]) -> Write:
-        right = self._right(choice)
+    def _substituted(self, choice: Choice, substitute: Substitute) -> Write:
+        right, spell = self._right(choice), substitute.spell
+        assert spell is not None
+        if substitute.right:
+            right = _respelt(right, substitute.right)
         return lambda values, number: spell(right(values, number)) or "null"
 
     def _right(self, choice: Choice) -> Callable[[Values, int], Any]:
@@ -116,6 +125,10 @@ class Realiser:
                 if is_sized or key not in self._texts.plain:
                     found[key] = self._texts.write(choice.value, is_sized, is_padded)
         return found
+
+
+def _respelt(write: Write, spell: Callable[[str], str]) -> Write:
+    return lambda values, number: spell(write(values, number))
 
 
 def _reader(names: Sequence[str]) -> Callable[[Values], Any]:

@@ -4,7 +4,7 @@ import base64
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -255,8 +255,18 @@ def request_goals(operation: Operation, methods: frozenset[str]) -> Iterator[Req
             yield RequestGoal("method", f"{name} is not offered.", method(name))
 
 
-def harmless_requests(operation: Operation, payload: Mapping[str, Any]) -> Iterator[RequestGoal]:
-    """Yield what may be done to a request without breaking anything; `payload` is the schema of its payload."""
+def harmless_requests(
+    operation: Operation, payload: Mapping[str, Any], names: Iterable[str] = ()
+) -> Iterator[RequestGoal]:
+    """Yield what may be done to a request without breaking anything; `payload` is the schema of its payload.
+
+    `names` are those by which entries are looked up that the operation answers: no parameters of it.
+    """
+    for name in names:
+        declared = operation.parameters.get(name)
+        if not operation.media_types and not (declared and declared.place == "query"):
+            says = f"A parameter {name} is none of the operation."
+            yield RequestGoal("path", says, partial(_with_parameter, f"{name}=another"), is_harmless=True)
     for known in operation.paths if operation.media_types else ():
         yield RequestGoal("path", f"The operation is at {known}.", path(partial(_instead, known)), is_harmless=True)
     for rule, says, change in _HARMLESS:
@@ -287,6 +297,11 @@ _TOKENS: Final = (
     ("authorization-not-yet-valid", "The token is not valid yet.", {"nbf": _FAR_AHEAD_S}, True),
     ("authorization-not-yet-valid", "The token is valid already.", {"nbf": _LONG_AGO_S}, False),
 )
+
+
+def _with_parameter(text: str, request: Request) -> Request:
+    query = f"{request.query}&{text}".lstrip("&")
+    return Request(request.method, request.path, request.headers, request.body, query)
 
 
 def _instead(known: str, asked: str) -> str:

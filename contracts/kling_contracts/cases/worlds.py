@@ -7,13 +7,22 @@ from typing import Any, Final
 from kling_contracts.cases.answers import tables_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice
 from kling_contracts.cases.items import Item, item_of
-from kling_contracts.cases.model import Assignment, Model
+from kling_contracts.cases.model import OTHER_TEXT, Assignment, Model
 from kling_contracts.cases.texts import key_of
 from kling_contracts.cases.written_code import function, quick
 from kling_contracts.facts.declaration import Fact
 from kling_contracts.facts.flagged import Flagged
 from kling_contracts.facts.lookup import Lookup
-from kling_contracts.facts.made_worlds import ALIASED, DEFAULTS, FLAGGED_WORD, NEIGHBOURS, NOW_MS, Neighbours, many
+from kling_contracts.facts.made_worlds import (
+    ALIASED,
+    DEFAULTS,
+    FLAGGED_WORD,
+    NEIGHBOURS,
+    NOW_MS,
+    OTHERS,
+    Neighbours,
+    many,
+)
 from kling_contracts.facts.media import Media
 from kling_contracts.facts.ways import Amount, Entry, OwnText
 from kling_contracts.facts.world import NESTED_TABLES, TABLES, Face, World
@@ -28,6 +37,10 @@ class WorldMaker:
 
     def __init__(self, model: Model) -> None:
         self._literals = model.literals
+        self._others = {
+            (table, name): tuple(one for one in others if one not in model.fact_texts)
+            for (table, name), others in OTHERS.items()
+        }
         self._nodes = len(model.fields)
         self._numbers = [(name, f"world.{name}") for name in model.world_numbers]
         facts = model.facts.declared.values()
@@ -109,13 +122,19 @@ class WorldMaker:
         members = dict(DEFAULTS[table])
         if entry.get("decodes") is False:
             members["duration_ms"] = None
-        members |= {name: _written(name, value) for name, value in entry.items() if name in members}
+        members |= {name: self._written(table, name, value) for name, value in entry.items() if name in members}
         for inner in self._inner:
             if _lookup(inner).inside == fact.name:
                 members[_lookup(inner).table] = self._inside(inner, ghost, is_alone)
         record: Any = NESTED_TABLES.get(table) or TABLES[table]
         defaults = record._field_defaults
         return _Call(record.__name__, {name: members.get(name, defaults.get(name)) for name in record._fields})
+
+    def _written(self, table: str, name: str, value: Any) -> Any:
+        others = self._others.get((table, name))
+        if value == OTHER_TEXT and others:
+            return Code(f"{others!r}[v['n'] % {len(others)}]")
+        return _written(name, value)
 
     def _inside(self, fact: Fact, ghost: Assignment, is_alone: bool) -> dict[Any, Any]:
         table = _lookup(fact).table

@@ -59,6 +59,11 @@ KINDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     },
 }
 """By table, what entries may hold that no rule asks for and an answer shows."""
+OTHERS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("files", "format"): ("ogg", "flac", "aac", "webm", "unknown"),
+    ("videos", "format"): ("webm", "avi", "mkv", "3gp", "unknown"),
+}
+"""By table and member, the texts that an entry holds, case by case, where no rule names the one that it has."""
 MANY: Final = (31, 0, 1, 2, 3)
 """How many entries a table has of which answers show a page: more than a page's usual size, none, and a few."""
 
