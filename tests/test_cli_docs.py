@@ -28,6 +28,13 @@ def test_a_misspelt_page_is_refused_with_the_nearest():
     assert "did you mean 'offline'?" in done.output
 
 
+def test_a_page_that_is_near_none_is_refused_without_a_guess():
+    done = docs("nosuch")
+
+    assert done.exit_code == 2
+    assert "there is no page 'nosuch'; `klingkit docs` lists them" in done.output
+
+
 def test_the_example_files_are_written(tmp_path):
     assert docs("--examples", tmp_path / "new").exit_code == 0
     assert (tmp_path / "new" / "payload.json").read_text().startswith("{")

@@ -54,8 +54,8 @@ def _show(name: str) -> None:
     if name not in known:
         from difflib import get_close_matches
 
-        near = get_close_matches(name, known, n=1) or ["readme"]
-        raise click.UsageError(f"there is no page {name!r}; did you mean {near[0]!r}? `klingkit docs` lists them")
+        near = "".join(f"did you mean {one!r}? " for one in get_close_matches(name, known, n=1))
+        raise click.UsageError(f"there is no page {name!r}; {near}`klingkit docs` lists them")
     text = known[name].read_text(encoding="utf-8")
     if sys.stdout.isatty():
         click.echo_via_pager(text)
