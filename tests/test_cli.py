@@ -309,6 +309,13 @@ def test_every_sentence_of_the_vendor_is_covered():
     assert "100.0 %" in result.output
 
 
+def test_a_pipe_that_has_no_chinese_gets_the_meaning_of_every_sentence():
+    done = run(*COMMAND, "spec", "--coverage", PYTHONUTF8="0", PYTHONIOENCODING="cp1252")
+
+    assert b"  (the cropped audio must not be shorter than 2 seconds)  ->  clip-too-short" in done.stdout
+    assert b"\\u" not in done.stdout
+
+
 MISUSE = [
     pytest.param(["nothing"], "No such command 'nothing'", id="an unknown command"),
     pytest.param(["check"], "Missing argument", id="no file"),

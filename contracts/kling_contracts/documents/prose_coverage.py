@@ -1,7 +1,7 @@
 """Prose coverage: which characters of the vendor's descriptions a rule, a keyword or a stated reason answers for."""
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kling_contracts.documents.quotes import find_quote, holds_quote, is_blank
@@ -18,6 +18,8 @@ class Passage(NamedTuple):
     answers: tuple[str, ...]
     """Rule ids; or one reason why it is not enforced."""
     enforced: bool
+    meaning: str = ""
+    """In English; empty where nothing gives it."""
 
 
 class Described(NamedTuple):
@@ -45,31 +47,49 @@ class Described(NamedTuple):
 
 def coverage(vendor: Document, effective: Document) -> tuple[Described, ...]:
     """Compare every description of the vendor's document with what the effective document quotes of it."""
-    quoted = _passages(effective)
+    quoted, meanings = _passages(effective), _meanings(effective)
     return tuple(
-        _described(pointer, node["description"], quoted.get(pointer, {}))
+        _described(pointer, node["description"], quoted.get(pointer, {}), meanings)
         for pointer, node in _nodes(vendor, "")
         if node.get("description") and isinstance(node["description"], str)
     )
 
 
-def coverage_text(described: tuple[Described, ...]) -> str:
-    """Return the coverage for people: every description, every quote, what answers for it, what is left over."""
+def coverage_text(described: tuple[Described, ...], can_show: Callable[[str], bool] = lambda text: True) -> str:
+    """Return the coverage for people: every description, every quote, what answers for it, what is left over.
+
+    `can_show` says of a text whether the output has its characters; where it has not, its meaning stands there.
+    """
     total, open_ = sum(one.characters for one in described), sum(one.uncovered_characters for one in described)
-    blocks = ["\n".join(_lines(one)) for one in described]
+    blocks = ["\n".join(_lines(one, can_show)) for one in described]
     share = 100 * (total - open_) / total if total else 100.0
     return "\n\n".join([*blocks, f"covered: {total - open_} of {total} characters, {share:.1f} %"])
 
 
-def _lines(one: Described) -> Iterator[str]:
+def _lines(one: Described, can_show: Callable[[str], bool]) -> Iterator[str]:
     yield one.pointer
     for passage in sorted(one.passages, key=lambda passage: find_quote(one.description, passage.text) or (-1, -1)):
         answers = ", ".join(passage.answers)
-        yield f"  {passage.text}  ->  {answers if passage.enforced else f'not enforced: {answers}'}"
+        text = passage.text if can_show(passage.text) else f"({passage.meaning or f'{len(passage.text)} characters'})"
+        yield f"  {text}  ->  {answers if passage.enforced else f'not enforced: {answers}'}"
     for run in one.uncovered:
         yield f"  {run}  ->  NOTHING ANSWERS FOR THIS"
     for stray in one.strays:
         yield f"  {stray}  ->  THE VENDOR DOES NOT SAY THIS"
+
+
+def _meanings(effective: Document) -> Mapping[str, str]:
+    """Return what quotes mean in English, where the overlay says it."""
+    prose = (
+        entry
+        for _, node in _nodes(effective, "")
+        for entries in (
+            *node.get("x-prose", {}).values(),
+            *(rule.get("prose", ()) for rule in node.get("x-validations", ())),
+        )
+        for entry in entries
+    )
+    return {entry["text"]: entry.get("en", "") for entry in prose}
 
 
 Quoted = dict[str, dict[tuple[str, bool], list[str]]]
@@ -109,12 +129,16 @@ def _nodes(node: Any, place: str) -> Iterator[tuple[str, Document]]:
             yield from _nodes(child, place + pointer((index,)))
 
 
-def _described(pointer: str, description: str, quoted: Mapping[tuple[str, bool], list[str]]) -> Described:
+def _described(
+    pointer: str, description: str, quoted: Mapping[tuple[str, bool], list[str]], meanings: Mapping[str, str]
+) -> Described:
     covered = [not _counts(character) for character in description]
     for text, _ in quoted:
         start, end = find_quote(description, text) or (0, 0)
         covered[start:end] = [True] * (end - start)
-    passages = tuple(Passage(text, tuple(answers), enforced) for (text, enforced), answers in quoted.items())
+    passages = tuple(
+        Passage(text, tuple(answers), enforced, meanings.get(text, "")) for (text, enforced), answers in quoted.items()
+    )
     strays = tuple(passage.text for passage in passages if not holds_quote(description, passage.text))
     return Described(pointer, description, passages, tuple(_runs(description, covered)), strays)
 

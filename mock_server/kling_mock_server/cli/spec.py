@@ -92,9 +92,10 @@ def _coverage(form: str | None, contract: "Contract", documents: Path | None) ->
     from kling_contracts.documents import loading
     from kling_contracts.documents.prose_coverage import coverage as covered
     from kling_contracts.documents.prose_coverage import coverage_text
+    from kling_mock_server.reports.showable import can_show
 
     described = covered(loading.vendor(documents), contract.document)
-    click.echo(coverage_text(described))
+    click.echo(coverage_text(described, can_show))
     sys.exit(1 if any(one.uncovered or one.strays for one in described) else 0)
 
 

@@ -15,14 +15,15 @@ def showable(text: str) -> str:
 
     A sentence in Chinese would be a row of escapes. An output that can show all of a text gets it as it is.
     """
-    if _shows(text):
+    if can_show(text):
         return text
-    if not _shows(_DRAWN):
+    if not can_show(_DRAWN):
         text = text.translate(_ASCII)
-    return _QUOTE.sub(lambda quote: quote[0] if _shows(quote[0]) else f"{quote[1]}{quote[2]}", text)
+    return _QUOTE.sub(lambda quote: quote[0] if can_show(quote[0]) else f"{quote[1]}{quote[2]}", text)
 
 
-def _shows(text: str) -> bool:
+def can_show(text: str) -> bool:
+    """Return whether standard output has all characters of a text."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
