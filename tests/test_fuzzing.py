@@ -62,7 +62,9 @@ def found(result):
 
 
 def elsewhere(request, answer):
-    """A server without a control surface, and without our headers."""
+    """A server without a control surface, and without our headers; its files are there."""
+    if request.path.startswith("/_mock/files/"):
+        return answer(request)
     if request.path.startswith("/_mock"):
         return HTML
     given = answer(request)
@@ -133,6 +135,9 @@ def test_an_error_page_in_html_is_a_crash():
 
     assert found(result) == {("path", Kind.CRASHED)}
     assert "text/html, which is not JSON" in result.findings[0].detail
+    # No world matters to a request that is refused for its path.
+    assert "/_mock/world" not in str(result)
+    assert "'sessions': {}, 'audios': {}" in str(result)
 
 
 def test_a_refusal_that_names_another_rule_is_found():

@@ -10,7 +10,6 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
-from kling_contracts.cases.answers import tables_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Field, Items, OpenNumber
 from kling_contracts.cases.file_alikes import FILE_ALIKES
 from kling_contracts.cases.formulas import NEVER, Verdict
@@ -35,6 +34,7 @@ from kling_contracts.cases.plans import Plan
 from kling_contracts.cases.realising import Realiser
 from kling_contracts.cases.requests import RequestGoal
 from kling_contracts.cases.shapes import falls
+from kling_contracts.cases.shown_members import callback_fields, tables_shown
 from kling_contracts.cases.texts import URLS as SPELLINGS
 from kling_contracts.cases.texts import flavours_of
 from kling_contracts.cases.variants import PLAIN
@@ -43,7 +43,6 @@ from kling_contracts.facts.made_files import MADE_FORMATS
 from kling_contracts.facts.media import Media
 from kling_contracts.facts.ways import OwnText
 from kling_contracts.jsonio.keywords import readable
-from kling_contracts.judging.operation import Operation
 from kling_contracts.unknown import Absent
 
 MAX_MIXES: Final = 64
@@ -79,7 +78,7 @@ class AlikeGoals:
         self._text = realiser.text
         self._named = [json.dumps(one) for one in model.literals]
         operation = model.operation
-        self._called_back = _called_back(operation, model.contract.document)
+        self._called_back = callback_fields(operation, model.contract.document)
         self._in_path = frozenset(name for name, one in operation.parameters.items() if one.place == "path")
 
     def goals(self) -> Iterator[tuple[Goal, Mixes]]:
@@ -340,10 +339,3 @@ def _unreachable(field: Field) -> Choice | None:
             if isinstance(entry, Mapping) and entry.get("kind") == "url" and not entry.get("reachable"):
                 return choice
     return None
-
-
-def _called_back(operation: Operation, document: Any) -> frozenset[str]:
-    """Return the fields that hold a URL which the server calls."""
-    body = document["paths"][operation.paths[0]][operation.method.lower()]
-    names = (name for one in body.get("callbacks", {}).values() for name in one)
-    return frozenset(name.partition("#/")[2].strip("}").replace("/", ".") for name in names)

@@ -5,14 +5,14 @@ of it.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from kling_contracts.cases.case import Case
+from kling_contracts.cases.places import EVERY, NOTHING, is_at, places, value_at
+from kling_contracts.cases.shown_members import marked, resolved, schema_of
 from kling_contracts.contract import Contract
-from kling_contracts.facts.lookup import Lookup
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.sources import FactSources
-from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import World
 from kling_contracts.jsonio.json_pointer import pointer
 from kling_contracts.jsonio.keywords import Checker, Path, Schema
@@ -20,15 +20,6 @@ from kling_contracts.judging.operation import Operation
 from kling_contracts.judging.report import Violation
 from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
-
-
-class _Nothing:
-    """Stands for what the documents say nothing about."""
-
-
-NOTHING: Final = _Nothing()
-EVERY: Final = "-"
-"""In a JSON Pointer, every item of an array."""
 
 
 class Expected(NamedTuple):
@@ -63,8 +54,8 @@ class Expected(NamedTuple):
         """Yield JSON Pointer and text of each difference between `data` of an answer and what is expected of it."""
         data = answer.get("data") if isinstance(answer, Mapping) else None
         wrong = [] if self.data is NOTHING else list(self._between(self.data, data, ("data",)))
-        there = [(where, "is there, and should not be") for where in self.absent if _is_at(answer, where)]
-        there += [(where, "is missing") for where in self.present if not _is_at(answer, where)]
+        there = [(where, "is there, and should not be") for where in self.absent if is_at(answer, where)]
+        there += [(where, "is missing") for where in self.present if not is_at(answer, where)]
         # In another order the items have other places.
         yield from wrong or (*there, *self._wrong_in_items(answer))
 
@@ -129,15 +120,15 @@ class ExpectedAnswers:
         payload = called.reader.payload(self._contract.request_rules.payload(case.request, routed))
         measured = called.facts.measure(payload, FactSources(case.world))
         reader = _Reader(self._contract, called, payload, case.world, measured)
-        schema = _schema_of(self._contract, called, 200)
+        schema = schema_of(self._contract, called, 200)
         data = reader.shown(schema.get("properties", {}).get("data", {}), None, ("data",)) if schema else NOTHING
         return Expected(200, 0, data, **reader.noted())
 
     def new_members(self, case: Case, status: int) -> tuple[str, ...]:
         """Return the JSON Pointers of members of an answer that no other request is answered; `-` as in `Expected`."""
         routed = self._contract.request_rules.route(case.request)
-        schema = None if isinstance(routed, Violation) else _schema_of(self._contract, routed.operation, status)
-        return tuple(_new(self._contract, schema, ())) if schema else ()
+        schema = None if isinstance(routed, Violation) else schema_of(self._contract, routed.operation, status)
+        return tuple(marked(self._contract, schema, (), "x-new")) if schema else ()
 
     def broken_schema(self, case: Case, status: int, answer: Any) -> Iterator[tuple[str, str]]:
         """Yield JSON Pointer and text of each keyword that an answer breaks of the response with its status."""
@@ -146,91 +137,12 @@ class ExpectedAnswers:
             return
         key = routed.operation.name, status
         if key not in self._checkers:
-            schema = _schema_of(self._contract, routed.operation, status)
+            schema = schema_of(self._contract, routed.operation, status)
             components = self._contract.document.get("components", {})
             self._checkers[key] = Checker({**schema, "components": components}) if schema else None
         checker = self._checkers[key]
         for fault in checker.broken(answer) if checker else ():
             yield fault.pointer, fault.message
-
-
-def page_of(contract: Contract, operation: Operation) -> Mapping[str, str] | None:
-    """Return the `x-entry` of an operation whose answer is a page; None for any other."""
-    schema = _schema_of(contract, operation, 200) or {}
-    about: Mapping[str, str] = schema.get("properties", {}).get("data", {}).get("x-entry", {})
-    return about if "table" in about else None
-
-
-def kept_members(contract: Contract, look_up: Operation, answer: Any) -> Any:
-    """Return those members of an answer that a later look-up shows again: they do not hang on the clock."""
-    schema = _schema_of(contract, look_up, 200) or {}
-    node = resolved(contract, schema.get("properties", {}).get("data", {}))
-    return _kept(contract, node, value_at(answer, "/data"))
-
-
-def _kept(contract: Contract, node: Schema, value: Any) -> Any:
-    members = {}
-    for name, child in node.get("properties", {}).items():
-        schema = resolved(contract, child)
-        if isinstance(value, Mapping) and name in value:
-            is_fixed = schema.get("x-shows") in Task._fields
-            found = value[name] if is_fixed else _kept(contract, schema, value[name])
-            if is_fixed or found:
-                members[name] = found
-    return members
-
-
-def _new(contract: Contract, node: Schema, path: Path) -> Iterator[str]:
-    schema = resolved(contract, node)
-    if schema.get("x-new"):
-        yield pointer(path)
-    for part in schema.get("allOf", ()):
-        yield from _new(contract, part, path)
-    for name, child in schema.get("properties", {}).items():
-        yield from _new(contract, child, (*path, name))
-    if "items" in schema:
-        yield from _new(contract, schema["items"], (*path, EVERY))
-
-
-def _schema_of(contract: Contract, operation: Operation, status: int) -> Schema | None:
-    body = contract.document["paths"][operation.paths[0]][operation.method.lower()]
-    response = resolved(contract, body["responses"].get(str(status), {}))
-    content: Schema = next(iter(response.get("content", {}).values()), {})
-    return resolved(contract, content["schema"]) if "schema" in content else None
-
-
-def tables_shown(contract: Contract, operation: Operation) -> tuple[str, ...]:
-    """Return the tables of a world of which answers to an operation show a page."""
-    body = contract.document["paths"][operation.paths[0]][operation.method.lower()]
-    return tuple(dict.fromkeys(_tables(body["responses"])))
-
-
-def names_shown(contract: Contract, operation: Operation) -> tuple[str, ...]:
-    """Return the names by which any operation looks up an entry of the tables that one reads or shows."""
-    own = {one.provider.table for one in operation.facts.declared if isinstance(one.provider, Lookup)}
-    tables = own.union(tables_shown(contract, operation))
-    every = (one.provider for operation in contract.operations for one in operation.facts.declared)
-    found = [one for one in every if isinstance(one, Lookup) and one.table in tables]
-    return tuple(dict.fromkeys(name for one in found for name in (one.field.name, one.also) if name))
-
-
-def _tables(node: Any) -> Iterator[str]:
-    if isinstance(node, Mapping):
-        entry = node.get("x-entry")
-        if isinstance(entry, Mapping) and "table" in entry:
-            yield entry["table"]
-        for child in node.values():
-            yield from _tables(child)
-
-
-def resolved(contract: Contract, node: Schema) -> Schema:
-    """Return what a reference within the document leads to, and any other node as it is."""
-    while "$ref" in node:
-        target: Any = contract.document
-        for step in node["$ref"].removeprefix("#/").split("/"):
-            target = target[step]
-        node = target
-    return node
 
 
 class _Reader:
@@ -356,29 +268,3 @@ def seconds(duration_ms: int) -> str:
     """Return a duration of at least 0 ms as the API writes it: a string in seconds, the shortest decimal."""
     whole, rest = divmod(duration_ms, 1000)
     return f"{whole}.{rest:03}".rstrip("0").rstrip(".")
-
-
-def value_at(value: Any, where: str) -> Any:
-    """Return what stands at a JSON Pointer; `NOTHING` where nothing does."""
-    for step in where.split("/")[1:]:
-        if isinstance(value, Mapping) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return NOTHING
-    return value
-
-
-def _is_at(value: Any, where: str) -> bool:
-    return value_at(value, where) is not NOTHING
-
-
-def places(value: Any, pattern: str) -> Iterator[str]:
-    """Yield the JSON Pointers that one with `-` stands for in a value, one for each item; any other as it is."""
-    before, every, after = pattern.partition(f"/{EVERY}/")
-    items = value_at(value, before) if every else NOTHING
-    if not every:
-        yield pattern
-    for index, item in enumerate(items if isinstance(items, list) else ()):
-        yield from (f"{before}/{index}{inner}" for inner in places(item, f"/{after}"))

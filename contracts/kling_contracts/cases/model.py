@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from kling_contracts.cases.answers import names_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Field, FieldReader, Items, OpenNumber, Texts, form_of
 from kling_contracts.cases.formulas import (
     FALSE,
@@ -18,6 +17,7 @@ from kling_contracts.cases.formulas import (
 )
 from kling_contracts.cases.keywords import Schema
 from kling_contracts.cases.linear import Form
+from kling_contracts.cases.shown_members import names_shown
 from kling_contracts.contract import Contract
 from kling_contracts.errors import RuleError
 from kling_contracts.facts.declaration import Fact

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, Final
 
-from kling_contracts.cases.answers import tables_shown
 from kling_contracts.cases.fields import LEFT_OUT, Choice
 from kling_contracts.cases.items import Item, item_of
 from kling_contracts.cases.model import OTHER_TEXT, Assignment, Model
+from kling_contracts.cases.shown_members import tables_shown
 from kling_contracts.cases.texts import key_of
 from kling_contracts.cases.written_code import function, quick
 from kling_contracts.facts.declaration import Fact

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 @click.option("--time", "time_s", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds (server).")
 @click.option("--token", default="", help="A bearer token that the server welcomes.")
 @click.option("--world", "world_file", type=click.Path(), help="What the ids of a server without /_mock/ stand for.")
+@click.option(
+    "--callback-url",
+    default="",
+    metavar="URL",
+    help="How a server elsewhere reaches this machine, at the port of URL: its callbacks are judged.",
+)
 @click.option("--only-invalid", is_flag=True, help="Send nothing that should be accepted (paid servers).")
 @click.option("--allow-valid", is_flag=True, help="Send valid payloads to a server that is not this machine, too.")
 @click.option(

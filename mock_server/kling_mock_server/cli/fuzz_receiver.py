@@ -11,7 +11,13 @@ from kling_mock_server.reports.finding import FindingReport
 if TYPE_CHECKING:
     from kling_contracts import Contract
 
-_OF_OTHER_TARGETS: Final = {"world_file": "--world", "token": "--token", "kind": "--as", "operations": "--operation"}
+_OF_OTHER_TARGETS: Final = {
+    "world_file": "--world",
+    "token": "--token",
+    "kind": "--as",
+    "operations": "--operation",
+    "callback_url": "--callback-url",
+}
 
 
 def attack_receiver(url: str, contract: "Contract", options: dict[str, Any]) -> tuple[FindingReport, int]:

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain, cycle, islice
@@ -19,7 +19,9 @@ from kling_contracts.cases.requests import OTHER_TOKEN, TOKEN
 from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_mock_server.outgoing.hosts import is_loopback
+from kling_mock_server.testing.fuzzing.callback_listener import CallbackListener
 from kling_mock_server.testing.fuzzing.followed_links import body_links, known_afterwards
+from kling_mock_server.testing.fuzzing.followed_task import FollowedTask, Surroundings
 from kling_mock_server.testing.fuzzing.judging import Judging
 from kling_mock_server.testing.fuzzing.report import server_ways
 from kling_mock_server.testing.fuzzing.sequences import followed, makers
@@ -38,6 +40,8 @@ from kling_mock_server.testing.fuzzing.trials import (
 TIMEOUT_S: Final = 10.0
 MAX_LOST: Final = 10
 """Requests in a row without any answer after which a server is left alone."""
+UNTIL_ENDS_MS: Final = 600_000
+"""How far the clock of a mock is moved on, so that a task ends: no pace is slower."""
 MAX_PAID: Final = 10
 """Broken requests that a server elsewhere may accept, and charge for, before it is left alone."""
 
@@ -67,6 +71,9 @@ class Options(NamedTuple):
     operations: Collection[str] = ()
     """The short names of the operations that are called; empty, or with `all`: all that have one of `rules`."""
     timeout_s: float = TIMEOUT_S
+    """How long an answer may take, and the end of a task is waited for."""
+    callback_url: str = ""
+    """A URL that leads to the port of this machine that it names; empty: a server on this machine finds any port."""
 
 
 _DEFAULT: Final = Options()
@@ -86,11 +93,13 @@ def fuzz_server(
     operations = _called(contract, options)
     target = Target(url, timeout_s=options.timeout_s, paths=contract.request_rules.routes.paths)
     _refuse_paid(target, options)
-    try:
+    with ExitStack() as stack:
+        stack.callback(target.close)
+        listener = None
+        if options.callback_url:
+            listener = stack.enter_context(closing(CallbackListener(options.callback_url)))
         target.reach()
-        return _Attack(target, contract, operations, options).run(progress)
-    finally:
-        target.close()
+        return _Attack(target, contract, operations, options, listener).run(progress)
 
 
 def _called(contract: Contract, options: Options) -> tuple[Operation, ...]:
@@ -114,17 +123,26 @@ def _refuse_paid(target: Target, options: Options) -> None:
 
 
 class _Attack:
-    def __init__(self, target: Target, contract: Contract, operations: tuple[Operation, ...], options: Options) -> None:
+    def __init__(
+        self,
+        target: Target,
+        contract: Contract,
+        operations: tuple[Operation, ...],
+        options: Options,
+        listener: CallbackListener | None,
+    ) -> None:
         self.target = target
         self.contract = contract
         self.operations = operations
         self.options = options
+        self.listener = listener
         self.controlled = options.world is None and target.has_control()
         # Two attacks on one mock must not share an account.
         self.token = options.token or (f"{TOKEN}-{secrets.token_hex(4)}" if self.controlled else "")
         self.loaded: tuple[World, str] | None = None
         self.judging = Judging(contract, operations, known_sender=self.controlled)
         self.most_paid = None if is_loopback(target.host) or options.allow_valid else MAX_PAID
+        self.unfollowed: dict[str, str] = {}
         self.ends_at = None if options.time_s is None else time.monotonic() + options.time_s
 
     def run(self, progress: Progress | None) -> Audit:
@@ -145,12 +163,39 @@ class _Attack:
             stopped = INTERRUPTED
         self._clean_up()
         audit = self.judging.audit(self.target.base, self._left_out(), self._because())
-        return replace(audit, stopped=stopped, ways=server_ways(self.target.base, controlled=self.controlled))
+        ways = server_ways(self.target.base, self.contract, controlled=self.controlled)
+        return replace(audit, stopped=stopped, ways=ways, unjudged={**audit.unjudged, **self.unfollowed})
 
     def _follow(self) -> None:
-        """Send what only several requests tell, where a world can be loaded and valid requests are sent."""
-        if not self.controlled or self.options.only_invalid or self.options.rules:
+        """Send what only several requests tell, where valid requests are sent."""
+        if self.options.only_invalid or self.options.rules:
             return
+        if self.controlled:
+            self._follow_in_worlds()
+        self._follow_task()
+
+    def _follow_task(self) -> None:
+        is_local, world = is_loopback(self.target.host), self.options.world
+        fit = within(world, self.contract) if world else as_it_is
+        with ExitStack() as stack:
+            listener = self.listener
+            if is_local and not listener:
+                listener = stack.enter_context(closing(CallbackListener()))
+            if self.controlled:
+                self.target.reset(self.token)
+            around = Surroundings(
+                self._ask_next, fit, self._advance, listener, self.options.timeout_s, is_alone=is_local
+            )
+            task = FollowedTask(self.contract, self.operations, around)
+            for wrong in task.wrong():
+                self.judging.note(wrong)
+            self.unfollowed = task.unjudged
+
+    def _advance(self) -> None:
+        if self.controlled:
+            self.target.advance(UNTIL_ENDS_MS, self.token)
+
+    def _follow_in_worlds(self) -> None:
         for maker in makers(self.contract, self.operations):
             self._put(maker.row.world)
             for wrong in followed(self.contract, self.operations, maker, self._ask_next):

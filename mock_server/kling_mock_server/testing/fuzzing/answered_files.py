@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from kling_contracts.cases.answers import EVERY, Expected, places, value_at
+from kling_contracts.cases.answers import Expected
+from kling_contracts.cases.places import EVERY, places, value_at
 from kling_contracts.facts.file_content import MEASURED
 from kling_contracts.unknown import Absent, Unknown
 from kling_mock_server.outgoing.fetch import downloader

@@ -1,16 +1,16 @@
 """Links followed: what one operation answers must be known to the operation that the documents link to."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
 from kling_contracts import Contract, Operation, Request, World
 from kling_contracts.audits.audit import Kind, shortened
-from kling_contracts.cases.answers import NOTHING, value_at
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.generator import generate
+from kling_contracts.cases.places import NOTHING, value_at
 from kling_contracts.cases.requests import HEADERS
 from kling_contracts.facts.lookup import Lookup
 from kling_contracts.facts.world import TABLES
@@ -65,7 +65,7 @@ def known_afterwards(contract: Contract, link: BodyLink, load: Callable[[World],
         answer = ask(case)
         if answer.accepted:
             return
-        unknown = _unknown_ids(contract, link, answer)
+        unknown = unknown_ids(contract, link, answer)
         if unknown:
             text = f"{link.source.name} answered {json.dumps(told)}, and {link.target.name} does not know it: {answer}"
             text += f"\nbefore: {asked.request.method} {asked.request.path} {shortened(asked.request.body.decode())}"
@@ -77,17 +77,17 @@ def known_afterwards(contract: Contract, link: BodyLink, load: Callable[[World],
 def _pairs(contract: Contract, link: BodyLink) -> Iterator[tuple[Case, Case]]:
     """Yield valid cases of both operations: the documents' own examples first."""
     sources, targets = (
-        [*_example(one), *generate(0, _DRAWN, contract, operation=one.name, valid=True)]
+        [*example_case(one), *generate(0, _DRAWN, contract, operation=one.name, valid=True)]
         for one in (link.source, link.target)
     )
     array = array_of(link.target)
     needed = fields_of(link.members, array).keys() - {array}
     usable = [case for case in targets if all(fields_of(case.payload, array).get(name) for name in needed)]
-    small = sorted(usable[1:], key=lambda case: _size(case, array))
+    small = small_first(link.target, usable[1:])
     yield from zip(sources, [*usable[:1], *small], strict=False)
 
 
-def _example(operation: Operation) -> list[Case]:
+def example_case(operation: Operation) -> list[Case]:
     """Return the documents' own example as a case; empty where there is none."""
     if operation.example is None:
         return []
@@ -98,8 +98,14 @@ def _example(operation: Operation) -> list[Case]:
     ]
 
 
-def _size(case: Case, array: str) -> float:
-    return sum(value for value in fields_of(case.payload, array).values() if isinstance(value, int | float))
+def small_first(operation: Operation, cases: Iterable[Case]) -> list[Case]:
+    """Return cases of an operation, those with the smallest numbers first."""
+    array = array_of(operation)
+
+    def size(case: Case) -> float:
+        return sum(value for value in fields_of(case.payload, array).values() if isinstance(value, int | float))
+
+    return sorted(cases, key=size)
 
 
 def _joined(one: World, other: World) -> World:
@@ -134,7 +140,7 @@ def _filled(payload: Any, told: Any) -> Any:
     return told
 
 
-def _unknown_ids(contract: Contract, link: BodyLink, answer: Answer) -> list[str]:
+def unknown_ids(contract: Contract, link: BodyLink, answer: Answer) -> list[str]:
     """Return the rules about ids that nobody knows by which a refusal is, or may be, made; empty: by another one."""
     array = array_of(link.target)
     given = fields_of(link.members, array)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kling_contracts import Request
-from kling_contracts.cases.answers import places, value_at
+from kling_contracts.cases.places import places, value_at
 
 
 class NewValues:

@@ -3,10 +3,11 @@
 import json
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
-from kling_contracts import Request, World
+from kling_contracts import Contract, Request, World
 from kling_contracts.audits.audit import Audit, AuditFinding, Ways, label, shortened
 from kling_contracts.cases.case import PATH_CHARACTERS, Case
 from kling_contracts.cases.requests import TOKEN
@@ -49,10 +50,16 @@ def _unjudged(audit: Audit) -> Iterator[Finding]:
         yield Finding(rule, f"not judged, because {because}", "unverified")
 
 
-def server_ways(base: str, *, controlled: bool) -> Ways:
-    """Return what shows a case again on a server: curl, with its world first where that can be loaded, and Python."""
+def server_ways(base: str, contract: Contract, *, controlled: bool) -> Ways:
+    """Return what shows a case again on a server: curl, with its world first where that can be loaded, and Python.
+
+    A request that is refused before its payload is read needs no world.
+    """
+    at_the_request = contract.request_rules.rules.keys()
 
     def ways(case: Case) -> Sequence[str]:
+        if case.breaks and case.breaks <= at_the_request:
+            return [curl(base, case.request), as_python(replace(case, world=World(), others={}))]
         worlds = {TOKEN: case.world, **case.others} if controlled else {}
         loads = (_putting(base, token, world) for token, world in worlds.items())
         return [*loads, curl(base, case.request), as_python(case)]

@@ -6,12 +6,14 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
-from kling_contracts import Contract, Operation, Request, Rule
+from kling_contracts import Contract, Operation, Rule
 from kling_contracts.audits.audit import Kind
-from kling_contracts.cases.answers import Expected, kept_members, page_of, value_at
+from kling_contracts.cases.answers import Expected
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.generator import generate
+from kling_contracts.cases.places import value_at
 from kling_contracts.cases.requests import parameter_request
+from kling_contracts.cases.shown_members import kept_members, page_of
 from kling_contracts.facts.lookup import Lookup
 from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.testing.fuzzing.target import Answer
@@ -79,7 +81,7 @@ def followed(contract: Contract, operations: tuple[Operation, ...], maker: Maker
     again = ask(row)
     if (again.status, again.code) != (maker.rule.status, maker.rule.code):
         yield Wrong(Kind.ACCEPTED, maker.rule.id, row, f"sent twice; the second time it {again}")
-    asked = {name: str(value_at(first.body, f"/{where.strip('/')}")) for name, where in maker.parameters.items()}
+    asked = _named(maker, first)
     known = kept_members(contract, maker.looked_up_by, first.body)
     yield from _looked_up(contract, maker.looked_up_by, asked, known, row, ask)
     own = row.payload[maker.unique]
@@ -116,7 +118,7 @@ def _listed(
 def _looked_up(
     contract: Contract, operation: Operation, asked: Mapping[str, Any], data: Any, row: Case, ask: Ask
 ) -> Iterator[Wrong]:
-    case = replace(row, request=_request(operation, asked), operation=operation.name)
+    case = replace(row, request=parameter_request(operation, asked), operation=operation.name)
     answer = ask(case)
     if not answer.accepted:
         yield Wrong(Kind.REFUSED, "", case, f"after {row.operation} had made it: {answer}")
@@ -126,5 +128,11 @@ def _looked_up(
         yield Wrong(Kind.CONTENT, f"{operation.name} {place}", case, f"after {row.operation}: {where} {text}")
 
 
-def _request(operation: Operation, asked: Mapping[str, Any]) -> Request:
-    return parameter_request(operation, asked)
+def look_up_case(maker: Maker, made: Answer) -> Case:
+    """Return the request that looks up what an answer says was made."""
+    request = parameter_request(maker.looked_up_by, _named(maker, made))
+    return replace(maker.row, request=request, operation=maker.looked_up_by.name)
+
+
+def _named(maker: Maker, made: Answer) -> dict[str, str]:
+    return {name: str(value_at(made.body, f"/{where.strip('/')}")) for name, where in maker.parameters.items()}

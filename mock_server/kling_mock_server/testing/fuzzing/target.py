@@ -91,6 +91,10 @@ class Target:
         """Take the account of a token back to a fresh one. Raises `TargetError` where the server does not."""
         self._control("POST", "/reset", token)
 
+    def advance(self, by_ms: int, token: str) -> None:
+        """Move the clock of a token's account on. Raises `TargetError` where the server does not."""
+        self._control("POST", "/clock", token, json.dumps({"advance_ms": by_ms}).encode())
+
     def ask(self, request: Request) -> Answer:
         """Send a request; whatever goes wrong is part of the answer."""
         try:

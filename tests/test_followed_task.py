@@ -1,0 +1,199 @@
+"""Fuzzing follows a task of a server without a control surface, made of what the server itself has answered."""
+
+import json
+import socket
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from kling_contracts import Response
+from kling_contracts.audits import Kind
+from kling_mock_server.cli.fuzz import fuzz
+from kling_mock_server.testing.fuzzing import Options, fuzz_server
+from kling_mock_server.testing.fuzzing.callback_listener import CallbackListener
+from kling_mock_server.testing.fuzzing.followed_task import FollowedTask, Surroundings
+from kling_mock_server.testing.fuzzing.target import Target
+from kling_mock_server.testing.fuzzing.trials import as_it_is
+from support.serving import documented
+from support.spoilt_servers import forgets, serving_with
+
+CREATE, IDENTIFY = "/kling/v1/videos/advanced-lip-sync", "/kling/v1/videos/identify-face"
+TTS = "/kling/v1/audio/tts"
+QUERY = f"{CREATE}/"
+
+
+@pytest.fixture(autouse=True)
+def followed_alone(monkeypatch):
+    """Leave out all cases but those of a task that is followed."""
+    monkeypatch.setattr("kling_mock_server.testing.fuzzing.catalogue", lambda contract, operation: ())
+    monkeypatch.setattr("kling_mock_server.testing.fuzzing.server_catalogue", lambda contract, operation: ())
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Take what has not come by the end of a task for never coming."""
+    monkeypatch.setattr(CallbackListener, "wait_for", lambda self, is_enough, timeout_s: is_enough(self.bodies))
+
+
+def elsewhere(change=lambda request, answer: answer(request)):
+    """A server without a control surface and without our headers, whose every answer goes through `change`."""
+
+    def changed(request, answer):
+        if request.path.startswith("/_mock/files/"):
+            return answer(request)
+        if request.path.startswith("/_mock"):
+            return Response(404, {"Content-Type": "text/html"}, b"<h1>Not Found</h1>")
+        given = change(request, answer)
+        return Response(given.status, {"Content-Type": "application/json"}, given.body)
+
+    return changed
+
+
+def attacked(change, *operations):
+    with serving_with(elsewhere(change)) as url:
+        return fuzz_server(url, Options(n=0, operations=operations), contract=documented())
+
+
+def found(change, *operations):
+    return {(one.rule, one.kind) for one in attacked(change, *operations).findings}
+
+
+def data_of(given):
+    return json.loads(given.body)["data"]
+
+
+def with_data(given, data):
+    return replace(given, body=json.dumps({**json.loads(given.body), "data": data}).encode())
+
+
+def of_queries(edit):
+    """A change of every answer to a query that has a result."""
+
+    def change(request, answer):
+        given = answer(request)
+        if given.status != 200 or not request.path.startswith(QUERY) or "task_result" not in data_of(given):
+            return given
+        return with_data(given, edit(data_of(given)))
+
+    return change
+
+
+def with_video(**members):
+    def edit(data):
+        (video,) = data["task_result"]["videos"]
+        return {**data, "task_result": {"videos": [{**video, **members}]}}
+
+    return edit
+
+
+def test_the_mock_without_a_control_surface_has_no_finding():
+    result = attacked(lambda request, answer: answer(request))
+
+    assert not result.findings
+    assert not [what for what in result.unjudged if " " in what]
+
+
+FORGOTTEN = {
+    "sessions of identify-face": forgets(IDENTIFY, "session_id"),
+    "faces of identify-face": forgets(IDENTIFY, "face_data", 0, "face_id"),
+    "audios of tts": forgets(TTS, "task_result", "audios", 0, "id"),
+}
+
+
+@pytest.mark.parametrize("change", FORGOTTEN.values(), ids=FORGOTTEN)
+def test_a_server_that_does_not_know_its_own_ids_again_is_found(change):
+    (finding,) = attacked(change).findings
+
+    assert finding.kind == Kind.REFUSED
+    assert "identify answered {" in finding.detail
+    assert "tts answered {" in finding.detail
+
+
+def test_without_a_query_a_payload_must_be_accepted_all_the_same():
+    assert found(forgets(IDENTIFY, "session_id"), "create", "identify") == {("session-unknown", Kind.REFUSED)}
+
+
+def unknown_tasks(request, answer):
+    return answer(request._replace(path=f"{QUERY}none") if request.path.startswith(QUERY) else request)
+
+
+def external_ids_twice(request, answer):
+    body = request.body.replace(b'"external_task_id": "k', b'"unknown": "k') if request.path == CREATE else request.body
+    return answer(request._replace(body=body))
+
+
+def never_called_back(request, answer):
+    return answer(request._replace(body=request.body.replace(b'"callback_url": "http', b'"unknown": "http')))
+
+
+WRONG = {
+    "tasks": (unknown_tasks, ("", Kind.REFUSED)),
+    "external ids": (external_ids_twice, ("external-task-id-duplicate", Kind.ACCEPTED)),
+    "a dead result": (
+        of_queries(with_video(url="http://127.0.0.1:9/a.mp4")),
+        ("query /data/task_result/videos/-/url", Kind.CONTENT),
+    ),
+    "the path of a result": (
+        of_queries(with_video(url="/a.mp4")),
+        ("query /data/task_result/videos/-/url", Kind.CONTENT),
+    ),
+    "a callback that tells another end": (
+        of_queries(lambda data: {**data, "updated_at": data["updated_at"] + 1}),
+        ("create callback", Kind.CONTENT),
+    ),
+    "no callback": (never_called_back, ("create callback", Kind.CONTENT)),
+}
+
+
+@pytest.mark.parametrize(("change", "wrong"), WRONG.values(), ids=WRONG)
+def test_an_end_that_is_wrong_is_found(impatient, change, wrong):
+    assert wrong in found(change)
+
+
+def test_a_callback_that_does_not_come_is_told(impatient):
+    (finding,) = attacked(never_called_back).findings
+
+    assert finding.detail.startswith("none came to http://127.0.0.1:")
+
+
+def test_a_server_whose_first_calls_are_refused_is_not_judged():
+    result = attacked(lambda request, answer: answer(request._replace(body=b"{}")))
+
+    assert not result.findings
+    assert "create after identify and tts" in result.unjudged
+
+
+def test_a_task_that_does_not_end_is_not_judged():
+    contract = documented()
+    with serving_with() as url:
+        target = Target(url, timeout_s=60, paths=contract.request_rules.routes.paths)
+        around = Surroundings(lambda case: target.ask(case.request), as_it_is, lambda: None, None, -1, is_alone=True)
+        task = FollowedTask(contract, contract.operations, around)
+        wrong = list(task.wrong())
+        target.close()
+
+    assert not wrong
+    assert list(task.unjudged) == ["query of a result"]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("hooks.example", "--callback-url hooks.example is not an http(s) URL"),
+        ("http://hooks.example:99999", "cannot listen for callbacks at the port of http://hooks.example:99999"),
+    ],
+)
+def test_a_callback_url_that_leads_nowhere_is_misuse(url, says):
+    with serving_with() as server:
+        result = CliRunner().invoke(fuzz, [server, "-n", "0", "--callback-url", url])
+
+    assert (result.exit_code, says in result.output) == (2, True), result.output
+
+
+def test_callbacks_come_to_the_port_that_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with serving_with(elsewhere()) as url:
+        options = Options(n=0, callback_url=f"http://127.0.0.1:{port}/base")
+        assert not fuzz_server(url, options, contract=documented()).findings
