@@ -15,6 +15,7 @@ from support.stores import (
     DAY_MS,
     DUE,
     FEW,
+    LOG,
     MANY,
     NOW_MS,
     NUMBERS,
@@ -84,22 +85,16 @@ def test_a_change_that_had_to_wait_is_done_once(two_stores, redis):
     waiting = threading.Thread(target=two.transaction, args=("account", work))
 
     def hold(rows):
-        before = asked(redis, "set")
+        before = redis.asked("set")
         waiting.start()
         deadline = time.monotonic() + PATIENCE_S
-        while asked(redis, "set") < before + 3 and time.monotonic() < deadline:
+        while redis.asked("set") < before + 3 and time.monotonic() < deadline:
             time.sleep(0.001)
 
     one.transaction("account", hold)
     waiting.join()
 
     assert calls == [1]
-
-
-def asked(redis, command):
-    """Return how often the server was asked to carry out a command."""
-    line = redis.ask("INFO", "commandstats").get(f"cmdstat_{command}", {})
-    return line.get("calls", 0)
 
 
 def test_a_change_that_loses_its_connection_before_it_writes_begins_again(two_stores, redis):
@@ -218,6 +213,7 @@ def evicted(redis):
     with closing(open_store(redis.url)) as store:
         put(store, MANY, "a", "b")
         stand(store, ("a", "left", 1), ("b", "left", 2))
+        put(store, LOG, "a", "b", "c")
         lost = []
         store.on_lost = lost.append
         yield store, lost
@@ -253,6 +249,7 @@ CHANGES = {
     "rows:queued": lambda rows: rows.get(QUEUED, "a"),
     "order:queued": lambda rows: [rows.put(QUEUED, str(number), Row(0)) for number in range(5)],
     "places:queued": lambda rows: rows.first(QUEUED, "left"),
+    "order:log": lambda rows: rows.put(LOG, "d", Row(0)),
     "meta": lambda rows: rows.put(MANY, "a", Row(5)),
 }
 

@@ -18,7 +18,7 @@ from kling_mock_server.state.tables import Message, Outbox, State
 from support.serving import documented
 
 # A record that changes: raise FORMAT in state/stores/text.py, then write here what it is now.
-PINNED_FORMAT = 7
+PINNED_FORMAT = 8
 PINNED_RECORDS = {
     State: "standing_ms advanced_ms audio_slack_ms lists_files lists_videos voices flagged_words concurrency scenario "
     "progress",

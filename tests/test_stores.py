@@ -302,6 +302,7 @@ TABLES = st.sampled_from([FEW, MANY, QUEUED])
 QUEUES = st.sampled_from(["", "a", "b", "a b"])
 KEYS = st.sampled_from(["", "a", "b", "c", "d", "}é\ud800"])
 ROWS = st.builds(Row, st.integers(-(2**62), 2**62), st.sampled_from(["", "a", "b", "a b"]), st.binary(max_size=5))
+PLACES = st.lists(st.tuples(TABLES, KEYS), max_size=3)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), ROWS),
@@ -324,14 +325,23 @@ class AsInMemory(RuleBasedStateMachine):
     def __init__(self, place):
         super().__init__()
         self.place = place
-        self.model, self.store = MemoryStore(), place.open()
+        self.model, self.store, self.other = MemoryStore(), place.open(), place.open()
         self.keys = map(str, itertools.count())
 
-    @rule(account=ACCOUNTS, steps=STEPS)
-    def transaction(self, account, steps):
+    @rule(account=ACCOUNTS, steps=STEPS, rows=PLACES)
+    def transaction(self, account, steps, rows):
+        self._change(self.store, account, steps, rows)
+
+    @rule(account=ACCOUNTS, read=PLACES, meanwhile=st.just([]) | STEPS, steps=STEPS, rows=PLACES)
+    def read_and_change(self, account, read, meanwhile, steps, rows):
+        assert self.store.read(account, read) == self.model.read(account, read)
+        self._change(self.other, account, meanwhile, rows)
+        self._change(self.store, account, steps, [*read, *rows])
+
+    def _change(self, store, account, steps, rows):
         # A row of a log has a key of its own.
         steps = [("put", LOG, next(self.keys), step[1]) if step[0] == "add" else step for step in steps]
-        assert self.store.transaction(account, taking(steps)) == self.model.transaction(account, taking(steps))
+        assert store.transaction(account, taking(steps), rows) == self.model.transaction(account, taking(steps))
 
     @rule(account=ACCOUNTS, steps=STEPS)
     def fail(self, account, steps):
@@ -345,7 +355,7 @@ class AsInMemory(RuleBasedStateMachine):
     @rule()
     def open_again(self):
         self.place.close()
-        self.store = self.place.open()
+        self.store, self.other = self.place.open(), self.place.open()
 
     @invariant()
     def looks_the_same(self):

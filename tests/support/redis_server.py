@@ -57,6 +57,10 @@ class Server:
         with Redis(unix_socket_path=str(self.socket), decode_responses=True) as client:
             return client.execute_command(*command)
 
+    def asked(self, command):
+        """Return how often the server was asked to carry out a command, by clients and scripts."""
+        return self.ask("INFO", "commandstats").get(f"cmdstat_{command}", {}).get("calls", 0)
+
     def _answers(self):
         from redis import AuthenticationError
         from redis import ConnectionError as Refused

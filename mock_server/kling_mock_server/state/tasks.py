@@ -156,7 +156,7 @@ def _make_room(rows: Transaction, task_id: str) -> None:
 
 def _forget(rows: Transaction, task: Task) -> None:
     """Drop what hangs on a task that made room; another task may have its external id by now."""
-    if rows.get(EXTERNAL_IDS, task.external_task_id) == task.id:
+    if task.external_task_id and rows.get(EXTERNAL_IDS, task.external_task_id) == task.id:
         rows.delete(EXTERNAL_IDS, task.external_task_id)
     for table in (LARGE_TASKS, RUNNING, OUTBOXES, RESULTS):
         rows.delete(table, task.id)

@@ -6,12 +6,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from kling_mock_server.state.stores.redis_ahead import places_of, rows_ahead
+from kling_mock_server.state.stores.redis_ahead import RowsAhead, places_of, rows_ahead
 from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, SECRET_KEY, Keys, keys_of
 from kling_mock_server.state.stores.redis_link import ConnectionLostError, Link
 from kling_mock_server.state.stores.redis_places import account_and_queue
@@ -42,6 +43,14 @@ _MIN_PAUSE_S: Final = 0.001
 _MAX_PAUSE_S: Final = 0.02
 
 
+_MAX_READ: Final = 1000
+"""Accounts of which is kept what was read last."""
+
+
+class _NotAtOnceError(Exception):
+    """A change has to lock the account, and to read what it needs."""
+
+
 class RedisStore:
     """A store that several machines share. Raises `ValueError` for a server that is of no use."""
 
@@ -53,6 +62,8 @@ class RedisStore:
         # Threads of one process wait for each other here: between processes, waiting is asking again and again.
         self._queues: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._joining = threading.Lock()
+        self._read: dict[str, RowsAhead] = {}
+        """The rows that were read last of an account, for the change that usually follows."""
         self._pid, self._process, self._changes = 0, "", count()
         self._secret = b""
         self._ask_at = 0.0
@@ -77,6 +88,9 @@ class RedisStore:
         """Return the rows, asked for in one exchange."""
         keys = keys_of(account)
         ahead = rows_ahead(rows, self._link.run(ASK, keys.prefix, "", 0, places_of(rows)))
+        if len(self._read) >= _MAX_READ:
+            self._read.clear()
+        self._read[account] = ahead
         found = []
         for table, key in rows:
             text = ahead.texts[table.name, bytes_of(key)]
@@ -159,9 +173,30 @@ class RedisStore:
         if not queue.acquire(timeout=BUSY_S):
             raise _busy()
         try:
+            ahead = self._read.pop(account, None)
+            if ahead and ahead.serves(rows):
+                with suppress(_NotAtOnceError):
+                    return self._at_once(keys_of(account), work, rows, ahead)
             return self._insist(keys_of(account), work, rows, deadline)
         finally:
             queue.release()
+
+    def _at_once(self, keys: Keys, work: Callable[[Transaction], T], rows: Sequence[RowAt], ahead: RowsAhead) -> T:
+        """Do a change on what was read before. Raises `_NotAtOnceError` where that will not do: nothing was written."""
+        with self._link.lent() as talk:
+            if not talk.is_proven:
+                raise _NotAtOnceError
+            tables = RedisTransaction(talk, keys, self._new_token(), rows, ahead)
+            try:
+                result = work(tables)
+            except Exception as error:
+                # It may have stumbled over what is there no longer.
+                raise _NotAtOnceError from error
+            try:
+                tables.commit()
+            except (WriteConflictError, LostKeyError) as error:
+                raise _NotAtOnceError from error
+            return result
 
     def _insist(self, keys: Keys, work: Callable[[Transaction], T], rows: Sequence[RowAt], deadline: float) -> T:
         token, pause_s, lost = self._new_token(), _MIN_PAUSE_S, False
@@ -187,22 +222,26 @@ class RedisStore:
 
     def _tried(self, keys: Keys, token: str, work: Callable[[Transaction], T], rows: Sequence[RowAt]) -> T:
         with self._link.lent() as talk:
-            tables = RedisTransaction(talk, keys, token, rows)
+            tables = RedisTransaction.locked(talk, keys, token, rows)
             try:
-                result = work(tables)
-            except StoreDownError:
-                # There is nobody to talk to any more.
-                raise
+                result = self._worked(tables, work)
+                tables.commit()
             except LostKeyError:
                 # Some of an account is none: what is left would contradict itself.
                 tables.drop()
                 raise
-            except Exception:
-                # If its time was up, what it stumbled over may never have been there.
-                tables.give_up()
-                raise
-            tables.commit()
             return result
+
+    def _worked(self, tables: RedisTransaction, work: Callable[[Transaction], T]) -> T:
+        try:
+            return work(tables)
+        except (StoreDownError, LostKeyError):
+            # There is nobody to talk to any more, or the whole account goes.
+            raise
+        except Exception:
+            # If its time was up, what it stumbled over may never have been there.
+            tables.give_up()
+            raise
 
     def _row(self, account: str, table: Table, key: str) -> Any:
         keys = keys_of(account)

@@ -16,24 +16,31 @@ class RowsAhead(NamedTuple):
     lengths: dict[str, int]
     """How many rows each table has."""
     oldest: dict[str, bytes]
-    """The key of the oldest row of each table that has rows."""
+    """The key of the oldest row, itself among `texts`, of each table that is full and hands back what makes room."""
     numbers: dict[str, int]
+    version: str
+    """The token of the change that has written the account; empty where there is none."""
+
+    def serves(self, rows: Sequence[RowAt]) -> bool:
+        """Return whether a change that gets and puts these rows is best tried without asking anew."""
+        return bool(self.version) and not any(
+            table.hands_back and self.numbers.get(f"held:{table.name}", 0) >= table.max_rows for table, _ in rows
+        )
 
 
 def places_of(rows: Sequence[RowAt]) -> bytes:
     """Return the argument of the script `ASK` that names rows."""
-    return argument([(table.name, bytes_of(key)) for table, key in rows])
+    return argument([(table.name, bytes_of(key), table.max_rows if table.hands_back else 0) for table, key in rows])
 
 
 def rows_ahead(rows: Sequence[RowAt], reply: bytes) -> RowsAhead:
     """Return what the script has replied."""
-    # An empty list of Lua's is an object in JSON.
     meta, texts, lengths, oldest = reply_of(reply)
-    numbers = zip(meta[::2], meta[1::2], strict=True) if meta else ()
+    # An empty list of Lua's is an object in JSON.
+    numbers = dict(zip(meta[::2], meta[1::2], strict=True)) if meta else {}
+    version = numbers.pop("version", "")
     places = [(table.name, bytes_of(key)) for table, key in rows]
-    return RowsAhead(
-        {place: text or None for place, text in zip(places, texts, strict=True)},
-        lengths,
-        {table: bytes_of(key) for table, key in oldest.items()},
-        {name: int(number) for name, number in numbers},
-    )
+    found = {place: text or None for place, text in zip(places, texts, strict=True)}
+    keys = {table: bytes_of(key) for table, (key, text) in oldest.items() if text}
+    found |= {(table, key): oldest[table][1] for table, key in keys.items()}
+    return RowsAhead(found, lengths, keys, {name: int(number) for name, number in numbers.items()}, version)

@@ -29,7 +29,8 @@ class Keys:
 
     @property
     def meta(self) -> str:
-        """A hash of numbers: how many rows tables hold and have dropped, that of the newest row, when all this ends."""
+        """A hash: how many rows tables hold and have dropped, the number of the newest row, when all this ends, and the
+        version, which is the token of the last change."""
         return self.prefix + "meta"
 
     def rows(self, table: str) -> str:

@@ -7,6 +7,7 @@ again. Reads alone try twice, in a few lines here.
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn, TypeVar
@@ -31,6 +32,9 @@ Command = tuple[Any, ...]
 TIMEOUT_S: Final = 5.0
 """How long the server may take to answer."""
 
+_PROVEN_S: Final = 1.0
+"""How long ago a connection may have served that is taken for whole."""
+
 _LOG: Final = logging.getLogger("klingkit")
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 
@@ -42,10 +46,12 @@ class ConnectionLostError(StoreDownError):
 class Talk:
     """One connection, lent. Raises `StoreDownError` for whatever goes wrong, `ConnectionLostError` where it broke."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "is_proven")
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, *, is_proven: bool) -> None:
         self._connection = connection
+        self.is_proven = is_proven
+        """Whether it served a moment ago, so that it is hardly broken."""
 
     def __call__(self, *commands: Command) -> list[Any]:
         """Send commands together and return their replies."""
@@ -80,8 +86,8 @@ class Link:
     def __init__(self, url: str) -> None:
         self._closed = False
         self._pool = _pool(url)
-        self._idle: list[Any] = []
-        """Connections that were taken out of the pool and are lent to nobody."""
+        self._idle: list[tuple[Any, float]] = []
+        """Connections that were taken out of the pool and are lent to nobody, and since when (`time.monotonic`)."""
         self._process = os.getpid()
         try:
             with self.lent() as talk:
@@ -108,18 +114,18 @@ class Link:
         """
         if self._closed:
             raise StoreDownError("the store was closed")
-        connection = self._taken()
+        connection, used_s = self._taken()
         try:
-            yield Talk(connection)
+            yield Talk(connection, is_proven=time.monotonic() - used_s < _PROVEN_S)
         except ConnectionLostError:
             # The server may have been restarted: the others are then to connect anew, too.
             others, self._idle = self._idle, []
-            for other in others:
+            for other, _ in others:
                 other.disconnect()
             self._idle += others
             raise
         finally:
-            self._idle.append(connection)
+            self._idle.append((connection, time.monotonic()))
 
     def ask(self, *commands: Command) -> list[Any]:
         """Return the replies to commands that only read."""
@@ -137,7 +143,7 @@ class Link:
             with self.lent() as talk:
                 return ask(talk)
 
-    def _taken(self) -> Any:
+    def _taken(self) -> tuple[Any, float]:
         # The pool would look at each connection before it lends it, which costs half as much as an exchange. One that
         # broke meanwhile is noticed when something is asked, before anything is written.
         if self._process != os.getpid():
@@ -147,7 +153,7 @@ class Link:
         except IndexError:
             pass
         try:
-            return self._pool.get_connection()
+            return self._pool.get_connection(), time.monotonic()
         except RedisError as error:
             _fail(error)
 

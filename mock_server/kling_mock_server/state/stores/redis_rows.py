@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Final
 
-from kling_mock_server.state.stores.redis_ahead import places_of, rows_ahead
+from kling_mock_server.state.stores.redis_ahead import RowsAhead, places_of, rows_ahead
 from kling_mock_server.state.stores.redis_keys import SCHEDULE_KEY, Keys
 from kling_mock_server.state.stores.redis_link import Command, ConnectionLostError, Talk
 from kling_mock_server.state.stores.redis_places import beginning_of, behind, key_of, member_of, queue_of, scheduled
@@ -43,6 +43,8 @@ class _Draft:
     is_cleared: bool = False
     texts: dict[bytes, str | bytes | None] = field(default_factory=dict)
     """Rows that were read or written; None: there is none."""
+    unseen: int = 0
+    """How many of the oldest rows make room that nobody has looked at."""
     written: set[bytes] = field(default_factory=set)
     """Keys of rows that were put or deleted."""
     added: dict[bytes, int] = field(default_factory=dict)
@@ -55,20 +57,35 @@ class RedisTransaction:
     """The tables of one account, which this change alone may write.
 
     Raises `WriteConflictError` where another one may, and `LostKeyError` where the server has not what it was given.
+
+    `token` belongs to this change alone. If it has not locked the account, the version in which `ahead` was read has to
+    be the present one when it writes.
     """
 
-    def __init__(self, talk: Talk, keys: Keys, token: str, rows: Sequence[RowAt]) -> None:
+    def __init__(
+        self, talk: Talk, keys: Keys, token: str, rows: Sequence[RowAt], ahead: RowsAhead, *, is_locked: bool = False
+    ) -> None:
         self._talk = talk
         self._keys = keys
         self._token = token
-        reply = talk.run(ASK, keys.prefix, token, LOCK_MS, places_of(rows))
-        if reply is None:
-            raise WriteConflictError
-        self._ahead = rows_ahead(rows, reply)
-        self._meta = self._ahead.numbers
+        self._ahead = ahead
+        self._is_locked = is_locked
+        self._meta = ahead.numbers
         self._seq = self._meta.get("seq", 0)
         self._scheduled: dict[str, int | None] = {}
         self._drafts: dict[str, _Draft] = {}
+        self._may_be_new = () if is_locked else [(table.name, bytes_of(key)) for table, key in rows]
+        """Rows that are taken for new if they were not asked for."""
+        self._new: list[tuple[str, bytes, int]] = []
+        """Rows that were taken for new, and how many rows their table has."""
+
+    @classmethod
+    def locked(cls, talk: Talk, keys: Keys, token: str, rows: Sequence[RowAt]) -> "RedisTransaction":
+        """Lock the account, and return the change. Raises `WriteConflictError` where another has locked it."""
+        reply = talk.run(ASK, keys.prefix, token, LOCK_MS, places_of(rows))
+        if reply is None:
+            raise WriteConflictError
+        return cls(talk, keys, token, rows, rows_ahead(rows, reply), is_locked=True)
 
     def get(self, table: Table, key: str) -> Any:
         """Return a row, None where there is none."""
@@ -136,10 +153,14 @@ class RedisTransaction:
 
     def drop(self) -> None:
         """Delete every key of the account. Raises `WriteConflictError` if the time was up."""
-        self._write(_with_words(("DEL",), self._every_key()))
+        self._write(_with_words(("DEL",), list(self._every_key())))
 
     def _write(self, commands: Iterable[Command]) -> None:
-        if not self._talk.run(WRITE, self._keys.prefix, self._token, argument(list(commands))):
+        expected = () if self._is_locked else (self._ahead.version, argument(self._new))
+        done = self._talk.run(WRITE, self._keys.prefix, self._token, argument(list(commands)), *expected)
+        if done < 0:
+            raise LostKeyError
+        if not done:
             raise WriteConflictError
 
     def _every_key(self) -> Iterator[str | bytes]:
@@ -176,6 +197,9 @@ class RedisTransaction:
         text: str | bytes | None
         if (table.name, key) in ahead.texts:
             text, held = ahead.texts[table.name, key], ahead.lengths[table.name]
+        elif (table.name, key) in self._may_be_new:
+            self._new.append((table.name, key, draft.stored))
+            return None
         else:
             text, held = self._talk(("HGET", rows, key), ("HLEN", rows))
         if held != draft.stored:
@@ -192,7 +216,8 @@ class RedisTransaction:
             found = pairs(rows)
             if not len(order) == len(found) == draft.stored:
                 raise LostKeyError
-        for key in (*(key for key in order if key not in draft.added), *draft.added):
+        stored = [key for key in order[draft.unseen :] if key not in draft.added]
+        for key in (*stored, *draft.added):
             text = draft.texts.get(key) if key in draft.written else found.get(key)
             if text is not None:
                 yield key, text
@@ -224,6 +249,11 @@ class RedisTransaction:
 
     def _drop_oldest(self, table: Table) -> Any:
         draft = self._draft(table)
+        if table.is_log and draft.unseen < min(draft.stored, MAX_WORDS) and not draft.is_new:
+            draft.unseen += 1
+            draft.held -= 1
+            draft.dropped += 1
+            return None
         key = self._oldest(table, draft)
         # Nobody wants it, and it stands in no queue: it need not be read.
         text = self._text(table, key) if table.hands_back or table.place_of else None
@@ -238,9 +268,8 @@ class RedisTransaction:
         if oldest is not None and oldest not in moved:
             return oldest
         if not draft.is_new:
-            order, held = self._talk(
-                ("ZRANGE", self._keys.order(table.name), 0, len(moved)), ("ZCARD", self._keys.order(table.name))
-            )
+            all_, first = self._keys.order(table.name), draft.unseen
+            order, held = self._talk(("ZRANGE", all_, first, first + len(moved)), ("ZCARD", all_))
             if held != draft.stored:
                 raise LostKeyError
         return next(chain((key for key in order if key not in moved), draft.added))
@@ -263,13 +292,14 @@ class RedisTransaction:
             if draft.written or draft.is_cleared:
                 yield from _table_writes(self._keys, name, draft)
                 numbers |= {f"held:{name}": draft.held, f"dropped:{name}": draft.dropped}
+        version = ("version", self._token) if numbers else ()
         numbers["seq"] = self._seq
         numbers = {name: number for name, number in numbers.items() if number != self._meta.get(name, 0)}
         yield from self._schedule_writes()
         # Made before, for the time they agree on; sent after, for they do nothing to a key that is not there yet.
-        expiries = list(self._expiries(numbers)) if numbers or self._meta else []
-        if numbers:
-            yield ("HSET", self._keys.meta, *_flat(numbers.items()))
+        expiries = list(self._expiries(numbers)) if version or self._meta else []
+        if numbers or version:
+            yield ("HSET", self._keys.meta, *version, *chain.from_iterable(numbers.items()))
         yield from expiries
 
     def _schedule_writes(self) -> Iterator[Command]:
@@ -296,25 +326,22 @@ def _table_writes(keys: Keys, name: str, draft: _Draft) -> Iterator[Command]:
     rows, order, places = keys.of_table(name)
     if draft.is_cleared:
         yield ("DEL", rows, order, places)
-    put = {key: draft.texts[key] for key in draft.written if draft.texts[key] is not None}
-    yield from _with_words(("HSET", rows), _flat(put.items()))
-    yield from _with_words(("ZADD", order), _flat((number, key) for key, number in draft.added.items()))
-    yield from _with_words(
-        ("ZADD", places), _flat((0, member) for member, is_there in draft.members.items() if is_there)
-    )
+    texts = [(key, draft.texts[key]) for key in draft.written]
+    yield from _with_words(("HSET", rows), [word for row in texts if row[1] is not None for word in row])
+    yield from _with_words(("ZADD", order), [word for key, number in draft.added.items() for word in (number, key)])
+    if draft.members:
+        there = [member for member, is_there in draft.members.items() if is_there]
+        yield from _with_words(("ZADD", places), [word for member in there for word in (0, member)])
     # After the others: a hash or set that is empty for a moment would forget when it ends.
-    gone = [key for key in draft.written if draft.texts[key] is None]
+    if draft.unseen:
+        yield ("DROP", order, rows, draft.unseen)
+    gone = [key for key, text in texts if text is None]
     yield from _with_words(("HDEL", rows), gone)
     yield from _with_words(("ZREM", order), gone)
     yield from _with_words(("ZREM", places), [member for member, is_there in draft.members.items() if not is_there])
 
 
-def _with_words(beginning: Command, words: Iterable[Any]) -> Iterator[Command]:
+def _with_words(beginning: Command, words: Sequence[Any]) -> Iterator[Command]:
     """Yield a command with so many words, or several where they are more than one may have; none without any."""
-    left = iter(words)
-    while some := tuple(islice(left, MAX_WORDS)):
-        yield (*beginning, *some)
-
-
-def _flat(couples: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
-    return (one for couple in couples for one in couple)
+    for first in range(0, len(words), MAX_WORDS):
+        yield (*beginning, *words[first : first + MAX_WORDS])

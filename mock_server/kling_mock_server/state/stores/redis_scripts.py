@@ -27,40 +27,74 @@ if token ~= '' and not redis.call('SET', prefix .. 'lock', token, 'NX', 'PX', AR
 end
 local texts, lengths, oldest = {}, {}, {}
 for index, place in ipairs(cjson.decode(ARGV[3])) do
-  local table = place[1]
-  texts[index] = redis.call('HGET', prefix .. 'rows:' .. table, place[2])
+  local table, rows = place[1], prefix .. 'rows:' .. place[1]
+  texts[index] = redis.call('HGET', rows, place[2])
   if not lengths[table] then
-    lengths[table] = redis.call('HLEN', prefix .. 'rows:' .. table)
-    oldest[table] = redis.call('ZRANGE', prefix .. 'order:' .. table, 0, 0)[1]
+    lengths[table] = redis.call('HLEN', rows)
+    if place[3] > 0 and lengths[table] >= place[3] then
+      local key = redis.call('ZRANGE', prefix .. 'order:' .. table, 0, 0)[1]
+      oldest[table] = key and {key, redis.call('HGET', rows, key)}
+    end
   end
 end
 return cjson.encode({redis.call('HGETALL', prefix .. 'meta'), texts, lengths, oldest})
 """)
-"""Returns rows of an account, its numbers, and of each table that is asked for the length and the oldest key, as JSON.
+"""Returns rows of an account, its numbers, and of each table that is asked for the length, as JSON; and the oldest row
+of one that is as long as said.
 
-Arguments: a token, the ms for which it locks the account, and tables and keys as JSON. It returns nothing where another
-token has locked the account; with an empty token it locks nothing and waits for nobody.
+Arguments: a token, the ms for which it locks the account, and tables, keys and such lengths (0: any) as JSON. It
+returns nothing where another token has locked the account; with an empty token it locks nothing and waits for nobody.
 """
 
 WRITE: Final = Script.of("""
-local lock, token = KEYS[1] .. 'lock', ARGV[1]
-if redis.call('GET', lock) ~= token then
-  return 0
+local prefix, token = KEYS[1], ARGV[1]
+local lock = prefix .. 'lock'
+local holder = redis.call('GET', lock)
+if not ARGV[3] then
+  if holder ~= token then
+    return 0
+  end
+else
+  if holder or redis.call('HGET', prefix .. 'meta', 'version') ~= ARGV[3] then
+    return 0
+  end
+  for _, new in ipairs(cjson.decode(ARGV[4])) do
+    local rows = prefix .. 'rows:' .. new[1]
+    if redis.call('HLEN', rows) ~= new[3] or redis.call('HEXISTS', rows, new[2]) == 1 then
+      return 0
+    end
+  end
 end
 local commands = cjson.decode(ARGV[2])
+for _, command in ipairs(commands) do
+  if command[1] == 'DROP' and redis.call('ZCARD', command[2]) ~= redis.call('HLEN', command[3]) then
+    return -1
+  end
+end
 if #commands > 0 then
   redis.call('SET', lock, token)
 end
 for _, command in ipairs(commands) do
-  redis.call(unpack(command))
+  if command[1] == 'DROP' then
+    local gone = redis.call('ZRANGE', command[2], 0, command[4] - 1)
+    redis.call('ZREM', command[2], unpack(gone))
+    redis.call('HDEL', command[3], unpack(gone))
+  else
+    redis.call(unpack(command))
+  end
 end
 redis.call('DEL', lock)
 return 1
 """)
-"""Carries out commands, given as JSON, where the token still locks the account, and unlocks it; returns 0 where not.
+"""Carries out commands, given as JSON, and unlocks the account; returns 0, and does nothing, where it may not.
+
+Arguments: the token of a change, and the commands; it may write where the token still locks the account. With a version
+and new rows as JSON, each with its table, key and the length of the table, it may where nobody has locked the account,
+that is its version, and those rows are in fact new: all that was read before holds.
 
 A server whose memory is full refuses to set the lock before anything else is written. No command may have more than
-`MAX_WORDS` words.
+`MAX_WORDS` words. `DROP` is one of this script: it takes the oldest rows out of the keys for their order and the rows;
+-1 is returned, and nothing done, where one of these was lost.
 """
 
 MAX_WORDS: Final = 4000

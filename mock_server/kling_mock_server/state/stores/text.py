@@ -11,7 +11,7 @@ from kling_mock_server.state.passwords import without_passwords
 if TYPE_CHECKING:
     from kling_mock_server.state.stores.store import Table
 
-FORMAT: Final = 7
+FORMAT: Final = 8
 """The version in which rows are written; a store of another one is refused. A test pins the fields of rows to it."""
 
 DAY_MS: Final = 24 * 3_600_000
