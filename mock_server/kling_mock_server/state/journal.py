@@ -99,7 +99,7 @@ class Journal:
             entry = entry._replace(report=_shortened(report))
         if len(entry.path) > MAX_TEXT_LENGTH or len(entry.query) > MAX_TEXT_LENGTH:
             entry = entry._replace(path=entry.path[:MAX_TEXT_LENGTH], query=entry.query[:MAX_TEXT_LENGTH])
-        if not self._store.shared:
+        if not self._store.keeps_text:
             return self._table, entry.request_id, entry
         return self._table, entry.request_id, RowText(encoded(self._table, _row(entry, payload)))
 

@@ -55,6 +55,7 @@ class RedisStore:
     """A store that several machines share. Raises `ValueError` for a server that is of no use."""
 
     shared = True
+    keeps_text = True
 
     def __init__(self, url: str) -> None:
         self._link = Link(url)

@@ -28,6 +28,7 @@ class SqliteStore:
     """
 
     shared = True
+    keeps_text = True
     on_lost: Callable[[str], None] | None = None
 
     def __init__(self, path: str, now_ms: Callable[[], int] = real_ms) -> None:

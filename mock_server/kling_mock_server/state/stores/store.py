@@ -103,6 +103,8 @@ class Store(Protocol):
 
     shared: bool
     """Whether other processes may change it, too."""
+    keeps_text: bool
+    """Whether it keeps rows as text: takes a `RowText` in place of a row, too."""
     on_lost: Callable[[str], None] | None
     """Called with an account that the store has dropped, as a part of its rows was lost; the change that found out is
     then done on the account as it is."""
@@ -150,6 +152,7 @@ class MemoryStore:
     """A store that lasts as long as the process."""
 
     shared = False
+    keeps_text = False
     on_lost: Callable[[str], None] | None = None
 
     def __init__(self) -> None:
