@@ -1,7 +1,7 @@
 """The records of a world as JSON: `world.schema.json` and their annotations say how each is read and written."""
 
 from collections.abc import Callable, Mapping, Set
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _SCHEMA_FILE: Final = Path(__file__).with_name("world.schema.json")
 _Record = TypeVar("_Record")
-_Read = Callable[[Any], Any]
+_Convert = Callable[[Any], Any]
 
 
 def record_from_json(record: type[_Record], value: Any) -> _Record:
@@ -31,37 +31,28 @@ def check(record: type, value: Any) -> None:
 
 def built(record: type[_Record], value: Mapping[str, Any]) -> _Record:
     """Build a record from a JSON form that was checked; what is left out there has its default."""
-    readers, defaults, _ = _FORMS[record]
+    readers, _, defaults = _FORMS[record]
     return record(**defaults | {name: readers[name](member) for name, member in value.items()})
 
 
 def record_json(record: Any) -> dict[str, Any]:
     """Return the JSON form of a record, without members that are None and texts that are empty by default."""
-    _, _, members = _FORMS[type(record)]
-    values = ((name, getattr(record, name), may_be_empty) for name, may_be_empty in members)
-    return {name: _written(value) for name, value, kept in values if value is not None and (kept or value != "")}
-
-
-def _written(value: Any) -> Any:
-    if isinstance(value, int | str):
-        return value
-    if isinstance(value, dict):
-        return {key: _written(one) for key, one in value.items()}
-    if isinstance(value, Set):
-        return sorted(value)
-    if isinstance(value, tuple):
-        return record_json(value) if type(value).__name__ in _definitions() else list(value)
-    return _written(dict(value)) if isinstance(value, Mapping) else value
+    _, writers, defaults = _FORMS[type(record)]
+    form = {}
+    for name, write in writers.items():
+        value = getattr(record, name)
+        if value is not None and not (value == "" and defaults.get(name) == ""):
+            form[name] = write(value)
+    return form
 
 
 class _Form(NamedTuple):
-    """How a record is read and written."""
+    """How a record is read and written, by the names of its members."""
 
-    readers: Mapping[str, _Read]
+    readers: Mapping[str, _Convert]
+    writers: Mapping[str, _Convert]
     defaults: dict[str, Any]
     """The values of members that are left out."""
-    members: tuple[tuple[str, bool], ...]
-    """The members that are written, and whether one is written that is an empty text."""
 
     @classmethod
     def of(cls, record: type) -> "_Form":
@@ -69,13 +60,13 @@ class _Form(NamedTuple):
         hints, described = record.__annotations__, _definitions()[record.__name__]["properties"]
         optional = {name: None for name, hint in hints.items() if type(None) in get_args(hint)}
         said = {name: member["default"] for name, member in described.items() if "default" in member}
-        defaults = optional | getattr(record, "_field_defaults", {}) | said
-        readers = {name: _reader(hint) for name, hint in hints.items()}
-        return cls(readers, defaults, tuple((name, defaults.get(name) != "") for name in described))
+        both = {name: _converters(hint) for name, hint in hints.items()}
+        readers, writers = {name: both[name][0] for name in hints}, {name: both[name][1] for name in described}
+        return cls(readers, writers, optional | getattr(record, "_field_defaults", {}) | said)
 
 
 class _Forms(dict[Any, _Form]):
-    """The forms of records, each read at its first use."""
+    """The forms of records, each found at its first use."""
 
     def __missing__(self, record: type) -> _Form:
         form = self[record] = _Form.of(record)
@@ -85,27 +76,35 @@ class _Forms(dict[Any, _Form]):
 _FORMS: Final = _Forms()
 
 
-def _reader(hint: Any) -> _Read:
-    """Return what reads a value of a type; a record that the schema does not define is an array of numbers."""
+def _converters(hint: Any) -> tuple[_Convert, _Convert]:
+    """Return what reads and what writes a value of a type; a record that the schema does not define is an array."""
     of = get_args(hint)
     if get_origin(hint) is UnionType:
-        return _reader(of[0])
+        return _converters(of[0])
     if get_origin(hint) is Mapping:
-        entry = _reader(of[1])
-        return lambda table: {key: entry(one) for key, one in table.items()}
-    if hasattr(hint, "_fields"):
-        if hint.__name__ in _definitions():
-            return lambda value: built(hint, value)
-        return lambda numbers: hint(*map(int, numbers))
-    return _READERS.get(get_origin(hint) or hint, _as_it_is)
+        read, write = _converters(of[1])
+        return partial(_each, read), partial(_each, write)
+    if not hasattr(hint, "_fields"):
+        return _CONVERTERS.get(get_origin(hint) or hint, (_as_it_is, _as_it_is))
+    if hint.__name__ in _definitions():
+        return partial(built, hint), record_json
+    return lambda numbers: hint(*map(int, numbers)), list
+
+
+def _each(convert: _Convert, table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: convert(one) for key, one in table.items()}
 
 
 def _as_it_is(value: Any) -> Any:
     return value
 
 
-_READERS: Final[Mapping[Any, _Read]] = {int: int, Set: frozenset, tuple: tuple}
-"""The readers of other types: a whole number may be written `5.0`."""
+_CONVERTERS: Final[Mapping[Any, tuple[_Convert, _Convert]]] = {
+    # A whole number may be written `5.0`.
+    int: (int, _as_it_is),
+    Set: (frozenset, sorted),
+    tuple: (tuple, list),
+}
 
 
 @cache
