@@ -91,8 +91,7 @@ class Responder:
     def respond(self, request: Request) -> Response:
         """Answer one request as the documented API would."""
         answer = self._in_time(self._normal(request), detaches=False)
-        assert isinstance(answer, Response), "only a caller that detaches gets a late one"
-        return answer
+        return answer.waited_for() if isinstance(answer, LateResponse) else answer
 
     def respond_over_socket(self, request: Request, *, detaches: bool = False) -> Response | LateResponse:
         """Answer like `respond`; the control surface has nothing for pages and names that are not this machine's.
