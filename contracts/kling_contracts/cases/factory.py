@@ -89,7 +89,7 @@ class CaseFactory:
         self._places: dict[tuple[tuple[str, ...], int], tuple[Goal | RequestGoal, ...]] = {}
         self._harmless: list[Goal] = []
         self._mixes: dict[int, Mixes] = {id(VALID): self._valid_mixes()}
-        self._reached: dict[int, bool] = {}
+        self._begun: dict[int, tuple[list[Mix], Iterator[Mix]]] = {}
 
     @cached_property
     def goals(self) -> Mapping[str, tuple[Goal | RequestGoal, ...]]:
@@ -115,7 +115,7 @@ class CaseFactory:
 
     def looks_wrong(self, http: bool) -> tuple[Goal | RequestGoal, ...]:
         """Return the goals of what looks wrong and breaks nothing; with `http` those of the request itself, too."""
-        goals = tuple(goal for goal in self.harmless if self._is_reachable(goal))
+        goals = tuple(goal for goal in self.harmless if self.first_mixes(goal, 1))
         return (*goals, *self.harmless_requests) if http else goals
 
     @cached_property
@@ -136,10 +136,7 @@ class CaseFactory:
 
     def reachable(self, rule: str) -> tuple[Goal | RequestGoal, ...]:
         """Return the goals of a rule that can be reached."""
-        return tuple(goal for goal in self.goals[rule] if isinstance(goal, RequestGoal) or self._is_reachable(goal))
-
-    def _is_reachable(self, goal: Goal) -> bool:
-        return self._reached[id(goal)] if id(goal) in self._reached else bool(self.first_mixes(goal, 1))
+        return tuple(goal for goal in self.goals[rule] if isinstance(goal, RequestGoal) or self.first_mixes(goal, 1))
 
     def keyword(self, rule: str) -> str:
         """Return the keyword of the schema that a rule is; empty where it is none."""
@@ -173,15 +170,23 @@ class CaseFactory:
         """Return the solved combinations of a goal; empty where it is out of reach."""
         found = self._mixes.get(id(goal))
         if found is None:
-            found = self._mixes[id(goal)] = mixed(list(self._solved(goal)))
+            first, others = self._solving(goal)
+            found = self._mixes[id(goal)] = mixed([*first, *others])
         return found
 
     def first_mixes(self, goal: Goal, most: int) -> Sequence[Mix]:
         """Return the first solved combinations of a goal, at most so many: to solve all takes ten times as long."""
         solved = self._mixes.get(id(goal))
-        found = solved.every[:most] if solved else tuple(islice(self._solved(goal), most))
-        self._reached[id(goal)] = bool(found)
-        return found
+        if solved:
+            return solved.every[:most]
+        first, others = self._solving(goal)
+        first.extend(islice(others, max(0, most - len(first))))
+        self._begun[id(goal)] = first, others
+        return first[:most]
+
+    def _solving(self, goal: Goal) -> tuple[list[Mix], Iterator[Mix]]:
+        """Return the combinations of a goal that are solved, and what solves the others, which one thread may do."""
+        return self._begun.pop(id(goal), None) or ([], self._solved(goal))
 
     def _mix(
         self, fixed: Mapping[str, Sequence[Choice]], shapes: Sequence[Sequence[Shape]], plans: Sequence[Plan], most: int

@@ -122,23 +122,36 @@ def _has_no_fraction(part: frozenset[Inequality], last: str) -> bool:
 
 def _parts(rows: Iterable[Inequality]) -> list[frozenset[Inequality]]:
     """Split rows into connected parts. Raises `InfeasibleError` for a row without variables that does not hold."""
-    parts: list[tuple[set[str], set[Inequality]]] = []
-    for row in rows:
-        names = {name for name, _ in row.terms}
-        if not names:
+    parts: dict[str, _Part] = {}
+    for place, row in enumerate(rows):
+        if not row.terms:
             if row.constant < 0:
                 raise InfeasibleError(True)
             continue
-        joined: set[Inequality] = {row}
-        others = []
-        for part in parts:
-            if part[0].isdisjoint(names):
-                others.append(part)
-            else:
-                names |= part[0]
-                joined |= part[1]
-        parts = [*others, (names, joined)]
-    return [frozenset(part) for _, part in parts]
+        joined = next((parts[name] for name, _ in row.terms if name in parts), None) or _Part()
+        joined.rows.append(row)
+        joined.last = place
+        for name, _ in row.terms:
+            other = parts.get(name)
+            if other is None:
+                joined.names.append(name)
+                parts[name] = joined
+            elif other is not joined:
+                joined.rows += other.rows
+                joined.names += other.names
+                parts.update(dict.fromkeys(other.names, joined))
+    several = {id(part): part for part in parts.values()}.values()
+    return [frozenset(part.rows) for part in sorted(several, key=lambda part: part.last)]
+
+
+class _Part:
+    """Rows that are connected by their variables."""
+
+    def __init__(self) -> None:
+        self.rows: list[Inequality] = []
+        self.names: list[str] = []
+        self.last = 0
+        """The place of its last row among all."""
 
 
 def _eliminated(part: frozenset[Inequality], last: str, dark: bool) -> tuple[DrawStep, ...]:
