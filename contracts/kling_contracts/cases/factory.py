@@ -365,11 +365,8 @@ class CaseFactory:
         return made
 
     def _quote(self, rule: str, assignment: Assignment) -> str:
-        return self._quotes(rule, assignment) if rule else ""
-
-    def _quotes(self, rule: str, assignment: Assignment) -> str:
         """The vendor's words about a field that is given, where a rule quotes several."""
-        quotes = self._rules[rule].quotes
+        quotes = self._rules[rule].quotes if rule else ()
         for quote in quotes:
             choice = assignment.get(quote.at)
             if choice is not None and isinstance(choice.value, OwnText):

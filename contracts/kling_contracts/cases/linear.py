@@ -86,6 +86,13 @@ class InfeasibleError(Exception):
         self.certain = certain
 
 
+class Part(NamedTuple):
+    """Rows that are connected by their variables."""
+
+    names: frozenset[str]
+    rows: frozenset[Inequality]
+
+
 class Solver:
     """Solves systems part by part and keeps each part by its rows."""
 
@@ -97,7 +104,15 @@ class Solver:
 
         Raises `InfeasibleError` where no whole numbers satisfy the rows, or none can be shown to.
         """
-        return tuple(self._part(part, last) for part in _parts(rows))
+        return tuple(self._part(part.rows, last) for part in _joined((), rows))
+
+    def joined(self, parts: Sequence[Part], rows: Iterable[Inequality], last: str = "") -> Sequence[Part]:
+        """Return solved parts with more rows added. Raises as `solve` does."""
+        found = _joined(parts, rows)
+        for part in found:
+            if part not in parts:
+                self._part(part.rows, last)
+        return found
 
     def _part(self, part: frozenset[Inequality], last: str) -> tuple[DrawStep, ...]:
         found = self._kept.get(part)
@@ -120,38 +135,22 @@ def _has_no_fraction(part: frozenset[Inequality], last: str) -> bool:
     return False
 
 
-def _parts(rows: Iterable[Inequality]) -> list[frozenset[Inequality]]:
-    """Split rows into connected parts. Raises `InfeasibleError` for a row without variables that does not hold."""
-    parts: dict[str, _Part] = {}
-    for place, row in enumerate(rows):
-        if not row.terms:
-            if row.constant < 0:
-                raise InfeasibleError(True)
-            continue
-        joined = next((parts[name] for name, _ in row.terms if name in parts), None) or _Part()
-        joined.rows.append(row)
-        joined.last = place
-        for name, _ in row.terms:
-            other = parts.get(name)
-            if other is None:
-                joined.names.append(name)
-                parts[name] = joined
-            elif other is not joined:
-                joined.rows += other.rows
-                joined.names += other.names
-                parts.update(dict.fromkeys(other.names, joined))
-    several = {id(part): part for part in parts.values()}.values()
-    return [frozenset(part.rows) for part in sorted(several, key=lambda part: part.last)]
-
-
-class _Part:
-    """Rows that are connected by their variables."""
-
-    def __init__(self) -> None:
-        self.rows: list[Inequality] = []
-        self.names: list[str] = []
-        self.last = 0
-        """The place of its last row among all."""
+def _joined(parts: Sequence[Part], rows: Iterable[Inequality]) -> list[Part]:
+    """Add rows to connected parts. Raises `InfeasibleError` for a row without variables that does not hold."""
+    found = list(parts)
+    for row in rows:
+        if row.terms:
+            names = frozenset([name for name, _ in row.terms])
+            tied = [part for part in found if not part.names.isdisjoint(names)]
+            if len(tied) == 1 and row in tied[0].rows:
+                continue
+            found = [part for part in found if part.names.isdisjoint(names)] if tied else found
+            found.append(
+                Part(names.union(*(part.names for part in tied)), frozenset([row]).union(*(part.rows for part in tied)))
+            )
+        elif row.constant < 0:
+            raise InfeasibleError(True)
+    return found
 
 
 def _eliminated(part: frozenset[Inequality], last: str, dark: bool) -> tuple[DrawStep, ...]:
@@ -214,12 +213,3 @@ def _sides(
         rest = Form(tuple(term for term in terms if term[0] != name), constant)
         (lows if coefficient > 0 else highs).append((abs(coefficient), rest))
     return lows, highs, others
-
-
-def is_feasible(solver: Solver, rows: Sequence[Inequality], last: str = "") -> bool:
-    """Return whether some whole numbers satisfy the rows, as far as the elimination can show."""
-    try:
-        solver.solve(rows, last)
-    except InfeasibleError:
-        return False
-    return True

@@ -14,9 +14,9 @@ from kling_contracts.cases.linear import (
     Form,
     Inequality,
     InfeasibleError,
+    Part,
     Solver,
     at_least_zero,
-    is_feasible,
     variable,
 )
 from kling_contracts.cases.model import Assignment, Model
@@ -52,13 +52,30 @@ class Plan(NamedTuple):
     rows: tuple[Inequality, ...]
 
 
+class _Added(NamedTuple):
+    """A branch that has solutions together with the rows before it."""
+
+    branch: Branch
+    parts: Sequence[Part]
+    """All rows with it."""
+
+
+class System(NamedTuple):
+    """The rows of a goal with all others that can be kept, solved."""
+
+    rows: tuple[Inequality, ...]
+    dropped: frozenset[str]
+    """The rules that fall."""
+    parts: tuple[tuple[DrawStep, ...], ...]
+
+
 class Planner:
     """Makes the plans of one operation and keeps them."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._solver = Solver()
-        self._systems: dict[tuple[object, ...], tuple[tuple[Inequality, ...], frozenset[str]] | bool] = {}
+        self._systems: dict[tuple[object, ...], System | bool] = {}
         self._world_rows = tuple(
             row
             for name in model.world_numbers
@@ -75,11 +92,11 @@ class Planner:
         plans: dict[tuple[Inequality, ...], Plan] = {}
         for turn in range(_turns(soft, several_sets=False)):
             try:
-                rows, left = self._kept(hard, soft, turn)
+                found = self._kept(hard, soft, turn)
             except InfeasibleError:
                 break
-            if not left and rows not in plans:
-                plans[rows] = Plan(self._parts(rows, assignment), frozenset(), 0, 0, 0, rows)
+            if not found.dropped and found.rows not in plans:
+                plans[found.rows] = Plan(self._parts(found, assignment), frozenset(), 0, 0, 0, found.rows)
         return list(plans.values())
 
     def contradiction(self, assignment: Assignment) -> frozenset[str]:
@@ -87,7 +104,7 @@ class Planner:
         hard, core = list(self._hard(assignment, None)), self._all(assignment)
         for one in list(core):
             others = [other for other in core if other is not one]
-            if self._kept(hard, others, 0)[1]:
+            if self._kept(hard, others, 0).dropped:
                 core = others
         return frozenset(one.rule for one in core)
 
@@ -134,22 +151,23 @@ class Planner:
         for rows, first, step, mirror in self._targets(goal, assignment):
             for turn in range(_turns(soft, several_sets=True)):
                 try:
-                    kept, left = self._kept([*hard, *rows], soft, turn)
-                    parts = self._parts(kept, assignment)
+                    found = self._kept([*hard, *rows], soft, turn)
                 except InfeasibleError:
                     break
-                plans.setdefault((left, kept), Plan(parts, label | left, first, step, mirror, kept))
-                if not left and turn + 1 >= _turns(soft, several_sets=False):
+                if (found.dropped, found.rows) not in plans:
+                    plans[found.dropped, found.rows] = Plan(
+                        self._parts(found, assignment), label | found.dropped, first, step, mirror, found.rows
+                    )
+                if not found.dropped and turn + 1 >= _turns(soft, several_sets=False):
                     break
         return _smallest(plans.values())
 
-    def _parts(self, rows: tuple[Inequality, ...], assignment: Assignment) -> tuple[tuple[DrawStep, ...], ...]:
-        """Solve, and add the numbers that nothing bounds."""
-        parts = self._solver.solve(rows, BEYOND)
-        drawn = {step.name for part in parts for step in part}
+    def _parts(self, system: System, assignment: Assignment) -> tuple[tuple[DrawStep, ...], ...]:
+        """Add the numbers that nothing bounds."""
+        drawn = {step.name for part in system.parts for step in part}
         values = (choice.value for some in (assignment, self.ghost(assignment)) for choice in some.values())
         names = {name for value in values if isinstance(value, OpenNumber) for name, _ in value.form.terms}
-        return (*parts, *(_unbounded(name) for name in sorted(names - drawn)))
+        return (*system.parts, *(_unbounded(name) for name in sorted(names - drawn)))
 
     def _rule(self, index: int) -> str:
         return self._model.rules[index].rule.id
@@ -235,13 +253,10 @@ class Planner:
             (one for one in sound if one.value == choice.value and isinstance(one.value, OpenNumber | Items)), sound[0]
         )
 
-    def _kept(
-        self, hard: Sequence[Inequality], soft: Sequence[Soft], turn: int
-    ) -> tuple[tuple[Inequality, ...], frozenset[str]]:
+    def _kept(self, hard: Sequence[Inequality], soft: Sequence[Soft], turn: int) -> System:
         """Add what can be kept, and remember it: most goals lead to systems that others led to, too.
 
-        Returns all rows and the rules that had to be dropped. Raises `InfeasibleError` where the hard rows alone
-        contradict each other.
+        Raises `InfeasibleError` where the hard rows alone contradict each other.
         """
         key = (tuple(hard), tuple(soft), turn)
         found = self._systems.get(key)
@@ -255,48 +270,43 @@ class Planner:
             raise InfeasibleError(found)
         return found
 
-    def _extended(
-        self, hard: Sequence[Inequality], soft: Sequence[Soft], turn: int
-    ) -> tuple[tuple[Inequality, ...], frozenset[str]]:
-        self._solver.solve(hard, BEYOND)
+    def _extended(self, hard: Sequence[Inequality], soft: Sequence[Soft], turn: int) -> System:
+        parts = self._solver.joined((), hard, BEYOND)
         dropped = set()
         rows = tuple(hard)
         for labelled in (True, False):
             chosen = [one for one in soft if one.labelled == labelled]
-            plain = [row for one in chosen if len(one.formula) == 1 for row in one.formula[0]]
-            several = [one for one in chosen if len(one.formula) > 1]
-            if self._holds((*rows, *plain)):
-                rows = (*rows, *plain)
-                left: Sequence[Soft] = several
+            plain = tuple(row for one in chosen if len(one.formula) == 1 for row in one.formula[0])
+            together, _ = self._with_one_of((plain,), parts, 0)
+            if together is None:
+                left: Sequence[Soft] = chosen
             else:
-                left = chosen
+                rows, parts = (*rows, *plain), together.parts
+                left = [one for one in chosen if len(one.formula) > 1]
             start = turn % len(left) if left else 0
             for one in (*left[start:], *left[:start]):
-                branch, certain = self._first_branch(rows, one.formula, turn)
-                if branch is None and labelled:
+                added, certain = self._with_one_of(one.formula, parts, turn)
+                if added is None and labelled:
                     dropped.add(one.rule)
                     # Whether it falls by itself could not be shown, so it is made to fall.
-                    branch = None if certain else self._first_branch(rows, negated(one.formula), turn)[0]
-                    if branch is None and not certain:
+                    added = None if certain else self._with_one_of(negated(one.formula), parts, turn)[0]
+                    if added is None and not certain:
                         raise InfeasibleError(False)
-                rows = (*rows, *(branch or ()))
-        return tuple(dict.fromkeys(rows)), frozenset(dropped)
+                if added:
+                    rows, parts = (*rows, *added.branch), added.parts
+        every = tuple(dict.fromkeys(rows))
+        return System(every, frozenset(dropped), self._solver.solve(every, BEYOND))
 
-    def _first_branch(self, rows: tuple[Inequality, ...], formula: Formula, turn: int) -> tuple[Branch | None, bool]:
+    def _with_one_of(self, formula: Formula, parts: Sequence[Part], turn: int) -> tuple[_Added | None, bool]:
         """Return a branch that can be added, None where there is none; and whether that is certain."""
         certain = True
         start = turn % len(formula) if formula else 0
         for branch in (*formula[start:], *formula[:start]):
             try:
-                self._solver.solve((*rows, *branch), BEYOND)
+                return _Added(branch, self._solver.joined(parts, branch, BEYOND)), True
             except InfeasibleError as failure:
                 certain = certain and failure.certain
-            else:
-                return branch, True
         return None, certain
-
-    def _holds(self, rows: Iterable[Inequality]) -> bool:
-        return is_feasible(self._solver, tuple(rows), BEYOND)
 
 
 MAX_OF_WORLD: Final = 50
