@@ -123,12 +123,13 @@ class ProxyApp:
         if operation is None or not 200 <= response[0] < 300:
             return
         try:
-            payload = json.loads(sent.body) if sent.body else {}
             envelope = json.loads(response[3])
+            if not isinstance(envelope, dict) or envelope.get("code") != 0:
+                return
+            payload = json.loads(sent.body) if sent.body else {}
         except (ValueError, RecursionError):
             return
-        if isinstance(envelope, dict) and envelope.get("code") == 0:
-            self._world.learn_answer(operation.name, payload, envelope.get("data"), int(self._now_ms()))
+        self._world.learn_answer(operation.name, payload, envelope.get("data"), int(self._now_ms()))
 
     def _broken(self, report: Report) -> bool:
         return any(rule not in self._options.allowed for rule in report.broken)

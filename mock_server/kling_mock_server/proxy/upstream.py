@@ -52,6 +52,8 @@ class UpstreamAnswer:
         try:
             while chunk := self._response.read(_CHUNK, decode_content=False):
                 yield chunk
+                if self._response.length_remaining == 0:
+                    return
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UpstreamError(502, f"{self._where} broke off its answer: {_short(error)}") from None
 
@@ -87,6 +89,7 @@ class Upstream:
         kind = urllib3.HTTPSConnectionPool if parts.scheme == "https" else urllib3.HTTPConnectionPool
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s)
         self._timeout_s = read_timeout_s
+        self._never = urllib3.Retry.from_int(False, redirect=False)
         self._pool: Any = kind(parts.hostname, parts.port, timeout=timeout, maxsize=MAX_CONNECTIONS, block=False)
 
     def url(self, target: str) -> str:
@@ -106,7 +109,7 @@ class Upstream:
         try:
             response: urllib3.BaseHTTPResponse = self._pool.urlopen(
                 method, self._prefix + target, body=body or None, headers=kept,
-                retries=False, redirect=False, preload_content=False, decode_content=False,
+                retries=self._never, redirect=False, preload_content=False, decode_content=False,
             )  # fmt: skip
         except exceptions.NewConnectionError as error:
             raise UpstreamError(502, f"cannot reach {self.origin}: {_short(error)}. Nothing was sent.") from None
