@@ -2,12 +2,14 @@
 
 import json
 import resource
+import socket
 import threading
 from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 from waitress.channel import HTTPChannel
+from waitress.task import WSGITask
 from waitress.trigger import trigger
 
 from kling_mock_server.adapters import connections, waitress_server
@@ -18,6 +20,7 @@ BODY = json.dumps(payload()).encode()
 JSON = (b"Content-Type: application/json",)
 HALF_SENT = raw_request(b"{", headers=JSON, length=1000)
 KEPT_ALIVE = b"GET /_mock/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+CLOSE = b"\r\nConnection: close\r\n"
 
 
 @contextmanager
@@ -28,6 +31,10 @@ def neighbours(port, number, sent):
         for connection in held:
             connection.sendall(sent)
         yield held
+
+
+def port_of(mock):
+    return int(mock.url.rpartition(":")[2])
 
 
 def kept_alive_answer(connection):
@@ -55,10 +62,10 @@ def test_hundreds_of_neighbours_that_say_nothing_more_delay_nobody(sent, server)
 
 def test_a_request_costs_the_same_however_many_neighbours_are_silent(monkeypatch):
     asked = []
-    readable = HTTPChannel.readable
-    monkeypatch.setattr(HTTPChannel, "readable", lambda channel: asked.append(channel) or readable(channel))
+    readable = connections._Channel.readable
+    monkeypatch.setattr(connections._Channel, "readable", lambda channel: asked.append(channel) or readable(channel))
     with live() as mock:
-        port = int(mock.url.rpartition(":")[2])
+        port = port_of(mock)
         with neighbours(port, 200, b"POST "), connect(port) as connection:
             for _ in range(50):
                 connection.sendall(KEPT_ALIVE)
@@ -70,7 +77,7 @@ def test_a_request_costs_the_same_however_many_neighbours_are_silent(monkeypatch
 def test_where_there_are_too_many_the_one_longest_silent_makes_room(monkeypatch):
     monkeypatch.setattr(waitress_server, "connections_at_once", lambda: 30)
     with live() as mock:
-        port = int(mock.url.rpartition(":")[2])
+        port = port_of(mock)
         with neighbours(port, 20, b"") as held:
             # The first asks: the second is the one longest silent now.
             held[0].sendall(KEPT_ALIVE)
@@ -117,18 +124,74 @@ def test_a_limit_that_is_high_enough_is_left_alone(monkeypatch):
     assert limits_set(monkeypatch, 4096, 4096, granted=4096) == []
 
 
+def test_a_client_that_has_ended_its_side_is_answered(monkeypatch):
+    ended, has_data, execute = threading.Event(), connections._Channel._has_data, WSGITask.execute
+
+    def noticed(channel):
+        if not has_data(channel):
+            ended.set()
+        return not ended.is_set()
+
+    def once_it_is_noticed(task):
+        assert ended.wait(PATIENCE_S)
+        execute(task)
+
+    monkeypatch.setattr(connections._Channel, "_has_data", noticed)
+    monkeypatch.setattr(WSGITask, "execute", once_it_is_noticed)
+    with live() as mock, connect(port_of(mock)) as connection:
+        connection.sendall(KEPT_ALIVE)
+        connection.shutdown(socket.SHUT_WR)
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_what_nobody_has_read_yet_is_sent_while_the_next_request_is_answered(monkeypatch):
+    begun, read, execute = threading.Event(), threading.Event(), WSGITask.execute
+
+    def once_the_rest_is_read(task):
+        if task.request.path == "/_mock/health":
+            begun.set()
+            assert read.wait(PATIENCE_S)
+        execute(task)
+
+    monkeypatch.setattr(WSGITask, "execute", once_the_rest_is_read)
+    request, last = KEPT_ALIVE.replace(b"/_mock/health", b"/_mock/openapi.json"), KEPT_ALIVE.replace(b"\r\n", CLOSE, 1)
+    with live() as mock, connect(port_of(mock)) as connection:
+        document = exchange(port_of(mock), request.replace(b"\r\n", CLOSE, 1)).partition(b"\r\n\r\n")[2]
+        # The requests are read in one go, and the answers are more than the system keeps for a connection.
+        times = 8000 // len(request)
+        connection.sendall(request * times + last)
+        assert begun.wait(PATIENCE_S)
+        answers = bytearray()
+        while answers.count(document) < times:
+            answers += connection.recv(1024 * 1024)
+        read.set()
+        assert received(connection).endswith(b"}}")
+
+
+def test_an_answer_is_sent_in_one_piece_and_wakes_nobody(monkeypatch):
+    sent, pulls, send, pull = [], [], HTTPChannel.send, trigger._physical_pull
+    monkeypatch.setattr(
+        HTTPChannel, "send", lambda channel, data, **rest: sent.append(data) or send(channel, data, **rest)
+    )
+    monkeypatch.setattr(trigger, "_physical_pull", lambda pulled: pulls.append(pulled) or pull(pulled))
+    with live() as mock, httpx.Client(base_url=mock.url, timeout=PATIENCE_S) as client:
+        for _ in range(5):
+            client.get("/_mock/health")
+        assert (len(sent), pulls) == (5, [])
+
+
 @pytest.mark.parametrize("length", [b"", b"Content-Length: 0\r\n"])
 def test_a_request_without_a_body_that_expects_100_continue_is_answered(length):
     request = b"GET /_mock/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nExpect: 100-continue\r\n"
     with live() as mock:
-        answer = exchange(int(mock.url.rpartition(":")[2]), request + length + b"\r\n")
+        answer = exchange(port_of(mock), request + length + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_request_with_a_body_is_told_to_continue():
     head, _, body = raw_request(BODY, headers=(*JSON, b"Expect: 100-continue")).partition(b"\r\n\r\n")
     assert PATH.encode() in head
-    with live() as mock, connect(int(mock.url.rpartition(":")[2])) as connection:
+    with live() as mock, connect(port_of(mock)) as connection:
         connection.sendall(head + b"\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
         connection.sendall(body)

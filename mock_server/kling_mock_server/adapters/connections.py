@@ -1,6 +1,8 @@
 """How many connections the server of `serve` holds, and which of them makes room for another."""
 
+import socket
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
@@ -10,7 +12,7 @@ from waitress.task import ErrorTask
 
 from kling_mock_server.adapters.event_loop import EventLoop
 from kling_mock_server.failures.wire.background_sender import BackgroundSender
-from kling_mock_server.failures.wire.detach_connection import DetachableChannel
+from kling_mock_server.failures.wire.detach_connection import DetachableChannel, DetachableTask
 
 MAX_CONNECTIONS: Final = 10_000
 """Connections beyond which the one longest silent is closed, however many files may be open."""
@@ -65,7 +67,21 @@ def install(
     for server in servers:
         if isinstance(server, BaseWSGIServer):
             server.channel_class = partial(_Channel, loop, sender, error_task)
+            server.pull_trigger = partial(_wake, server)
             server.handle_accept = partial(_accept_waiting, server)
+
+
+def _wake(server: BaseWSGIServer) -> None:
+    # Waitress calls it after every answer, and within one that cannot be sent at once.
+    channel = getattr(_SERVED, "channel", None)
+    if channel is None:
+        server.trigger.pull_trigger()
+    else:
+        channel.wake_loop()
+
+
+_SERVED: Final = threading.local()
+"""The connection, `channel`, whose request a thread answers, or has answered last."""
 
 
 def _accept_waiting(server: BaseWSGIServer) -> None:
@@ -77,12 +93,97 @@ def _accept_waiting(server: BaseWSGIServer) -> None:
             return
 
 
+class _Task(DetachableTask):
+    """Sends the head of an answer with the beginning of its body, where waitress sends one after the other."""
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the body, and the head before the first one."""
+        if self.wrote_header or len(data) > _MAX_JOINED:
+            super().write(data)
+            return
+        self.channel.join_writes()
+        try:
+            super().write(data)
+        finally:
+            self.channel.send_joined()
+
+
 class _Channel(DetachableChannel):
-    """A connection that makes room for a new one where there are too many."""
+    """A connection that makes room for a new one where there are too many, and wakes the loop only where it has to."""
+
+    task_class = _Task
 
     def __init__(self, loop: EventLoop, *args: Any, **options: Any) -> None:
         self._loop = loop
+        self._joined: list[bytes] | None = None
+        """Parts of an answer that are to be sent in one piece; None: each is sent at once."""
+        self.is_set_aside = False
+        """Whether the loop has stopped to wait for its next request."""
+        self._needs_help = False
+        """Whether the thread that answers could not send all by itself."""
         super().__init__(*args, **options)
+
+    def readable(self) -> bool:
+        """Return whether data can be taken: of one more request, too, while the first is answered."""
+        is_behind = self.total_outbufs_len and not self._is_sent_by_thread
+        count = len(self.requests)
+        return not (
+            self.will_close
+            or self.close_when_flushed
+            or is_behind
+            or count > self.adj.channel_request_lookahead
+            or (count and self.is_set_aside)
+        )
+
+    def writable(self) -> bool:
+        """Return whether the loop has to send, or to close."""
+        is_behind = self.total_outbufs_len and not self._is_sent_by_thread
+        return bool(is_behind or self.will_close or self.close_when_flushed)
+
+    @property
+    def _is_sent_by_thread(self) -> bool:
+        return bool(self.requests) and not self._needs_help
+
+    def handle_read(self) -> None:
+        """Take data; the end of the connection only once all is answered, which a client may still wait for."""
+        if self.requests and not self._has_data():
+            self.is_set_aside = True
+        else:
+            super().handle_read()
+
+    def _has_data(self) -> bool:
+        try:
+            return bool(self.socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    def service(self) -> None:
+        """Answer one request, in a thread of its own."""
+        _SERVED.channel = self
+        self._needs_help = bool(self.total_outbufs_len)
+        super().service()
+
+    def write_soon(self, data: Any) -> int:
+        """Send data, or keep it for `send_joined`."""
+        if self._joined is None:
+            return int(super().write_soon(data))
+        self._joined.append(data)
+        return len(data)
+
+    def join_writes(self) -> None:
+        """Keep what is written from now on."""
+        self._joined = []
+
+    def send_joined(self) -> None:
+        """Send what was kept, in one piece."""
+        kept, self._joined = self._joined, None
+        super().write_soon(b"".join(kept or ()))
+
+    def wake_loop(self) -> None:
+        """Let the loop look at the connection where something is left to it, for the thread that answers."""
+        self._needs_help = bool(self.total_outbufs_len)
+        if self._needs_help or self.is_set_aside or self.close_when_flushed or self.will_close:
+            self.server.trigger.pull_trigger()
 
     def end(self) -> None:
         """Close the connection once everything is sent; called in the loop's thread."""
@@ -117,4 +218,6 @@ class _Channel(DetachableChannel):
 
 
 _SPARE: Final = 10
+_MAX_JOINED: Final = 64 * 1024
+"""Bytes of a body that are copied to be sent with its head."""
 _ACCEPTED_AT_ONCE: Final = 64

@@ -10,7 +10,9 @@ from waitress import wasyncore
 class EventLoop:
     """Stands in for the module whose `loop` a waitress server runs. Its methods are for the thread of the loop alone.
 
-    Waitress asks every connection before every event what it waits for, which takes milliseconds among thousands.
+    Waitress asks every connection before every event what it waits for, which takes milliseconds among thousands. It
+    also waits for no data of a connection whose request is answered, and is told when it is; here a connection is set
+    aside only where data came that it cannot take yet.
     """
 
     def __init__(self) -> None:
@@ -60,8 +62,13 @@ class EventLoop:
     def _await(self, fileno: int, connection: Any) -> bool:
         """Wait for the events that a connection asks for; return whether it has something to write, or to end."""
         is_writing = bool(connection.writable()) and not connection.accepting
-        events = (_READ if connection.readable() else 0) | (_WRITE if is_writing else 0)
         before = self._awaited.get(fileno, 0)
+        events = _WRITE if is_writing else 0
+        if connection.readable():
+            connection.is_set_aside = False
+            events |= _READ
+        elif not getattr(connection, "is_set_aside", True):
+            events |= before & _READ
         if events != before:
             if not before:
                 self._selector.register(fileno, events, connection)
@@ -75,10 +82,21 @@ class EventLoop:
     def _handle(self, map: dict[int, Any], key: selectors.SelectorKey, events: int) -> None:
         connection = key.data
         self.change(connection)
+        if events & _READ and _is_busy(connection):
+            events &= ~_READ
         for event, handle in ((_READ, wasyncore.read), (_WRITE, wasyncore.write)):
             # An event before this one may have closed it, and another connection may have its number by now.
             if events & event and map.get(key.fd) is connection:
                 handle(connection)
+
+
+def _is_busy(connection: Any) -> bool:
+    """Return whether a connection cannot take data before it has sent some or has answered; it is set aside then."""
+    if connection.readable():
+        return False
+    connection.is_set_aside = True
+    # Asked again: a thread that has finished before the line above has not told the loop.
+    return not connection.readable()
 
 
 _READ: Final = selectors.EVENT_READ

@@ -86,6 +86,7 @@ def listen(app: MockApp, host: str, port: int, sender: BackgroundSender | None =
         threads=THREADS,
         max_request_body_size=BODY_BACKSTOP,
         connection_limit=connections_at_once(),
+        channel_request_lookahead=1,
         ident=f"klingkit/{__version__}",
     )
     server.asyncore = loop = EventLoop()

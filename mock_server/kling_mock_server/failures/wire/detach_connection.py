@@ -12,16 +12,18 @@ from kling_mock_server.failures.wire.background_sender import BackgroundSender
 from kling_mock_server.failures.wire.late_response import LateResponse
 
 
-class _Task(WSGITask):  # type: ignore[misc]
+class DetachableTask(WSGITask):  # type: ignore[misc]
     """Calls the application, which may detach the connection instead of returning an answer."""
 
     def get_environment(self) -> dict[str, Any]:
+        """Return the environment of WSGI, in which the application finds how to detach the connection."""
         environ: dict[str, Any] = super().get_environment()
         # Not a method of the task, which holds the environ: the two would wait for the garbage collector.
         environ[DETACH] = self.channel.detach
         return environ
 
     def finish(self) -> None:
+        """End the answer, or the connection where it is detached."""
         if self.channel.is_detached:
             # The application returned nothing, so not even a head has been written.
             self.close_on_finish = True
@@ -32,7 +34,7 @@ class _Task(WSGITask):  # type: ignore[misc]
 class DetachableChannel(HTTPChannel):  # type: ignore[misc]
     """A connection that goes to the background sender in place of being closed, where its answer is wired or late."""
 
-    task_class = _Task
+    task_class = DetachableTask
 
     def __init__(
         self, sender: BackgroundSender, error_task: Callable[..., ErrorTask], *args: Any, **options: Any
