@@ -48,6 +48,19 @@ def quick(request, monkeypatch):
 
 
 @pytest.fixture
+def few_of_each(quick, monkeypatch):
+    """Leave out more: to carry a row over to a world takes ms, and ten are enough of those that break the same."""
+
+    def rows(contract, operation):
+        by_breaks = {}
+        for row in few(contract, operation):
+            by_breaks.setdefault(row.breaks, []).append(row)
+        return tuple(row for alike in by_breaks.values() for row in alike[: None if not alike[0].breaks else 10])
+
+    monkeypatch.setattr(fuzzing, "catalogue", rows)
+
+
+@pytest.fixture
 def whole():
     """Leave nothing out."""
 
@@ -80,11 +93,12 @@ def generous(request, answer):
 
 
 def test_the_mock_has_no_finding(whole):
+    # With generated cases too, the commands that README.md and docs/fuzzing.md show.
     with server() as url:
-        result = fuzz_server(url, contract=documented())
+        result = fuzz_server(url, QUICK, contract=documented())
 
     assert str(result) == f"{url}: {result.judged} cases, no finding"
-    assert result.judged > 1600
+    assert result.judged > 1100
     assert not result.unjudged
 
 
@@ -173,7 +187,7 @@ def test_time_can_be_what_ends_it():
     assert result.stopped == "the time is over"
 
 
-def test_a_server_that_holds_a_given_world_is_attacked_with_its_ids():
+def test_a_server_that_holds_a_given_world_is_attacked_with_its_ids(few_of_each):
     with server(elsewhere) as url:
         result = fuzz_server(url, QUICK._replace(world=documented().operation.example_world), contract=documented())
 
@@ -184,7 +198,7 @@ def test_a_server_that_holds_a_given_world_is_attacked_with_its_ids():
     assert "audio-id-expired" in result.unjudged
 
 
-def test_a_server_elsewhere_that_accepts_anything_is_found_by_every_rule_that_can_be_judged():
+def test_a_server_elsewhere_that_accepts_anything_is_found_by_every_rule_that_can_be_judged(few_of_each):
     with server(generous) as url:
         result = fuzz_server(url, QUICK._replace(world=WORLD), contract=documented())
 
