@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import NamedTuple
 
 JSON_TYPE = "application/json"
 

@@ -4,10 +4,9 @@
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts.contract import Contract
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rule_table import markdown_row
 from kling_contracts.rules.evidence import GRADES, Evidence
 

@@ -1,11 +1,10 @@
 """The rule table: every rule with the vendor's sentences, as data, as text and as Markdown."""
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts.contract import Contract
 from kling_contracts.judging.report import SOURCES, origin_lines
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.rule import Rule
 
 

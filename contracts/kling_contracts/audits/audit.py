@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.case import Case
 from kling_contracts.judging.report import printable
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.rule import Rule
 
 

@@ -4,12 +4,11 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.case import Case
 from kling_contracts.facts.world import Audio, Face, World
 from kling_contracts.jsonio.numbers import whole
-from kling_contracts.named_tuple import NamedTuple
 
 _TEXTS: Final = {
     "session_id": ("session",),

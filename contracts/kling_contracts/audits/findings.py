@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.audits.audit import VALID, Audit, AuditFinding, Kind, Row
 from kling_contracts.audits.rules_at_limit import reached
@@ -10,7 +10,6 @@ from kling_contracts.cases.case import Case
 from kling_contracts.contract import Contract
 from kling_contracts.judging.operation import Operation
 from kling_contracts.judging.report import Violation
-from kling_contracts.named_tuple import NamedTuple
 
 
 class CallVerdict(NamedTuple):

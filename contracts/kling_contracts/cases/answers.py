@@ -5,7 +5,7 @@ of it.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.places import EVERY, NOTHING, is_at, places, value_at
@@ -18,7 +18,6 @@ from kling_contracts.jsonio.json_pointer import pointer
 from kling_contracts.jsonio.keywords import Checker, Path, Schema
 from kling_contracts.judging.operation import Operation
 from kling_contracts.judging.report import Violation
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.choosers import CLASSES
@@ -19,7 +19,6 @@ from kling_contracts.cases.texts import flavours_of
 from kling_contracts.contract import Contract
 from kling_contracts.facts.made_worlds import OTHERS
 from kling_contracts.facts.ways import OwnText
-from kling_contracts.named_tuple import NamedTuple
 
 MAX_ROWS: Final = 600
 MAX_BYTES: Final = 16_000

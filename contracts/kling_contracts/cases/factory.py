@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, partial
 from itertools import islice, product
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.cases.alike_goals import AlikeGoals
 from kling_contracts.cases.case import Case
@@ -36,7 +36,6 @@ from kling_contracts.contract import Contract
 from kling_contracts.errors import DocumentError
 from kling_contracts.facts.ways import OwnText
 from kling_contracts.judging.operation import Operation
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_contracts.rules.rule import Rule
 

@@ -6,14 +6,13 @@ its keywords are bounds.
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.keywords import Schema, bounds, broken_keywords, lattice, types_of
 from kling_contracts.cases.linear import Form, Inequality, at_least_zero, variable
 from kling_contracts.errors import RuleError
 from kling_contracts.facts.ways import Amount, Bound, OwnText, Way
 from kling_contracts.judging.reading import CUT_FRACTION
-from kling_contracts.named_tuple import NamedTuple
 
 Path = tuple[str | int, ...]
 

@@ -7,12 +7,11 @@ import base64
 import json
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from kling_contracts.media import audio, silent_audio
 from kling_contracts.media.foreign_audio import FOREIGN
-from kling_contracts.named_tuple import NamedTuple
 
 _LINE: Final = 76
 """Characters of a line of MIME (RFC 2045, section 6.8)."""

@@ -7,12 +7,11 @@ absorbs an unknown in `&&`, a true one in `||`. This is the one place where "unv
 
 import ast
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from kling_contracts.cases.linear import Form, Inequality, at_least_zero, opposite
 from kling_contracts.errors import RuleError
 from kling_contracts.facts.provider import UNKNOWN
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
 
 Branch = tuple[Inequality, ...]

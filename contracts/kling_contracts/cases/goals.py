@@ -3,14 +3,13 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.cases.fields import Choice, Field, Items, KeywordLimit, OpenNumber
 from kling_contracts.cases.model import Assignment, Model, above
 from kling_contracts.cases.shapes import Conjunct
 from kling_contracts.facts.ways import OwnText
 from kling_contracts.jsonio.keywords import readable
-from kling_contracts.named_tuple import NamedTuple
 
 
 class Goal(NamedTuple):

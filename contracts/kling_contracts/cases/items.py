@@ -7,7 +7,7 @@ can be, and their nodes, numbers and texts are named after their places: `face_c
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.fields import Choice, Items, OpenNumber
 from kling_contracts.cases.linear import Form, Inequality
@@ -15,7 +15,6 @@ from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.shapes import Shape, Shapes
 from kling_contracts.facts.provider import UNKNOWN
 from kling_contracts.facts.ways import Amount, OwnText, Way
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
 
 _TRIES: Final = 3

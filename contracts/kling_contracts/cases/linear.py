@@ -7,9 +7,7 @@ a system that has solutions in the wider (real) shadow alone is *uncertain*.
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import gcd
-from typing import Final
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import Final, NamedTuple
 
 Terms = tuple[tuple[str, int], ...]
 """Variables with their coefficients, none of them 0, sorted by name."""

@@ -8,10 +8,9 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.keywords import Schema
-from kling_contracts.named_tuple import NamedTuple
 
 Spell = Callable[[Any, Schema], str | None]
 """Takes the right value, a text or a number, and the schema of its field; returns another value as JSON, or None."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.cases.choosers import Chooser, SeededChooser, Simplest
 from kling_contracts.cases.drawing import Draw, Values, compiled, compiled_at_once, loose
@@ -17,7 +17,6 @@ from kling_contracts.cases.realising import Realised
 from kling_contracts.cases.texts import NUMBERS, flavours_of
 from kling_contracts.cases.variants import Variant
 from kling_contracts.facts.ways import OwnText
-from kling_contracts.named_tuple import NamedTuple
 
 _SETS: Final = 8
 """Sets of numbers that are drawn once for a plan whose goal hangs on no number."""

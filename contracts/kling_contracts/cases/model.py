@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Field, FieldReader, Items, OpenNumber, Texts, form_of
 from kling_contracts.cases.formulas import (
@@ -26,7 +26,6 @@ from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN
 from kling_contracts.facts.ways import Amount, OwnText, Way
 from kling_contracts.judging.operation import Operation
 from kling_contracts.judging.reading import NULL_IS_ABSENT
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.rule import Rule
 from kling_contracts.unknown import Unknown
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.drawing import Values
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Field, Items, OpenNumber
@@ -12,7 +12,6 @@ from kling_contracts.cases.model import Assignment
 from kling_contracts.cases.texts import Write, fixed, key_of
 from kling_contracts.cases.variants import Variant
 from kling_contracts.facts.ways import OwnText
-from kling_contracts.named_tuple import NamedTuple
 
 SUBSTITUTE: Final = "=substitute"
 """The name of what stands in place of a right value."""

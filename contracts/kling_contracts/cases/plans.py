@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from math import gcd
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Items, OpenNumber
 from kling_contracts.cases.formulas import ALWAYS, NEVER, Branch, Formula, negated
@@ -21,7 +21,6 @@ from kling_contracts.cases.linear import (
 )
 from kling_contracts.cases.model import Assignment, Model
 from kling_contracts.cases.shapes import falls
-from kling_contracts.named_tuple import NamedTuple
 
 BEYOND: Final = "beyond"
 """The variable that is drawn first: how far past the limit, in steps."""

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.drawing import Values
 from kling_contracts.cases.fields import Choice, OpenNumber
@@ -18,7 +18,6 @@ from kling_contracts.cases.worlds import WorldMaker
 from kling_contracts.facts.ways import OwnText
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
-from kling_contracts.named_tuple import NamedTuple
 
 _NOBODY: Final[Mapping[str, World]] = MappingProxyType({})
 

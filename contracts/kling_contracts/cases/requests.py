@@ -6,13 +6,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from kling_contracts.http import JSON_TYPE, Request
 from kling_contracts.jsonio.strict_json import MAX_DEPTH
 from kling_contracts.judging.operation import Operation
-from kling_contracts.named_tuple import NamedTuple
 
 TOKEN: Final = "klingkit"
 """The bearer token of every request that has a good one."""

@@ -5,12 +5,11 @@ soon as all it reads is chosen. Shapes that leave the same inequalities are one 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.fields import LEFT_OUT, Choice, Items, OpenNumber
 from kling_contracts.cases.formulas import NEVER, Verdict
 from kling_contracts.cases.model import Assignment, Model
-from kling_contracts.named_tuple import NamedTuple
 
 MAX_BROKEN: Final = 4
 """Other rules that may fall together with the one that is meant, before nothing is found."""

@@ -1,9 +1,7 @@
 """Variants: what a payload may do without changing what it asks for. Tables of data, one row for each."""
 
 from collections.abc import Callable
-from typing import Final
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Variant(NamedTuple):

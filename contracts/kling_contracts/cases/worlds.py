@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.fields import LEFT_OUT, Choice
 from kling_contracts.cases.items import Item, item_of
@@ -26,7 +26,6 @@ from kling_contracts.facts.made_worlds import (
 from kling_contracts.facts.media import Media
 from kling_contracts.facts.ways import Amount, Entry, OwnText
 from kling_contracts.facts.world import NESTED_TABLES, TABLES, Face, World
-from kling_contracts.named_tuple import NamedTuple
 
 Filled = dict[str, Any]
 """The drawn numbers and the own texts, by name."""

@@ -10,10 +10,9 @@ any.patch.yaml       a patch of one of ours
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.errors import DocumentError
-from kling_contracts.named_tuple import NamedTuple
 
 DOCUMENTED: Final = "documented"
 """The profile of the vendor's document under its own overlay alone."""

@@ -6,12 +6,11 @@ from binascii import crc32
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import kling_openapi
 from kling_contracts.documents.folders import DOCUMENT_SUFFIX, DOCUMENTED, DocumentFiles, files_of
 from kling_contracts.errors import DocumentError
-from kling_contracts.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from kling_contracts.documents.vocabulary import SourceDocument

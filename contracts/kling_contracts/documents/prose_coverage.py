@@ -2,11 +2,10 @@
 
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts.documents.quotes import find_quote, holds_quote, is_blank
 from kling_contracts.jsonio.json_pointer import pointer
-from kling_contracts.named_tuple import NamedTuple
 
 Document = Mapping[str, Any]
 

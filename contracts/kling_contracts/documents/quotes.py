@@ -7,8 +7,7 @@ The same sentence is published with full-width commas and brackets on one page a
 import unicodedata
 from functools import lru_cache
 from itertools import pairwise
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import NamedTuple
 
 
 class FoldedText(NamedTuple):

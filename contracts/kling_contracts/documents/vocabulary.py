@@ -8,13 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError, OverlayError
 from kling_contracts.jsonio.json_pointer import pointer
 from kling_contracts.jsonio.keywords import BrokenKeyword, Checker, nearest, readable
 from kling_contracts.jsonio.keywords import Path as Steps
-from kling_contracts.named_tuple import NamedTuple
 
 SCHEMA_FILE: Final = Path(__file__).with_name("overlay-vocabulary.schema.json")
 CONDITIONS: Final[Mapping[str, str]] = {"x-validations": "rule", "x-notes": "when"}

@@ -1,8 +1,6 @@
 """One difference between the vendor's document and a newer one."""
 
-from typing import Final, Literal
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 Severity = Literal["breaking", "review", "cosmetic"]
 """`breaking`: our contract is wrong now; `review`: a person must read it; `cosmetic`: no drift."""

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.documents.prose_coverage import Passage
 from kling_contracts.documents.quotes import folded, folded_text, is_blank
 from kling_contracts.drift.alignment import aligned, is_match, is_sign
 from kling_contracts.drift.wording import is_punctuation, tokens_of
-from kling_contracts.named_tuple import NamedTuple
 
 MIN_LIKENESS: Final = 0.5
 """So much of a clause must be left in its place for it to be a changed clause and no other one."""

@@ -1,7 +1,7 @@
 """A newer document compared with ours: every change, and how many clauses are as they were."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.documents.quotes import folded
 from kling_contracts.drift import structure
@@ -10,7 +10,6 @@ from kling_contracts.drift.change import Change, Limit, Severity
 from kling_contracts.drift.clauses import Clause, followed
 from kling_contracts.drift.structure import DescriptionPair
 from kling_contracts.drift.wording import WordedQuantity, Wording, compared
-from kling_contracts.named_tuple import NamedTuple
 
 Document = Mapping[str, Any]
 

@@ -1,7 +1,7 @@
 """Making a patch load: what has nothing left to stand on in the newer document is taken out, by name."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts.contract import Contract
 from kling_contracts.documents import loading, overlay
@@ -15,7 +15,6 @@ from kling_contracts.drift.patch import MAIN, Edit, edits_for, patch_document
 from kling_contracts.errors import DocumentError, OverlayError, RuleError
 from kling_contracts.facts.declaration import declared_facts
 from kling_contracts.judging.timeline import Timeline
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.rule import Compiler
 from kling_contracts.rules.service_codes import Statuses
 

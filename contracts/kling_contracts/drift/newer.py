@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.documents import loading
 from kling_contracts.errors import DocumentError
 from kling_contracts.jsonio.positions import Position, nearest
-from kling_contracts.named_tuple import NamedTuple
 
 MAX_BYTES: Final = 5_000_000
 """A larger file is no description of a few operations."""

@@ -1,11 +1,10 @@
 """The vendor's sentences that our overlays quote, and the place of each, which a patch has to change."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts.documents import overlay
 from kling_contracts.drift.structure import pointer_to
-from kling_contracts.named_tuple import NamedTuple
 
 Document = dict[str, Any]
 Steps = tuple[str | int, ...]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.documents.loading import COMPANIONS, PROFILES
 from kling_contracts.documents.patches import DOCUMENT_MEMBER
@@ -15,7 +15,6 @@ from kling_contracts.drift.overlay_quotes import OverlayQuote, action_path, quot
 from kling_contracts.drift.structure import field_of
 from kling_contracts.drift.wording import compared
 from kling_contracts.jsonio.json_pointer import tokens
-from kling_contracts.named_tuple import NamedTuple
 
 Document = dict[str, Any]
 Action = dict[str, Any]

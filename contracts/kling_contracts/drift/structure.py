@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.documents.quotes import folded
 from kling_contracts.drift.change import Change
 from kling_contracts.jsonio import json_pointer
-from kling_contracts.named_tuple import NamedTuple
 
 MIN_NEAR: Final = 0.6
 """How alike two names must be for one to be the other renamed."""

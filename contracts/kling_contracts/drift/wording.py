@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import takewhile
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.documents.quotes import folded
-from kling_contracts.named_tuple import NamedTuple
 
 _TIME: Final = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SIZE: Final = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}

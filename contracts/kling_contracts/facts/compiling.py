@@ -4,6 +4,7 @@ Judging measures all facts of every payload. Written out as one function they co
 does.
 """
 
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
@@ -23,7 +24,6 @@ from kling_contracts.facts.provider import (
 )
 from kling_contracts.facts.sources import NO_WORLD
 from kling_contracts.jsonio.keywords import MAX_ITEMS
-from kling_contracts.named_tuple import named_tuple
 from kling_contracts.unknown import Absent, NotGiven, Unknown, Unusable
 
 _NAMES: Final[Mapping[str, Any]] = {
@@ -148,4 +148,4 @@ def _tuple(expressions: Any) -> str:
 @cache
 def _record_type(name: str, members: tuple[str, ...]) -> Any:
     """Return the immutable record type of a fact with these members."""
-    return named_tuple(name, members)
+    return namedtuple(name, members)

@@ -2,7 +2,7 @@
 
 import keyword
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError, misshapen
 from kling_contracts.facts.either import Either, Source
@@ -12,7 +12,6 @@ from kling_contracts.facts.media import PROVIDED, Media
 from kling_contracts.facts.members import TEXT, Member, check, is_never_none, origin_of, provided
 from kling_contracts.facts.provider import FieldPath
 from kling_contracts.facts.world import NESTED_TABLES, TABLES, File, VideoFile
-from kling_contracts.named_tuple import NamedTuple
 
 Schema = Mapping[str, Any]
 Provider = Lookup | SameEntry | Media | Either | Flagged

@@ -1,11 +1,10 @@
 """`either`: the one of several facts whose field is given."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts.facts.members import Member, Origin, renamed
 from kling_contracts.facts.provider import Draft, entry_variable
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
 
 

@@ -1,10 +1,9 @@
 """`flagged`: whether moderation refuses the text of a field: whether it holds one of the world's words."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kling_contracts.facts.provider import Draft, FieldPath, member_variable
-from kling_contracts.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from kling_contracts.facts.ways import Entry, OwnText, Recipe, Way

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN, Draft, Entry, FieldPath, entry_variable
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.world import TABLES, World
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
 
 if TYPE_CHECKING:

@@ -5,11 +5,10 @@ Neighbours make sure that a server is found which takes any entry, the first one
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import Audio, Face, File, Session, VideoFile
-from kling_contracts.named_tuple import NamedTuple
 
 NOW_MS: Final = 1_750_000_000_000
 """The instant of every made world, Unix time in ms."""

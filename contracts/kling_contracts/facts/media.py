@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kling_contracts.facts.file_content import MEASURED, URL, base64_bytes, base64_size, named_format
 from kling_contracts.facts.members import NOT_MEASURED, TEXT, Member, provided
@@ -10,7 +10,6 @@ from kling_contracts.facts.near_base64 import other_spelling, wrong_with
 from kling_contracts.facts.provider import NO_SUCH_ID, UNKNOWN, Draft, Entry, FieldPath
 from kling_contracts.facts.sources import FactSources, unfetched
 from kling_contracts.facts.with_evidence import WithEvidence
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Absent, Unknown
 
 if TYPE_CHECKING:

@@ -4,11 +4,10 @@
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError
 from kling_contracts.facts.world import World
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
 
 NOT_MEASURED: Final = Unknown("the file was not measured")

@@ -1,11 +1,10 @@
 """The common part of all providers: the place of the field, and the tools to write the measuring code."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError
 from kling_contracts.facts.members import Member
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Absent, NotGiven, Unknown, Unusable
 
 Entry = Any

@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping, Set
 from functools import cache, partial
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, get_args, get_origin
 
 if TYPE_CHECKING:
     from kling_contracts.jsonio.keywords import Checker

@@ -3,11 +3,10 @@
 import time
 from collections.abc import Callable, Mapping, Set
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import Audio, File, Session, VideoFile, World
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
 
 Resolve = Callable[[str], Any]

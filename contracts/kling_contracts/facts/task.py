@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import Any, Final, NamedTuple
 
 
 class Task(NamedTuple):

@@ -5,11 +5,10 @@ Numbers are left open: an `Amount` names one, and whoever solves the rules finds
 
 from collections.abc import Iterator, Mapping
 from itertools import chain, product
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.facts.made_worlds import ELSEWHERE, KINDS
 from kling_contracts.facts.world import NESTED_TABLES
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
 
 

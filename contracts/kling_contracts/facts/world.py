@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.facts.record_json import built, check, record_json
 from kling_contracts.facts.task import Task, refuse_contradictions, with_ids
-from kling_contracts.named_tuple import NamedTuple
 
 
 class Face(NamedTuple):

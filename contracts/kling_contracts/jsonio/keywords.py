@@ -7,11 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.jsonio import plain_validity
 from kling_contracts.jsonio.json_pointer import pointer
-from kling_contracts.named_tuple import NamedTuple
 
 MAX_ITEMS: Final = 100
 """Items of an over-long array that are looked into; a body of millions of items must not take minutes."""

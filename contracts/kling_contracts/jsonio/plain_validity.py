@@ -6,9 +6,7 @@ decides: the functions know the usual keywords and Python's own JSON types alone
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
-from typing import Any, Final
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import Any, Final, NamedTuple
 
 Schema = Mapping[str, Any]
 PlainlyValid = Callable[[Any], bool]

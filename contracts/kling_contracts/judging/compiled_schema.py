@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import RuleError
 from kling_contracts.jsonio.keywords import Checker, Place
 from kling_contracts.judging.evaluator import Node
 from kling_contracts.judging.object_rules import ObjectRules, Seat
 from kling_contracts.judging.timeline import Timeline
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.rule import KEYWORDS, Compiler, Rule
 
 _ANNOTATIONS: Final = {

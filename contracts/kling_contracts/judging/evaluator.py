@@ -1,14 +1,13 @@
 """Judging one payload: a walk over its schema's tree, in document order."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.jsonio.keywords import MAX_ITEMS
 from kling_contracts.judging.explaining import Given, advice_note, notes_on, violation_of
 from kling_contracts.judging.object_rules import BROKEN, FailingRule, Found, ObjectRules
 from kling_contracts.judging.report import Note, Unverified, Violation
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.rule import Rule
 
 

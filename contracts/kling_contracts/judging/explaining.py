@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from json.encoder import encode_basestring
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.jsonio.json_pointer import pointer
 from kling_contracts.jsonio.keywords import Path
@@ -13,7 +13,6 @@ from kling_contracts.judging.object_rules import MISSING, NOTHING, FailingRule
 from kling_contracts.judging.partly_unknown import refused_among, with_unknowns
 from kling_contracts.judging.remedy import Subject, remedy_of
 from kling_contracts.judging.report import Note, Violation
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.cel_compiler import Condition, Expression
 from kling_contracts.rules.rule import Advice, Rule
 from kling_contracts.unknown import UnknownFactError

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.facts.provider import indented
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.cel_code import (
     ANY_DOUBT,
     OF_RECORDS,

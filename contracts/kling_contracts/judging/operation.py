@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import DocumentError
 from kling_contracts.facts.declaration import declared_facts
@@ -14,7 +14,6 @@ from kling_contracts.judging.compiled_schema import CompiledSchema
 from kling_contracts.judging.judge import Judge
 from kling_contracts.judging.reading import NULL_IS_ABSENT, PayloadReader
 from kling_contracts.judging.report import Report, Violation
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.rule import Compiler, Rule
 from kling_contracts.rules.service_codes import Statuses
 

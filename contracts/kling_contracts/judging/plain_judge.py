@@ -4,7 +4,7 @@ Most payloads are of that kind. All others are judged by the walk.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.facts.measuring import CompiledFacts
 from kling_contracts.facts.provider import indented, member_variable
@@ -21,7 +21,6 @@ from kling_contracts.judging.object_rules import (
     RuleWriter,
     Seat,
 )
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.cel_code import Doubts, Names
 
 PlainJudge = Callable[[Any, Any, frozenset[str]], list[Found] | None]

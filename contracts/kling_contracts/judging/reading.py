@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.jsonio.keywords import MAX_ITEMS
 from kling_contracts.judging.report import Note
-from kling_contracts.named_tuple import NamedTuple
 
 Schema = Mapping[str, Any]
 NULL_IS_ABSENT: Final = "x-null-is-absent"

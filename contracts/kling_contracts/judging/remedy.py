@@ -1,9 +1,8 @@
 """The remedy of a broken rule: the number that would be right in the field to blame, where it can be computed."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.judging.partly_unknown import PartlyUnknown
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.cel_compiler import Condition, Expression
 from kling_contracts.unknown import UnknownFactError
 

@@ -1,10 +1,9 @@
 """Violations: rules broken by one payload; what could not be verified; notes; and their text for people."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts.judging.timeline import WIDTH, Bar, Timeline
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.evidence import GRADES, Evidence
 from kling_contracts.rules.rule import Rule
 

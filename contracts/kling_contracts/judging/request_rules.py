@@ -3,14 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from kling_contracts.http import Request
 from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.operation import Operation, Parameter
 from kling_contracts.judging.report import Note, Violation
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.rule import Rule
 
 Methods = Mapping[str, Operation]

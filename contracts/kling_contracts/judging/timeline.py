@@ -1,11 +1,10 @@
 """One payload's times, drawn in characters: bars over each other, to the same scale, as the document declares them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import RuleError
 from kling_contracts.jsonio.numbers import whole
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.cel_compiler import Span, compile_span
 from kling_contracts.rules.rule import Rule
 from kling_contracts.unknown import UnknownFactError

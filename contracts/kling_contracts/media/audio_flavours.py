@@ -8,12 +8,11 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.media import silent_audio
 from kling_contracts.media.iso_writer import box
 from kling_contracts.media.wav_writer import chunk, wav_file
-from kling_contracts.named_tuple import NamedTuple
 
 _WAV_RATE: Final = 1_000
 _PNG_IN_ISO: Final = 14

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice, repeat
 from operator import mul
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.media.iso_media import IsoMediaError, Movie, Track, name_of, required
-from kling_contracts.named_tuple import NamedTuple
 
 _MAX_EDITS: Final = 4_096
 _MAX_REORDERED: Final = 17

@@ -5,10 +5,10 @@ Decoders play them to the sample and `kling_contracts.media.audio` measures them
 
 import struct
 from collections.abc import Callable
+from typing import NamedTuple
 
 from kling_contracts.media.iso_writer import box, media_box, movie_box, sample_table_box, track_header_box
 from kling_contracts.media.wav_writer import chunk, wav_file
-from kling_contracts.named_tuple import NamedTuple
 
 _MAX_MS = 24 * 60 * 60 * 1000
 # The size of an ID3 tag has 28 bits.

@@ -5,7 +5,7 @@ Players seek in it, and `kling_contracts.media.video` measures it to the millise
 
 import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.media.iso_writer import (
     MOVIE_TIMESCALE,
@@ -16,7 +16,6 @@ from kling_contracts.media.iso_writer import (
     track_header_box,
 )
 from kling_contracts.media.silent_audio import AacTrack
-from kling_contracts.named_tuple import NamedTuple
 
 _MAX_MS: Final = 60 * 60 * 1000
 _MIN_SIDE: Final = 2

@@ -1,9 +1,8 @@
 """Parsed rules written as Python: an expression, or the statements that settle a rule whatever is unknown."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.cel_parser import SUMS, Term
 from kling_contracts.unknown import Absent, Unknown
 

@@ -7,9 +7,8 @@ the schema of `self` and of `facts`.
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.cel_code import python
 from kling_contracts.rules.cel_parser import COMPARISONS, Roots, Term, parse
 from kling_contracts.unknown import UnknownFactError, present

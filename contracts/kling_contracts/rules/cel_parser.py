@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import RuleError
-from kling_contracts.named_tuple import NamedTuple
 
 Roots = Mapping[str, Mapping[str, Any]]
 """The JSON Schemas of the names that an expression may start from, `self` and `facts`."""

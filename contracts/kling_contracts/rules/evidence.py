@@ -1,9 +1,7 @@
 """Evidence: what a rule, a code, a message or a reading rests on."""
 
 from collections.abc import Mapping
-from typing import Any, Final
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import Any, Final, NamedTuple
 
 GRADES: Final = {
     "quoted": "a sentence or the schema of the vendor's document",

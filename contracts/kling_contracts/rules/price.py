@@ -1,9 +1,8 @@
 """The price of a call of an operation, as the document says: `x-price`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.evidence import Evidence
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts.documents.quotes import holds_quote
 from kling_contracts.errors import RuleError
 from kling_contracts.jsonio.keywords import message
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.cel_compiler import Condition, Expression, compile_rule
 from kling_contracts.rules.evidence import Evidence
 from kling_contracts.rules.service_codes import Statuses

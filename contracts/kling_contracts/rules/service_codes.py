@@ -1,9 +1,8 @@
 """Service codes: for each, the HTTP status, the words and the advice that the responses of the document declare."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.evidence import Evidence
 
 Document = Mapping[str, Any]

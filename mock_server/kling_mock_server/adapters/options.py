@@ -3,11 +3,10 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict
 from urllib.parse import urlsplit
 
 from kling_contracts import Contract
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.core.assembly import resources_of
 from kling_mock_server.core.control_access import ControlAccess
 from kling_mock_server.core.cors import PageOrigins

@@ -9,14 +9,13 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from waitress import wasyncore
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
 from kling_contracts import Contract, Request, __version__
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.adapters.connections import connections_at_once, install
 from kling_mock_server.adapters.event_loop import EventLoop
 from kling_mock_server.adapters.exchange_log import JsonLog, TextLog

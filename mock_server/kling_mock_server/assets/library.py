@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts import Contract
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.facts.task import Task
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.assets import speech
 from kling_mock_server.protocol.file_urls import Address
 from kling_mock_server.state.account import Account

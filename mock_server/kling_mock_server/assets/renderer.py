@@ -7,10 +7,9 @@ from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kling_contracts import Report
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.assets.elsewhere import Elsewhere
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import FILES_PREFIX, RENDER

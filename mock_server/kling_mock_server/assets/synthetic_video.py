@@ -8,14 +8,13 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Note
 from kling_contracts.facts.file_content import VIDEOS, measured_video, named_format
 from kling_contracts.facts.with_evidence import WithEvidence
 from kling_contracts.facts.world import Face, VideoFile
 from kling_contracts.judging.explaining import shown_value
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Absent, Unknown
 from kling_mock_server.state.short_text_cache import cached_for_short
 

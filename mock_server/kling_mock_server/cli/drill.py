@@ -3,11 +3,10 @@
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.cli.profile_options import profile_options
 from kling_mock_server.cli.progress_line import progress_bar
 from kling_mock_server.cli.report_options import deliver, report_options

@@ -5,11 +5,10 @@ allowed to read the answer: `Host` and `Origin` tell (RFC 9110, section 7.2; RFC
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from kling_contracts import Request, Response
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.rule import Rule
 from kling_mock_server.core.own_answers import CONTROL_HOST, CONTROL_ORIGIN, refusal
 from kling_mock_server.outgoing.hosts import is_loopback, matches

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property, partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from kling_contracts import Contract, Request, Response, Violation, __version__
 from kling_contracts.facts.record_json import record_from_json
@@ -11,7 +11,6 @@ from kling_contracts.facts.world import Audio, Session, World
 from kling_contracts.facts.world_notes import world_notes
 from kling_contracts.jsonio import strict_json
 from kling_contracts.jsonio.keywords import Checker
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rule_table import rule_row, rule_rows
 from kling_contracts.rules.lookup import nearest
 from kling_mock_server.core import inbox

@@ -6,11 +6,10 @@ has rules of its own (`control_access`).
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from kling_contracts import Request, Response
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.outgoing.hosts import is_loopback
 from kling_mock_server.protocol.names import NOT_PLAYED_HEADER, UNVERIFIED_HEADER, VIOLATIONS_HEADER
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts import Note, Report, Request, Violation
 from kling_contracts.facts.sources import WorldExcerpt
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.failures.playback import PlayedStep
 from kling_mock_server.protocol.answer_summary import NO_DETAILS
 from kling_mock_server.protocol.envelope import new_request_id

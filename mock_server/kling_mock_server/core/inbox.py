@@ -1,10 +1,9 @@
 """A receiver of callbacks that everyone has at hand: what is posted to `/_mock/inbox/NAME` can be read there."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Request
 from kling_contracts.jsonio import strict_json as strict
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.state.account import Account
 from kling_mock_server.state.stores.store import Table

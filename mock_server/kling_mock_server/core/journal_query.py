@@ -1,10 +1,9 @@
 """`GET /_mock/journal`: which entries its query asks for, and the answer."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.core.query import Asked, in_range
 from kling_mock_server.protocol.names import CALLBACK, DOWNLOAD
 from kling_mock_server.state.journal import MAX_ENTRIES, NOTE, Entry, Journal, entry_json

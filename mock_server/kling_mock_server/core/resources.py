@@ -1,7 +1,8 @@
 """The objects that all requests to one mock share, beside the accounts."""
 
+from typing import NamedTuple
+
 from kling_contracts import Contract
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.price import Price
 from kling_mock_server.assets.downloads import Downloads
 from kling_mock_server.assets.library import Library

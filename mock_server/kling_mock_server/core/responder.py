@@ -4,12 +4,11 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from kling_contracts import Contract, Note, Report, Request, Response, Violation
 from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.judging.report import printable
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.rule import SOME_ID, Rule
 from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoint
 from kling_mock_server.core.assembly import resources_of

@@ -1,10 +1,9 @@
 """Plays scenarios: finds the step that takes a call, and changes its answer."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kling_contracts import Contract, Response
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state.account_state import AccountState
 from kling_mock_server.state.short_text_cache import cached_for_short
 from kling_mock_server.state.stores.store import Transaction

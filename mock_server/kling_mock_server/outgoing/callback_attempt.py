@@ -4,12 +4,11 @@ import json
 import logging
 from collections.abc import Callable
 from time import perf_counter
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts import Report
 from kling_contracts.http import JSON_TYPE
 from kling_contracts.judging.report import printable
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.price import Price
 from kling_mock_server.outgoing.webhooks import TIMEOUT_S, Attempt, LateError, Targets, post, signature_headers
 from kling_mock_server.protocol.envelope import new_request_id

@@ -6,10 +6,9 @@ import hmac
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.outgoing.connection import connected, target_of
 from kling_mock_server.outgoing.hosts import leads_to_loopback, matches
 

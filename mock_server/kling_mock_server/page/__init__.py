@@ -2,9 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Final
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import Final, NamedTuple
 
 INDEX: Final = "index.html"
 """The name of the document; it names its other files by paths relative to the mock's root."""

@@ -1,10 +1,9 @@
 """URLs of the mock's own files: results, voices, source videos, pictures of faces."""
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.protocol.names import FILES_PREFIX
 
 EXTENSIONS: Final = {"results": "mp4", "audios": "wav", "videos": "mp4", "faces": "png"}

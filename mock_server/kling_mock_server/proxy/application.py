@@ -3,12 +3,11 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from kling_contracts import Contract, Report, Request, Violation
 from kling_contracts.judging.report import describe, indented, printable
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import VIOLATIONS_HEADER
 from kling_mock_server.proxy.recorder import Recorder

@@ -1,10 +1,9 @@
 """The one host that the proxy calls: a request sent once, its answer streamed, no retry and no redirect followed."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.protocol.names import VIOLATIONS_HEADER
 
 if TYPE_CHECKING:

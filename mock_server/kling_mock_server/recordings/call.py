@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts import Contract, Operation, Request, Violation
 from kling_contracts.facts.world import File
 from kling_contracts.judging.request_rules import Routed
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.recordings.exchange import RecordedExchange
 from kling_mock_server.recordings.redaction import REDACTED, audio_of
 

@@ -1,11 +1,10 @@
 """How far a payload is from the limits of a rule: 0 is the limit itself, what is negative has passed it."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Operation, Rule
 from kling_contracts.facts.sources import FactSources
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.cel_compiler import Condition
 from kling_contracts.unknown import UnknownFactError
 

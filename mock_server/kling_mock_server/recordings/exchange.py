@@ -1,10 +1,9 @@
 """One recorded request and its answer, secrets and audio taken out."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.reports.finding import Place
 
 

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts import Contract, Operation, Report, Rule, Violation
 from kling_contracts.facts.lookup import Lookup
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.rule import SOME_ID
 from kling_mock_server.recordings.call import RecordedCall
 from kling_mock_server.recordings.verdicts import NotJudged, RecordedDifference

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.protocol.names import CREATE
 from kling_mock_server.recordings.exchange import RecordedExchange
 from kling_mock_server.recordings.recorded_world import milliseconds

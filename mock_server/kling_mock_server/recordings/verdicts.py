@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts import Rule
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.recordings.distances import Distance
 from kling_mock_server.recordings.exchange import RecordedExchange
 

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, Literal
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 Level = Literal["error", "unverified", "note"]
 """`error`: something is wrong; `unverified`: nobody can say; `note`: hardly meant, and never a reason to fail."""

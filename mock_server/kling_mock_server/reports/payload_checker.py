@@ -1,11 +1,10 @@
 """`klingkit check`: payload files in, what is to be said of each out."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts import Contract, Report, Violation, World
 from kling_contracts.facts.sources import Fetch
 from kling_contracts.jsonio import strict_json
-from kling_contracts.named_tuple import NamedTuple
 
 
 class Result(NamedTuple):

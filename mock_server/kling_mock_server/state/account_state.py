@@ -1,10 +1,9 @@
 """The rows of one account in a store: read, changed, and written anew when the account begins."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from kling_contracts import World
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state.pace import PACES, Pace
 from kling_mock_server.state.stores.store import RowAt, Store, Table, Transaction, real_ms
 from kling_mock_server.state.tables import (

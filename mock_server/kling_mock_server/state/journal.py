@@ -6,13 +6,12 @@ import re
 import uuid
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Note, Report, Rule, Unverified, Violation
 from kling_contracts.facts.file_content import base64_bytes
 from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.timeline import Bar
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state.passwords import without_passwords
 from kling_mock_server.state.short_text_cache import cached_for_short
 from kling_mock_server.state.stores.store import Store, Table

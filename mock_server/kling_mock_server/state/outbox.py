@@ -5,10 +5,9 @@ callbacks are sent one after the other, by the time at which they are due, so th
 one. The store is told when the first of a queue is due in real time: nothing here looks at those behind it.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.facts.task import Task
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state.stores.store import Transaction, real_ms
 from kling_mock_server.state.tables import LEASES, ONE, OUTBOXES, STATE, TASKS, Message, Outbox, State
 

@@ -1,8 +1,6 @@
 """How fast time passes for tasks."""
 
-from typing import Final
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Pace(NamedTuple):

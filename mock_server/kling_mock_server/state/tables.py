@@ -1,13 +1,12 @@
 """The records of an account: the tables of a store, and the rows in them."""
 
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from kling_contracts.facts.record_json import record_from_json, record_json
 from kling_contracts.facts.task import Task
 from kling_contracts.facts.world import Audio, File, Session, VideoFile
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state.stores.store import QueuePlace, Table, real_ms
 
 MAX_TASKS: Final = 10_000

@@ -1,9 +1,9 @@
 """The tasks of one account: created, looked up, counted."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from kling_contracts.facts.task import Task, maker_of
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state import outbox as callbacks
 from kling_mock_server.state.account_state import AccountState
 from kling_mock_server.state.large_rows import note_task

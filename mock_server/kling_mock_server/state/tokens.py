@@ -8,12 +8,11 @@ import binascii
 import hashlib
 import hmac
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts import Note, Violation
 from kling_contracts.jsonio import strict_json
 from kling_contracts.judging.request_rules import RequestRules, notes_on_token
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state.journal import digest_of
 from kling_mock_server.state.short_text_cache import cached_for_short
 

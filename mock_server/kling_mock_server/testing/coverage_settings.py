@@ -4,9 +4,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import Any, Final, NamedTuple
 
 TABLE: Final = "tool.klingkit.coverage"
 

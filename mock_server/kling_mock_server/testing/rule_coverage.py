@@ -3,11 +3,10 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts import Contract, Operation, Request, Rule, Violation
 from kling_contracts.jsonio import strict_json
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.reports.finding import RuleText
 from kling_mock_server.reports.rule_texts import rule_text
 from kling_mock_server.state.journal import Entry

@@ -4,11 +4,11 @@ Nothing is decoded, and every walk through a file is bounded, so that no upload 
 """
 
 import struct
+from typing import NamedTuple
 
 from kling_contracts.media import iso_media, sample_tables
 from kling_contracts.media.video.picture import size
 from kling_contracts.media.video.sniffing import identify
-from kling_contracts.named_tuple import NamedTuple
 
 __all__ = ["Measured", "VideoError", "identify", "measure"]
 

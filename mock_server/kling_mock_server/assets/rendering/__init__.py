@@ -8,9 +8,8 @@ import io
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.assets.rendering import encoded_picture, encoded_sound, picture, sound
 from kling_mock_server.assets.rendering.sound import RenderError
 

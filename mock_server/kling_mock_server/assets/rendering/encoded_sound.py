@@ -6,9 +6,8 @@ so that videos which differ in where it is inserted are made of the same frames.
 """
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.assets.rendering.sound import RATE, SAMPLE_BYTES, decoded, framed, mixed, silence
 
 FRAME: Final = 1024

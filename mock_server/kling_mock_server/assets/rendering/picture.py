@@ -3,9 +3,8 @@
 A picture is three planes of bytes, as video has them: the light of every pixel, and the colour of every second one.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.assets.rendering import font
 
 WIDTH: Final = 640

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts import Contract, Operation
 from kling_contracts.errors import DocumentError
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.assets.library import FileKind, Library
 from kling_mock_server.core.operations.by_example import AnswerByExample
 from kling_mock_server.core.operations.creating import Create

@@ -2,12 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Note, Operation, Report
 from kling_contracts.facts.measuring import Measurement
 from kling_contracts.facts.sources import FactSources, Resolve, WorldExcerpt
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.core.exchange import Exchange
 from kling_mock_server.core.resources import Resources
 from kling_mock_server.protocol.envelope import SUCCEED

@@ -1,9 +1,8 @@
 """A scenario as records: every field is a key of the file by that name."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.failures.wire import Wire
 
 ALWAYS: Final = "always"

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Response, __version__
-from kling_contracts.named_tuple import NamedTuple
 
 DETACH: Final = "klingkit.detach"
 """In a WSGI environ: takes a `WiredResponse` or `LateResponse` and the request's method; the application then returns

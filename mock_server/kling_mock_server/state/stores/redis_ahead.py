@@ -1,8 +1,8 @@
 """Rows that are asked for together, before it is known what they are needed for: one exchange in place of one each."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state.stores.redis_scripts import argument, reply_of
 from kling_mock_server.state.stores.store import RowAt
 from kling_mock_server.state.stores.text import bytes_of

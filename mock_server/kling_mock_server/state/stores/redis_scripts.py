@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state.stores.text import name_of
 
 

@@ -7,9 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state.stores.ordered import Ordered
 from kling_mock_server.state.stores.schedule import Schedule
 

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.state.passwords import without_passwords
 
 if TYPE_CHECKING:

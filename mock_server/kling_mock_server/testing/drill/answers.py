@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.service_codes import ServiceCode
 from kling_mock_server.protocol.names import CREATE, DOWNLOAD, IDENTIFY, QUERY, TTS
 from kling_mock_server.state.journal import Entry

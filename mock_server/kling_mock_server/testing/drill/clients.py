@@ -10,9 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import IO, Any, Final, Self
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import IO, Any, Final, NamedTuple, Self
 
 MAX_OUTPUT: Final = 16 * 1024
 """Bytes of a client's output that are kept: the last ones."""

@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.protocol.names import CALLBACK, CREATE, DOWNLOAD, QUERY
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.testing.drill.answers import (

@@ -1,10 +1,9 @@
 """Tasks that hold an account's place until its client has met the refusal, for scenarios about running tasks."""
 
 import threading
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.facts.task import Task
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.adapters.handle import Handle
 from kling_mock_server.failures.scenarios import Scenario
 from kling_mock_server.state.account import Account

@@ -1,10 +1,9 @@
 """The verdict on a client under one scenario, and its text."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts.judging.report import indented, printable
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.failures.scenarios import Scenario
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.testing.drill.judging import Reason

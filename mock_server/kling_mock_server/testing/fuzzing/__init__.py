@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain, cycle, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from kling_contracts import Contract, Operation, World
 from kling_contracts.audits.audit import INTERRUPTED, Audit
@@ -16,7 +16,6 @@ from kling_contracts.cases.catalogue import catalogue, server_catalogue
 from kling_contracts.cases.factory import factory_of
 from kling_contracts.cases.generator import ALL, generate
 from kling_contracts.cases.requests import OTHER_TOKEN, TOKEN
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.rules.lookup import refuse_unknown_rules
 from kling_mock_server.outgoing.hosts import is_loopback
 from kling_mock_server.testing.fuzzing.callback_listener import CallbackListener

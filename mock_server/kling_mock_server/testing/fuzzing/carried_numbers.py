@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import cache
 from itertools import combinations, product
 from operator import mul, ne
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Operation, Rule, World
 from kling_contracts.cases.formulas import TRUE, Verdict, conjuncts, verdict
@@ -13,7 +13,6 @@ from kling_contracts.cases.linear import Form, Inequality, variable
 from kling_contracts.facts.provider import UNKNOWN
 from kling_contracts.facts.sources import FactSources
 from kling_contracts.jsonio.numbers import whole
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
 
 MAX_NUMBERS: Final = 20

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Operation, Request, World
 from kling_contracts.audits.audit import Kind, shortened
@@ -14,7 +14,6 @@ from kling_contracts.cases.places import NOTHING, value_at
 from kling_contracts.cases.requests import HEADERS
 from kling_contracts.facts.lookup import Lookup
 from kling_contracts.facts.world import TABLES
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.testing.fuzzing.carried_numbers import array_of, fields_of
 from kling_mock_server.testing.fuzzing.sequences import Ask, Wrong
 from kling_mock_server.testing.fuzzing.target import Answer

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from secrets import token_hex
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Operation, World
 from kling_contracts.audits.audit import Kind
@@ -20,7 +20,6 @@ from kling_contracts.cases.case import Case
 from kling_contracts.cases.generator import generate
 from kling_contracts.cases.places import NOTHING, value_at
 from kling_contracts.cases.shown_members import callback_checker, callback_fields, file_members, members_there
-from kling_contracts.named_tuple import NamedTuple
 from kling_contracts.unknown import Unknown
 from kling_mock_server.recordings.recorded_world import RecordedWorld
 from kling_mock_server.testing.fuzzing.answered_files import AnsweredFiles

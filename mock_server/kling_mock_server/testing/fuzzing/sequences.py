@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract, Operation, Rule
 from kling_contracts.audits.audit import Kind
@@ -15,7 +15,6 @@ from kling_contracts.cases.places import value_at
 from kling_contracts.cases.requests import parameter_request
 from kling_contracts.cases.shown_members import kept_members, page_of
 from kling_contracts.facts.lookup import Lookup
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.testing.fuzzing.target import Answer
 
 Ask = Callable[[Case], Answer]

@@ -4,12 +4,11 @@ import json
 import ssl
 from collections.abc import Collection, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from kling_contracts import Request, World
 from kling_contracts.cases.case import PATH_CHARACTERS
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.outgoing.hosts import is_loopback
 from kling_mock_server.protocol.names import CONTROL_PREFIX, VIOLATIONS_HEADER
 

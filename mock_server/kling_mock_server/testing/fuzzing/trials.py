@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from kling_contracts import Contract, World
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.requests import TOKEN
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.testing.fuzzing.given_world import GivenWorld
 
 

@@ -4,11 +4,10 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from kling_contracts import Contract
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.outgoing.hosts import is_loopback
 from kling_mock_server.outgoing.webhooks import TIMEOUT_S, Attempt, key_of, post
 from kling_mock_server.testing.receivers.callbacks import CallbackMaker, SentCallback

@@ -5,11 +5,10 @@ import secrets
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kling_contracts import Contract
 from kling_contracts.http import JSON_TYPE
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.outgoing.webhooks import signature_headers
 from kling_mock_server.protocol.names import QUERY
 

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal
-
-from kling_contracts.named_tuple import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 RightAnswer = Literal["2xx", "4xx", "2xx or 4xx"]
 """The statuses that are right; a 5xx, a redirect and no answer in time never are."""

@@ -3,9 +3,8 @@
 import base64
 import hmac
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.outgoing.webhooks import key_of, signature_headers
 from kling_mock_server.testing.receivers.callbacks import WRONG_SECRET, Sign, SigningInput
 

@@ -2,7 +2,7 @@
 
 import copy
 import os
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -11,7 +11,6 @@ from kling_contracts.cases.case import Case
 from kling_contracts.cases.catalogue import catalogue
 from kling_contracts.cases.factory import factory_of
 from kling_contracts.facts.made_worlds import NOW_MS
-from kling_contracts.named_tuple import NamedTuple
 
 TOKEN: Final = os.environ.get("KLINGKIT_TOKEN", "klingkit")
 """The one bearer token that the server welcomes."""

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from kling_contracts import Report, Request, Response, World
 from kling_contracts.cases.case import Case
 from kling_contracts.judging.report import describe
-from kling_contracts.named_tuple import NamedTuple
 from kling_mock_server.protocol.names import CONTROL_PREFIX, VIOLATIONS_HEADER
 from kling_mock_server.testing.schemathesis_hooks.bench import Bench
 
