@@ -1,7 +1,6 @@
 """The compiled schema of one operation's payload: its keywords and its rules, in document order."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.errors import RuleError
@@ -86,7 +85,7 @@ class _SchemaCompiler:
 
     def _with_own_id(self, rule: Rule, name: str) -> Rule:
         """Return a keyword's rule; where another field of the same name has its id, under the path of its field."""
-        return replace(rule, id=f"{name.rpartition('.')[0]}.{rule.id}") if rule.id in self.orders else rule
+        return rule._replace(id=f"{name.rpartition('.')[0]}.{rule.id}") if rule.id in self.orders else rule
 
     def _add(self, rule: Rule, order: Order) -> None:
         if rule.id in self.orders:

@@ -1,7 +1,6 @@
 """Rules: every documented constraint of an operation, in document order."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.documents.quotes import holds_quote
@@ -55,8 +54,7 @@ class Quote(NamedTuple):
         return {"at": self.at, "text": self.text, "en": self.meaning}
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One documented constraint."""
 
     id: str
@@ -77,7 +75,7 @@ class Rule:
     """Dotted path of the node that the rule sits on, as in `Quote.at`."""
     blame: tuple[str, ...] = ()
     """Names of the fields below that node to blame, the first one given; empty: the node itself."""
-    expression: Expression | None = field(default=None, repr=False)
+    expression: Expression | None = None
     keyword: str = ""
     """The schema keyword, `maximum`; empty where the rule is not one."""
     value: Any = None
@@ -89,6 +87,11 @@ class Rule:
     """The evidence for the rule."""
     message_evidence: Evidence = OURS
     """The evidence for its message."""
+
+    def __repr__(self) -> str:
+        """Leave out the expression, which is longer than all else together."""
+        shown = (f"{name}={value!r}" for name, value in self._asdict().items() if name != "expression")
+        return f"Rule({', '.join(shown)})"
 
     def sentence(self, condition: Condition | None = None, given: object = SOME_ID) -> str:
         """Return the message with the literals of `condition`, by default of the rule's first one.

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kling_contracts import Response
@@ -11,26 +10,37 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class LateResponse:
-    """An answer that `make` makes when `ready` is done or `patience_s` have passed.
+    """An answer that is made when `ready` is done or `patience_s` have passed.
 
     It is finished or abandoned, whatever comes first, and that once. `ready` may be shared: nobody cancels it.
     """
 
-    ready: "Future[Any]"
-    patience_s: float
-    make: Callable[[bool], Response]
-    """Returns the answer, told whether `ready` is done."""
-    abandoned: Callable[[], None]
-    """Called in place of `make` where nobody is there any more to be answered."""
-    ended: Callable[[], object]
-    """Called when the answer is made, and before `abandoned`."""
-    _turn: threading.Lock = field(default_factory=threading.Lock)
+    __slots__ = ("_abandoned", "_ended", "_make", "_turn", "patience_s", "ready")
+
+    def __init__(
+        self,
+        ready: "Future[Any]",
+        patience_s: float,
+        make: Callable[[bool], Response],
+        abandoned: Callable[[], None],
+        ended: Callable[[], object],
+    ) -> None:
+        """`make` returns the answer, told whether `ready` is done. `abandoned` is called in its place where nobody is
+        there any more to be answered, `ended` when the answer is made, and before `abandoned`."""
+        self.ready = ready
+        self.patience_s = patience_s
+        self._make = make
+        self._abandoned = abandoned
+        self._ended = ended
+        self._turn = threading.Lock()
 
     def then(self, change: Callable[[Response], Response]) -> "LateResponse":
-        """Return this response in place of itself, with its answer changed."""
-        return replace(self, make=lambda is_ready: change(self.make(is_ready)))
+        """Return a response in place of this one, with its answer changed."""
+        make = self._make
+        return LateResponse(
+            self.ready, self.patience_s, lambda is_ready: change(make(is_ready)), self._abandoned, self._ended
+        )
 
     def waited_for(self) -> Response:
         """Wait in this thread and return the answer."""
@@ -49,12 +59,12 @@ class LateResponse:
         if not self._turn.acquire(blocking=False):
             raise CancelledError
         try:
-            return self.make(self.ready.done())
+            return self._make(self.ready.done())
         finally:
-            self.ended()
+            self._ended()
 
     def abandon(self) -> None:
         """Free all that waits, unless the answer was made, or is being made."""
         if self._turn.acquire(blocking=False):
-            self.ended()
-            self.abandoned()
+            self._ended()
+            self._abandoned()
