@@ -90,7 +90,7 @@ def test_where_there_are_too_many_the_one_longest_silent_makes_room(monkeypatch)
 
 @pytest.mark.parametrize(
     ("soft", "held"),
-    [(256, 100), (1024, 108), (7000, 2100), (1_000_000, 10_000), (resource.RLIM_INFINITY, 10_000)],
+    [(256, 100), (1500, 200), (7000, 1575), (1_000_000, 10_000), (resource.RLIM_INFINITY, 10_000)],
 )
 def test_the_limit_of_open_files_decides_how_many_are_held(monkeypatch, soft, held):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, resource.RLIM_INFINITY))

@@ -17,8 +17,9 @@ from kling_mock_server.failures.wire.detach_connection import DetachableChannel,
 MAX_CONNECTIONS: Final = 10_000
 """Connections beyond which the one longest silent is closed, however many files may be open."""
 MIN_CONNECTIONS: Final = 100
-_FILES_EACH: Final = 3
-"""Open files of one connection at worst: its socket, and a temporary file each for a large body and a large answer."""
+_FILES_EACH: Final = 4
+"""Open files of one connection at worst: its socket, and a temporary file each for a large body that is answered, the
+one that follows it, and a large answer."""
 _OTHER_FILES: Final = 700
 """Open files beside them: the wired answers (500), callbacks, fetches, the store, modules."""
 
