@@ -45,9 +45,10 @@ bench: $(VENV)/test
 bench-peers: $(VENV)/test
 	cd tests && ../$(BIN)/python -m bench.peers
 
-# What packing can lose: files, entry points, commands, and what only an installed package has. `make test` has the rest.
+# What packing can lose: files, entry points, commands, and what only an installed package has. `make test` has the rest:
+# it follows the documents with the wheel installed, whose suites have the pytest plugin by its entry point.
 WHEEL_TESTS := $(addprefix tests/test_,package.py document.py prose.py contract.py cli.py serve.py page.py \
-	pytest_plugin.py example_project.py example_clients.py)
+	public_names.py example_project.py example_clients.py)
 
 wheel-test: $(VENV)/test
 	rm -rf build/wheel && mkdir -p build/wheel

@@ -127,6 +127,11 @@ def test_the_command_is_installed():
     assert command.value == "kling_mock_server.cli.main:main"
 
 
+def test_pytest_loads_the_plugin_by_an_entry_point_named_like_its_module():
+    (plugin,) = {one for one in entry_points(group="pytest11") if one.name.startswith("kling")}
+    assert plugin.name == plugin.value == plugin.load().__name__
+
+
 def test_what_is_installed_is_light():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {line.split(">")[0] for line in project["dependencies"]}

@@ -27,7 +27,8 @@ from support.ports import free_port
 ROOT = Path(__file__).parents[2]
 SHELL = ("console", "sh")
 SHOWN_PORT = "8080"
-PATIENCE_S = 60
+# A command may send thousands of requests, and the machine be busy: only a failing test waits that long.
+PATIENCE_S = 300
 EXAMPLE_OF = {"docs/ci.md": "examples/integrator"}
 """Pages that are followed in a copy of an example."""
 
