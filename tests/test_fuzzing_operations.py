@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -77,11 +78,29 @@ def test_what_the_contract_has_not_is_misuse(options, told):
     assert told in result.output
 
 
-def test_a_callable_takes_payloads_of_create_alone():
-    result = CliRunner().invoke(fuzz, ["json:dumps", "--operation", "tts"])
+@pytest.mark.parametrize(
+    ("target", "option", "value", "told"),
+    [
+        ("json:dumps", "--operation", "tts", "--operation says nothing about a validator or builder"),
+        ("json:dumps", "--rule", "clip-too-short", "--rule says nothing about a validator or builder"),
+        ("json:dumps", "--time", "1", "--time says nothing about a validator or builder"),
+        ("http://127.0.0.1:9", "--as", "builder", "--as says nothing about a server"),
+        ("http://127.0.0.1:9", "--webhook-secret", "whsec_MTIz", "--webhook-secret says nothing about a server"),
+    ],
+)
+def test_an_option_for_another_kind_of_target_is_misuse(target, option, value, told):
+    result = CliRunner().invoke(fuzz, [target, option, value])
 
     assert result.exit_code == 2
-    assert "--operation is for a server; json:dumps takes payloads of create" in result.output
+    assert told in result.output
+
+
+def test_the_environment_may_hold_options_for_other_kinds_of_targets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("lenient.py").write_text("def validate(payload): return True", encoding="utf-8")
+    result = CliRunner(env={"KLINGKIT_WEBHOOK_SECRET": "whsec_MTIz"}).invoke(fuzz, ["lenient:validate", "-n", "0"])
+
+    assert result.exit_code == 1, result.output
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
 """`klingkit cases`: the boundary catalogue, or generated cases, as NDJSON."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kling_mock_server.cli.profile_options import chosen_contract, profile_options
+from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 
 if TYPE_CHECKING:
     from kling_contracts import Contract
@@ -19,17 +18,14 @@ if TYPE_CHECKING:
 @click.option("--operation", default="", help="The operation, by its short name, or `all`; by default create.")
 @click.option("-n", type=click.IntRange(0), help="So many generated cases, instead of the boundary catalogue.")
 @click.option("--seed", default=0, show_default=True, help="The same seed makes the same cases.")
-@profile_options
+@contract_options
 def cases(
     valid: bool | None,
     rule: str | None,
     operation: str,
     n: int | None,
     seed: int,
-    profile: str,
-    upstream_state: bool,
-    null_is_absent: bool,
-    documents: Path | None,
+    choice: ContractOptions,
 ) -> None:
     """Print labelled requests as NDJSON: test vectors for any language.
 
@@ -37,9 +33,7 @@ def cases(
 
     Example: klingkit cases --rule clip-too-short
     """
-    contract = chosen_contract(
-        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
-    )
+    contract = choice.load()
     try:
         rows = case_lines(valid, rule, n, seed, contract, operation)
     except ValueError as error:

@@ -1,13 +1,12 @@
 """`klingkit check`."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 from kling_mock_server.cli.input_files import files_of, read_world
-from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.report_options import deliver, report_options
 from kling_mock_server.cli.terminal import bar_width
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Whose sound_file URLs are downloaded and measured.",
 )
-@profile_options
+@contract_options
 def check(
     files: tuple[str, ...],
     world_file: str | None,
@@ -36,10 +35,7 @@ def check(
     reports: tuple[str, ...],
     strict: bool,
     fetch: str,
-    profile: str,
-    upstream_state: bool,
-    null_is_absent: bool,
-    documents: Path | None,
+    choice: ContractOptions,
 ) -> None:
     """Judge payload files; - reads standard input.
 
@@ -53,9 +49,7 @@ def check(
     from kling_mock_server.reports.check_report import check_report
     from kling_mock_server.reports.payload_checker import PayloadChecker, UnreadFile
 
-    contract = chosen_contract(
-        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
-    )
+    contract = choice.load()
     checking = PayloadChecker(contract, read_world(world_file), _fetch(fetch, contract))
     results = [
         checking.judge(name, given) if isinstance(given, bytes) else UnreadFile(name, given)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from kling_mock_server.cli.profile_options import profile_options
+from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 from kling_mock_server.cli.progress_line import progress_bar
 from kling_mock_server.cli.report_options import deliver, report_options
 
@@ -69,7 +69,7 @@ class DrillPlan(NamedTuple):
     help="How fast tasks end: in 0.3 s, or in 2.5 minutes.",
 )
 @report_options()
-@profile_options
+@contract_options
 def drill(
     command: str,
     names: tuple[str, ...],
@@ -80,10 +80,7 @@ def drill(
     pace: str,
     form: str,
     reports: tuple[str, ...],
-    profile: str,
-    upstream_state: bool,
-    null_is_absent: bool,
-    documents: Path | None,
+    choice: ContractOptions,
 ) -> None:
     """Run a client through the scenarios, and judge it by what it sent.
 
@@ -96,10 +93,10 @@ def drill(
     klingkit drill "python careless_client.py" --scenario rate-limited --scenario account-in-arrears
     """
     options: MockOptions = {
-        "profile": profile,
-        "upstream_state": upstream_state,
-        "null_is_absent": null_is_absent,
-        "documents": documents,
+        "profile": choice.profile,
+        "upstream_state": choice.upstream_state,
+        "null_is_absent": choice.null_is_absent,
+        "documents": choice.documents,
         "pace": pace,
     }
     plan = DrillPlan(_words(command), url_env, key_env, limit_s)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED
+from kling_mock_server.cli.fuzz_options import CALLABLE, SERVER, FuzzOptions, refuse_foreign
 from kling_mock_server.cli.fuzz_receiver import attack_receiver
 from kling_mock_server.cli.input_files import read_world
-from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.progress_line import progress_bar
 from kling_mock_server.cli.report_options import deliver, report_options
 from kling_mock_server.cli.secrets_given import secret
@@ -33,9 +34,19 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="The receiver's secret (whsec_...): callbacks are signed, and forged ones sent; repeatable, @FILE reads it.",
 )
-@click.option("-n", "n", type=click.IntRange(0), help="Generated cases after the catalogue.  [default: 1000]")
+@click.option(
+    "-n",
+    "n",
+    type=click.IntRange(0),
+    help="Generated cases after the catalogue.  [default: 1000; for a receiver 200]",
+)
 @click.option("--seed", default=0, show_default=True, help="The same seed makes the same cases.")
-@click.option("--time", "time_s", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds (server).")
+@click.option(
+    "--time",
+    "time_s",
+    type=click.FloatRange(0, min_open=True),
+    help="Stop after so many seconds (server, receiver).",
+)
 @click.option("--token", default="", help="A bearer token that the server welcomes.")
 @click.option("--world", "world_file", type=click.Path(), help="What the ids of a server without /_mock/ stand for.")
 @click.option(
@@ -49,7 +60,13 @@ if TYPE_CHECKING:
 @click.option(
     "--ignore", multiple=True, metavar="RULE", help="A rule that the target is not meant to know; repeatable."
 )
-@click.option("--rule", "rules", multiple=True, metavar="RULE", help="Break only this rule (server); repeatable.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="RULE",
+    help="Break only this rule (server), or make only this check (receiver); repeatable.",
+)
 @click.option(
     "--operation",
     "operations",
@@ -67,17 +84,14 @@ if TYPE_CHECKING:
     "--as", "kind", type=click.Choice(["validator", "builder"]), help="What the callable is, if not as it looks."
 )
 @report_options()
-@profile_options
+@contract_options
 def fuzz(
     target: str,
     receiver: str,
     form: str,
     reports: tuple[str, ...],
-    profile: str = "documented",
-    upstream_state: bool = True,
-    null_is_absent: bool = False,
-    documents: Path | None = None,
-    **options: Any,
+    choice: ContractOptions,
+    **given: Any,
 ) -> None:
     """Attack a server, or a Python payload validator or builder, with valid and precisely broken requests.
 
@@ -98,14 +112,11 @@ def fuzz(
 
     if bool(target) == bool(receiver):
         raise click.UsageError("give one thing to attack: URL, MODULE:CALLABLE or --receiver URL")
-    contract = chosen_contract(
-        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
-    )
+    contract, options = choice.load(), FuzzOptions(**given)
     if receiver:
         report, status = attack_receiver(receiver, contract, options)
         deliver(report, form, reports)
         sys.exit(status)
-    del options["webhook_secrets"]
     try:
         audit = _attack(target, contract, options)
     except ValueError as error:
@@ -114,36 +125,45 @@ def fuzz(
     sys.exit(_status(audit))
 
 
-def _attack(target: str, contract: "Contract", options: dict[str, Any]) -> "Audit":
+def _attack(target: str, contract: "Contract", options: FuzzOptions) -> "Audit":
     if "://" in target:
         return _attack_server(target, contract, options)
     return _attack_callable(target, contract, options)
 
 
-def _attack_server(url: str, contract: "Contract", options: dict[str, Any]) -> "Audit":
+def _attack_server(url: str, contract: "Contract", options: FuzzOptions) -> "Audit":
     from kling_mock_server.testing.fuzzing import TIMEOUT_S, Options, fuzz_server
 
-    options.pop("kind")
-    options["timeout_s"] = options["timeout_s"] or TIMEOUT_S
-    world = read_world(options.pop("world_file"))
-    n = options.pop("n")
-    chosen = Options(world=world, n=1000 if n is None and options["time_s"] is None else n, **options)
+    refuse_foreign(SERVER)
+    chosen = Options(
+        n=options.generated(_USUAL_N),
+        seed=options.seed,
+        time_s=options.time_s,
+        token=options.token,
+        world=read_world(options.world_file),
+        only_invalid=options.only_invalid,
+        allow_valid=options.allow_valid,
+        ignore=options.ignore,
+        rules=options.rules,
+        operations=options.operations,
+        timeout_s=options.timeout_s or TIMEOUT_S,
+        callback_url=options.callback_url,
+    )
     with progress_bar("fuzz") as show:
         return fuzz_server(url, chosen, contract=contract, progress=_in_steps(show))
 
 
-def _attack_callable(name: str, contract: "Contract", options: dict[str, Any]) -> "Audit":
+def _attack_callable(name: str, contract: "Contract", options: FuzzOptions) -> "Audit":
     from dataclasses import replace
 
     from kling_contracts.audits import InterruptedAuditError, audit, audit_builder, is_builder
 
-    if options["operations"]:
-        raise click.UsageError(f"--operation is for a server; {name} takes payloads of {contract.operation.name}")
     target = _imported(name)
-    kind = options["kind"] or ("builder" if is_builder(target) else "validator")
+    refuse_foreign(CALLABLE)
+    kind = options.kind or ("builder" if is_builder(target) else "validator")
     run = audit_builder if kind == "builder" else audit
-    n = 1000 if options["n"] is None else options["n"]
-    seed, ignore = options["seed"], options["ignore"]
+    n = _USUAL_N if options.n is None else options.n
+    seed, ignore = options.seed, options.ignore
     try:
         with progress_bar("fuzz") as show:
             result = run(target, n=n, seed=seed, contract=contract, ignore=ignore, progress=_in_steps(show))
@@ -160,6 +180,8 @@ def _in_steps(show: Callable[[int, int | None], None]) -> Callable[[int, int | N
     return progress
 
 
+_USUAL_N: Final = 1000
+"""Generated cases for a server, validator or builder."""
 _STEP: Final = 25
 """Cases between one update of the progress bar and the next."""
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 from kling_mock_server.cli.input_files import read_file
-from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.report_options import deliver, report_options
 
 if TYPE_CHECKING:
@@ -18,16 +18,13 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="FILE... | -")
 @click.option("--patch", type=click.Path(dir_okay=False), help="Write what the recordings prove as a patch.")
 @report_options()
-@profile_options
+@contract_options
 def judge(
     files: tuple[str, ...],
     patch: str | None,
     form: str,
     reports: tuple[str, ...],
-    profile: str,
-    upstream_state: bool,
-    null_is_absent: bool,
-    documents: Path | None,
+    choice: ContractOptions,
 ) -> None:
     """Hold recorded traffic against the contract, and name every difference.
 
@@ -41,12 +38,10 @@ def judge(
     from kling_mock_server.recordings.judging import judge as judged
     from kling_mock_server.recordings.report import recordings_report
 
-    if patch and documents:
+    if patch and choice.documents:
         raise click.UsageError("--patch is for the installed documents, and takes no --documents")
     recordings = [_exchanges(name) for name in files]
-    contract = chosen_contract(
-        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
-    )
+    contract = choice.load()
     judgement = judged(contract, recordings)
     report = recordings_report(files, judgement)
     deliver(report, form, reports)

@@ -1,12 +1,11 @@
 """`klingkit proxy`: between a client and the service."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 from kling_mock_server.cli.garbage import collect_as_usual
-from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 
 if TYPE_CHECKING:
     from kling_contracts import Contract
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     "--allow", "allowed", multiple=True, metavar="RULE", help="With --block: let this rule be broken; repeatable."
 )
 @click.option("--record", "file", type=click.Path(dir_okay=False), help="Record to this HAR, a new file.")
-@profile_options
+@contract_options
 def proxy(
     upstream: str,
     host: str,
@@ -37,10 +36,7 @@ def proxy(
     block: bool,
     allowed: tuple[str, ...],
     file: str | None,
-    profile: str,
-    upstream_state: bool,
-    null_is_absent: bool,
-    documents: Path | None,
+    choice: ContractOptions,
 ) -> None:
     """Forward to the service, judge each request on the way, and record what was answered.
 
@@ -50,9 +46,7 @@ def proxy(
     Example: klingkit proxy --to https://api.example.com --record session.har
     klingkit proxy --to https://api.example.com --block --allow clip-too-short
     """
-    contract = chosen_contract(
-        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
-    )
+    contract = choice.load()
     _refuse_unknown(allowed, block, contract)
     target = _upstream(upstream)
     _serve(contract, target, host, port, block, frozenset(allowed), file)

@@ -1,25 +1,27 @@
 """`klingkit rules`."""
 
-from pathlib import Path
-
 import click
 
-from kling_mock_server.cli.profile_options import chosen_contract, profile_options
+from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 from kling_mock_server.cli.terminal import write_utf8
 from kling_mock_server.reports.showable import showable
 
 
 @click.command()
-@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
-@profile_options
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+    help="How the rules are printed.",
+)
+@contract_options
 @click.argument("ids", nargs=-1, metavar="[RULE]...")
 def rules(
     ids: tuple[str, ...],
     form: str,
-    profile: str,
-    upstream_state: bool,
-    null_is_absent: bool,
-    documents: Path | None,
+    choice: ContractOptions,
 ) -> None:
     """Print every rule, or these, with the vendor's sentence behind it.
 
@@ -32,9 +34,7 @@ def rules(
     from kling_contracts import rule_table
     from kling_contracts.rules.lookup import refuse_unknown_rules
 
-    contract = chosen_contract(
-        profile, upstream_state=upstream_state, null_is_absent=null_is_absent, documents=documents
-    )
+    contract = choice.load()
     try:
         refuse_unknown_rules(ids, contract.every_rule)
     except ValueError as error:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 from kling_mock_server.cli.garbage import collect_as_usual
-from kling_mock_server.cli.profile_options import profile_options
 from kling_mock_server.cli.secrets_given import secret, shown
+
+if TYPE_CHECKING:
+    from kling_mock_server.adapters.waitress_server import CurlKey
 
 
 @click.command()
@@ -20,7 +23,7 @@ from kling_mock_server.cli.secrets_given import secret, shown
     type=click.IntRange(0, 65535),
     help="0 picks a free one.",
 )
-@profile_options
+@contract_options
 @click.option(
     "--token",
     "tokens",
@@ -125,7 +128,14 @@ from kling_mock_server.cli.secrets_given import secret, shown
 )
 @click.pass_context
 def serve(
-    ctx: click.Context, /, host: str, port: int, profile: str, verbose: bool, log_format: str, **options: Any
+    ctx: click.Context,
+    /,
+    choice: ContractOptions,
+    host: str,
+    port: int,
+    verbose: bool,
+    log_format: str,
+    **options: Any,
 ) -> None:
     """Serve the mock until Ctrl-C.
 
@@ -147,7 +157,7 @@ def serve(
             from kling_mock_server.failures.scenarios import given_one
 
             options["scenario"] = given_one(options["scenario"])
-        app = create_app(profile=profile, **options)
+        app = create_app(**choice._asdict(), **options)
     except DocumentError:
         raise
     except ValueError as error:
@@ -164,14 +174,21 @@ def serve(
         ) from None
     if not is_loopback(host.lower()):
         click.echo(_OPEN_TO_OTHERS.format(host=host), err=True)
-    if options["secret"]:
-        key = waitress_server.SIGNED_KEY
-    elif token := shown(ctx, "tokens", options["tokens"]):
-        key = waitress_server.key_shown(token)
-    else:
-        key = waitress_server.LISTED_KEY if options["tokens"] else waitress_server.ANY_KEY
+    key = _key_for_curl(ctx, options)
     collect_as_usual()
-    waitress_server.run(server, app, host, profile, key, JsonLog() if log_format == "json" else TextLog(verbose))
+    log = JsonLog() if log_format == "json" else TextLog(verbose)
+    waitress_server.run(server, app, host, choice.profile, key, log)
+
+
+def _key_for_curl(ctx: click.Context, options: Mapping[str, Any]) -> "CurlKey":
+    """Return the key of the example that is printed at the start."""
+    from kling_mock_server.adapters import waitress_server
+
+    if options["secret"]:
+        return waitress_server.SIGNED_KEY
+    if token := shown(ctx, "tokens", options["tokens"]):
+        return waitress_server.key_shown(token)
+    return waitress_server.LISTED_KEY if options["tokens"] else waitress_server.ANY_KEY
 
 
 def _notes_on(options: Mapping[str, Any]) -> Iterator[str]:
@@ -196,7 +213,14 @@ warning: Calls of /_mock/ under another name than localhost or {host} are refuse
 
 
 @click.command()
-@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+    help="How the list is printed.",
+)
 @click.argument("name", required=False)
 def scenarios(name: str | None, form: str) -> None:
     """List the scenarios that come with the mock, or show one as JSON.

@@ -1,20 +1,18 @@
 """`klingkit spec`: the effective document, its prose coverage, and its drift from a newer document of the vendor."""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 from kling_mock_server.cli.input_files import read_file
-from kling_mock_server.cli.profile_options import chosen_contract, profile_options
 from kling_mock_server.cli.report_options import deliver, report_options
 from kling_mock_server.cli.terminal import write_utf8
 from kling_mock_server.reports.formats import FORMATS
 
 if TYPE_CHECKING:
-    from kling_contracts import Contract
     from kling_contracts.drift.newer import NewerDocument
 
 DOCUMENT_FORMATS: Final = ("yaml", "json")
@@ -37,7 +35,7 @@ _PATCH_HEAD: Final = """\
     help="Whose URLs --diff downloads.",
 )
 @report_options(default=None, others=DOCUMENT_FORMATS)
-@profile_options
+@contract_options
 def spec(
     coverage: bool,
     newer: str | None,
@@ -45,10 +43,7 @@ def spec(
     fetch: str,
     form: str | None,
     reports: tuple[str, ...],
-    profile: str,
-    upstream_state: bool,
-    null_is_absent: bool,
-    documents: Path | None,
+    choice: ContractOptions,
 ) -> None:
     """Print the effective OpenAPI 3.1 document, how much of the vendor's prose it covers, or what a newer one changes.
 
@@ -59,42 +54,35 @@ def spec(
     Example: klingkit spec --profile upstream > kling.openapi.yaml
     klingkit spec --diff newer.md --patch newer.patch.yaml
     """
-    contract = partial(
-        chosen_contract,
-        profile,
-        upstream_state=upstream_state,
-        null_is_absent=null_is_absent,
-        documents=documents,
-    )
     if newer is None and (patch or reports):
         raise click.UsageError("--patch and --report are for --diff")
     if newer is not None and coverage:
         raise click.UsageError("--coverage and --diff exclude each other")
-    if newer is not None and documents is not None:
+    if newer is not None and choice.documents is not None:
         raise click.UsageError("--diff compares with the installed documents, and takes no --documents")
     if newer is not None:
         _diff(newer, patch, fetch, form or "text", reports)
     elif coverage:
-        _coverage(form, contract(), documents)
+        _coverage(choice)
     else:
-        _print(form or "yaml", contract())
+        _print(form or "yaml", choice)
 
 
-def _print(form: str, contract: "Contract") -> None:
+def _print(form: str, choice: ContractOptions) -> None:
     from kling_contracts.documents import loading
 
     if form not in DOCUMENT_FORMATS:
         raise click.UsageError(f"--format {form} is for --diff; the document is printed as yaml or json")
-    write_utf8(loading.dump(dict(contract.document), form))
+    write_utf8(loading.dump(dict(choice.load().document), form))
 
 
-def _coverage(form: str | None, contract: "Contract", documents: Path | None) -> None:
+def _coverage(choice: ContractOptions) -> None:
     from kling_contracts.documents import loading
     from kling_contracts.documents.prose_coverage import coverage as covered
     from kling_contracts.documents.prose_coverage import coverage_text
     from kling_mock_server.reports.showable import can_show
 
-    described = covered(loading.vendor(documents), contract.document)
+    described = covered(loading.vendor(choice.documents), choice.load().document)
     click.echo(coverage_text(described, can_show))
     sys.exit(1 if any(one.uncovered or one.strays for one in described) else 0)
 

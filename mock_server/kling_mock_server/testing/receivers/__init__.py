@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from kling_contracts import Contract
+from kling_contracts.audits.audit import INTERRUPTED
 from kling_mock_server.outgoing.hosts import is_loopback
 from kling_mock_server.outgoing.webhooks import TIMEOUT_S, Attempt, key_of, post
 from kling_mock_server.testing.receivers.callbacks import CallbackMaker, SentCallback
@@ -154,7 +155,7 @@ class _ReceiverRun:
                 if progress:
                     progress(number, total)
         except KeyboardInterrupt:
-            stopped = "interrupted"
+            stopped = INTERRUPTED
         return ReceiverAudit(self.url, self.sent, self.wrong, self.failed, self.left_out, self.options.secrets, stopped)
 
     def _catalogue(self) -> Iterator[SentCallback]:
