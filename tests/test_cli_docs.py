@@ -45,7 +45,7 @@ def test_a_file_that_is_there_is_kept_and_nothing_is_written(tmp_path):
 
     done = docs("--examples", tmp_path)
 
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "payload.json" in done.output
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("payload.json", "mine")]
 

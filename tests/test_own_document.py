@@ -104,6 +104,12 @@ def test_the_world_says_how_old_a_recording_may_be():
 # The commands.
 
 
+def test_a_folder_without_documents_is_misuse_and_no_finding(tmp_path):
+    result = klingkit("check", "-", "--documents", tmp_path, stdin=json.dumps(EXAMPLE))
+    assert result.exit_code == 2
+    assert f"the documents are wrong: {tmp_path}: a folder of documents holds NAME.openapi.yaml" in result.output
+
+
 def test_check_names_the_rules_the_sentences_and_the_times(tmp_path):
     (tmp_path / "world.json").write_text(json.dumps(WORLD.to_json()), encoding="utf-8")
     payload = json.dumps({**EXAMPLE, "starts_at": 15_000})

@@ -2,5 +2,7 @@
 
 from typing import Final
 
+STATUS_MISUSE: Final = 2
+"""As click gives it for a wrong option."""
 STATUS_INTERRUPTED: Final = 130
 """As shells give it for SIGINT: 128 and the number of the signal. `&&` does not go on after it."""

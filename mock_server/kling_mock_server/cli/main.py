@@ -7,11 +7,17 @@ from typing import Any, Final
 import click
 
 from kling_mock_server.cli.environment import give_variables, with_variables
-from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED
+from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED, STATUS_MISUSE
 from kling_mock_server.cli.garbage import collect_rarely
 
 _MODULES: Final = {"scenarios": "serve"}
 """The module of a command, where it has another name."""
+
+
+class UnusableError(click.ClickException):
+    """A file, a port or documents that cannot be used: click's own status, 1, says that something was found."""
+
+    exit_code = STATUS_MISUSE
 
 
 class Group(click.Group):
@@ -64,11 +70,13 @@ class Group(click.Group):
             sys.exit(STATUS_INTERRUPTED)
         except click.UsageError as error:
             raise with_variables(error) from None
+        except click.ClickException as error:
+            raise UnusableError(error.format_message()) from error
         except ValueError as error:
             from kling_contracts.errors import DocumentError
 
             if isinstance(error, DocumentError):
-                raise click.ClickException(f"the documents are wrong: {error}") from error
+                raise UnusableError(f"the documents are wrong: {error}") from error
             raise
 
 
