@@ -164,6 +164,15 @@ def test_a_server_whose_first_calls_are_refused_is_not_judged():
     assert "create after identify and tts" in result.unjudged
 
 
+def test_a_given_world_that_says_nothing_of_videos_and_voices_is_no_hindrance():
+    with serving_with(elsewhere()) as url:
+        options = Options(n=0, world=documented().operation.example_world)
+        result = fuzz_server(url, options, contract=documented())
+
+    assert not result.findings
+    assert not [what for what in result.unjudged if " " in what]
+
+
 def test_a_task_that_does_not_end_is_not_judged():
     contract = documented()
     with serving_with() as url:

@@ -123,10 +123,11 @@ class FollowedTask:
 
     def _sources(self, operation: Operation) -> Iterator[Case]:
         drawn = generate(0, _DRAWN, self._contract, operation=operation.name, valid=True)
-        for case in (*example_case(operation), *drawn):
-            trial = self._around.fit(case)
-            if trial and not trial.case.breaks:
-                yield trial.case
+        cases = (*example_case(operation), *drawn)
+        trials = filter(None, map(self._around.fit, cases))
+        # A given world may say nothing of what these calls name; the server may know the documents' own example.
+        yield from (trial.case for trial in trials if not trial.case.breaks)
+        yield from cases
 
     def _row(self, target: Operation, maker: Maker | None, world: World) -> Case | None:
         """Return a payload that no rule refuses in the world that was told; None where there is none."""
