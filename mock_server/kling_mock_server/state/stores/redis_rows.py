@@ -78,6 +78,8 @@ class RedisTransaction:
         """Rows that are taken for new if they were not asked for."""
         self._new: list[tuple[str, bytes, int]] = []
         """Rows that were taken for new, and how many rows their table has."""
+        self._sent: list[str | bytes] = []
+        """The texts of the rows that are put, in the order of the commands."""
 
     @classmethod
     def locked(cls, talk: Talk, keys: Keys, token: str, rows: Sequence[RowAt]) -> "RedisTransaction":
@@ -156,8 +158,9 @@ class RedisTransaction:
         self._write(_with_words(("DEL",), list(self._every_key())))
 
     def _write(self, commands: Iterable[Command]) -> None:
-        expected = () if self._is_locked else (self._ahead.version, argument(self._new))
-        done = self._talk.run(WRITE, self._keys.prefix, self._token, argument(list(commands)), *expected)
+        version = "" if self._is_locked else self._ahead.version
+        words = argument(list(commands)), version, argument(self._new), *self._sent
+        done = self._talk.run(WRITE, self._keys.prefix, self._token, *words)
         if done < 0:
             raise LostKeyError
         if not done:
@@ -290,7 +293,7 @@ class RedisTransaction:
         numbers: dict[str, int] = {}
         for name, draft in self._drafts.items():
             if draft.written or draft.is_cleared:
-                yield from _table_writes(self._keys, name, draft)
+                yield from self._table_writes(name, draft)
                 numbers |= {f"held:{name}": draft.held, f"dropped:{name}": draft.dropped}
         version = ("version", self._token) if numbers else ()
         numbers["seq"] = self._seq
@@ -301,6 +304,31 @@ class RedisTransaction:
         if numbers or version:
             yield ("HSET", self._keys.meta, *version, *chain.from_iterable(numbers.items()))
         yield from expiries
+
+    def _table_writes(self, name: str, draft: _Draft) -> Iterator[Command]:
+        rows, order, places = self._keys.of_table(name)
+        if draft.is_cleared:
+            yield ("DEL", rows, order, places)
+        put: list[Any] = []
+        gone = []
+        for key in draft.written:
+            text = draft.texts[key]
+            if text is None:
+                gone.append(key)
+            else:
+                put += key, draft.added.get(key, 0)
+                self._sent.append(text)
+        if put:
+            yield ("PUT", rows, order, *put)
+        if draft.members:
+            there = [member for member, is_there in draft.members.items() if is_there]
+            yield from _with_words(("ZADD", places), [word for member in there for word in (0, member)])
+        # After the others: a hash or set that is empty for a moment would forget when it ends.
+        if draft.unseen:
+            yield ("DROP", order, rows, draft.unseen)
+        yield from _with_words(("HDEL", rows), gone)
+        yield from _with_words(("ZREM", order), gone)
+        yield from _with_words(("ZREM", places), [member for member, is_there in draft.members.items() if not is_there])
 
     def _schedule_writes(self) -> Iterator[Command]:
         for queue, at_ms in self._scheduled.items():
@@ -320,25 +348,6 @@ class RedisTransaction:
         keys += [key for name in tables for key in self._keys.of_table(name)]
         for key in keys:
             yield ("PEXPIREAT", key, until_ms)
-
-
-def _table_writes(keys: Keys, name: str, draft: _Draft) -> Iterator[Command]:
-    rows, order, places = keys.of_table(name)
-    if draft.is_cleared:
-        yield ("DEL", rows, order, places)
-    texts = [(key, draft.texts[key]) for key in draft.written]
-    yield from _with_words(("HSET", rows), [word for row in texts if row[1] is not None for word in row])
-    yield from _with_words(("ZADD", order), [word for key, number in draft.added.items() for word in (number, key)])
-    if draft.members:
-        there = [member for member, is_there in draft.members.items() if is_there]
-        yield from _with_words(("ZADD", places), [word for member in there for word in (0, member)])
-    # After the others: a hash or set that is empty for a moment would forget when it ends.
-    if draft.unseen:
-        yield ("DROP", order, rows, draft.unseen)
-    gone = [key for key, text in texts if text is None]
-    yield from _with_words(("HDEL", rows), gone)
-    yield from _with_words(("ZREM", order), gone)
-    yield from _with_words(("ZREM", places), [member for member, is_there in draft.members.items() if not is_there])
 
 
 def _with_words(beginning: Command, words: Sequence[Any]) -> Iterator[Command]:

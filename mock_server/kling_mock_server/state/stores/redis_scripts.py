@@ -49,7 +49,7 @@ WRITE: Final = Script.of("""
 local prefix, token = KEYS[1], ARGV[1]
 local lock = prefix .. 'lock'
 local holder = redis.call('GET', lock)
-if not ARGV[3] then
+if ARGV[3] == '' then
   if holder ~= token then
     return 0
   end
@@ -73,8 +73,17 @@ end
 if #commands > 0 then
   redis.call('SET', lock, token)
 end
+local text = 4
 for _, command in ipairs(commands) do
-  if command[1] == 'DROP' then
+  if command[1] == 'PUT' then
+    for index = 4, #command, 2 do
+      text = text + 1
+      redis.call('HSET', command[2], command[index], ARGV[text])
+      if command[index + 1] > 0 then
+        redis.call('ZADD', command[3], command[index + 1], command[index])
+      end
+    end
+  elseif command[1] == 'DROP' then
     local gone = redis.call('ZRANGE', command[2], 0, command[4] - 1)
     redis.call('ZREM', command[2], unpack(gone))
     redis.call('HDEL', command[3], unpack(gone))
@@ -87,13 +96,15 @@ return 1
 """)
 """Carries out commands, given as JSON, and unlocks the account; returns 0, and does nothing, where it may not.
 
-Arguments: the token of a change, and the commands; it may write where the token still locks the account. With a version
-and new rows as JSON, each with its table, key and the length of the table, it may where nobody has locked the account,
-that is its version, and those rows are in fact new: all that was read before holds.
+Arguments: the token of a change, commands, a version, new rows as JSON, and the texts of rows. With an empty version it
+may write where the token still locks the account. Otherwise it may where nobody has locked the account, that is its
+version, and the new rows, each with its table, key and the length of the table, are in fact new: all that was read
+before holds.
 
-A server whose memory is full refuses to set the lock before anything else is written. No command may have more than
-`MAX_WORDS` words. `DROP` is one of this script: it takes the oldest rows out of the keys for their order and the rows;
--1 is returned, and nothing done, where one of these was lost.
+A server whose memory is full refuses to set the lock before anything else is written. Two commands are the script's
+own. `PUT` has the keys for the rows of a table and their order, then each row's key and number, 0 for one that is
+replaced; the texts come in the same order. `DROP` takes the oldest rows out of the keys for their order and the rows;
+-1 is returned, and nothing done, where one of these was lost. No other command may have more than `MAX_WORDS` words.
 """
 
 MAX_WORDS: Final = 4000
