@@ -1,5 +1,6 @@
 """The worker: receivers that hang hold up nobody, and its own errors are logged."""
 
+import logging
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -153,10 +154,11 @@ def test_a_callback_that_another_library_forbids_is_journalled_and_logged(monkey
 
 
 def test_an_error_of_the_worker_itself_is_logged(monkeypatch, caplog):
+    logged = threading.Event()
+    monkeypatch.setattr(logging.getLogger("klingkit"), "filters", [lambda record: logged.set() or True])
     responder = new_app().responder
-    worker = responder.resources.callback_worker
-    monkeypatch.setattr(worker, "sender", None)
+    monkeypatch.setattr(responder.resources.callback_worker, "sender", None)
     Mock(responder).post({**payload(), "callback_url": "http://127.0.0.1:9/cb"})
-    worker.wait_until_idle(digest_of("key"), 1)
+    assert logged.wait(PATIENCE_S)
     responder.close()
     assert "the callbacks of account" in caplog.text

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from kling_mock_server.state.stores import open_store
+from kling_mock_server.state.stores import open_store, redis_rows
 from kling_mock_server.state.stores.store import MemoryStore, StoreDownError
 from support import store_child
 from support.redis_server import redis_server
@@ -97,7 +97,9 @@ def test_a_change_that_had_to_wait_is_done_once(two_stores, redis):
     assert calls == [1]
 
 
-def test_a_change_that_loses_its_connection_before_it_writes_begins_again(two_stores, redis):
+def test_a_change_that_loses_its_connection_before_it_writes_begins_again(two_stores, redis, monkeypatch):
+    # It waits for the end of its own lock.
+    monkeypatch.setattr(redis_rows, "LOCK_MS", 1000)
     store, _ = two_stores
     calls = []
 
