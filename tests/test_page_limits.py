@@ -12,7 +12,13 @@ from support.browser import Visitor
 from support.page import client, control, create, entries, type_payload, until
 from support.serving import PATH, PATIENCE_S, payload
 
-LONGEST_BLOCK_MS = 1000
+# The time in ms that this browser on this machine needs for 100,000 small objects through JSON.
+ROUND_TRIP = """() => {
+    const values = Array.from({length: 100_000}, (_, number) => ({number, text: `text ${number}`}));
+    const began = performance.now();
+    JSON.parse(JSON.stringify(values));
+    return performance.now() - began;
+}"""
 POLL_MS = 1000
 
 
@@ -36,7 +42,9 @@ def test_a_large_world_and_a_full_journal_do_not_freeze_the_page(visitor, page):
     assert "sessions: 1000" in page.inner_text(".card.world")
     page.get_by_label("Search: sessions").fill("000999")
     until(page, "document.querySelectorAll('.card.world tbody tr').length === 1")
-    assert max(page.evaluate("blocks"), default=0) < LONGEST_BLOCK_MS
+    longest_ms = max(page.evaluate("blocks"), default=0)
+    # Two to three of them, on a busy machine and on a quiet one.
+    assert longest_ms < 8 * max(page.evaluate(ROUND_TRIP) for _ in range(3))
 
 
 def test_an_upload_is_judged_as_it_is_pasted_and_shown_without_its_audio(visitor, page):
