@@ -12,7 +12,7 @@ from waitress.channel import HTTPChannel
 from waitress.task import WSGITask
 from waitress.trigger import trigger
 
-from kling_mock_server.adapters import connections, waitress_server
+from kling_mock_server.adapters import connections
 from kling_mock_server.adapters.live_server import live
 from support.serving import PATH, PATIENCE_S, connect, exchange, payload, raw_request, received, running
 
@@ -75,7 +75,7 @@ def test_a_request_costs_the_same_however_many_neighbours_are_silent(monkeypatch
 
 
 def test_where_there_are_too_many_the_one_longest_silent_makes_room(monkeypatch):
-    monkeypatch.setattr(waitress_server, "connections_at_once", lambda: 30)
+    monkeypatch.setattr(connections, "connections_at_once", lambda: 30)
     with live() as mock:
         port = port_of(mock)
         with neighbours(port, 20, b"") as held:

@@ -3,11 +3,11 @@
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from waitress.server import BaseWSGIServer
+from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask
 
 from kling_mock_server.adapters.event_loop import EventLoop
@@ -57,19 +57,24 @@ def connections_at_once() -> int:
     return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, (soft - _OTHER_FILES) // _FILES_EACH))
 
 
-def install(
-    servers: Iterable[Any], loop: EventLoop, sender: BackgroundSender, error_task: Callable[..., ErrorTask]
-) -> None:
-    """Give the servers among these dispatchers of waitress our connections; none may be running yet.
+def server_of(
+    app: Any, sender: BackgroundSender, error_task: Callable[..., ErrorTask] = ErrorTask, **adjustments: Any
+) -> Any:
+    """Return a server of waitress with our connections, bound but not serving.
 
-    `loop` is the one that they will run; `error_task` makes the task (of channel and request) that answers what never
-    becomes a request; `sender` plays the answers for which a connection is detached.
+    `sender` plays the answers for which a connection is detached; `error_task` makes the task (of channel and request)
+    that answers what never becomes a request. Raises `OSError` or `ValueError` where it cannot be bound.
     """
-    for server in servers:
-        if isinstance(server, BaseWSGIServer):
-            server.channel_class = partial(_Channel, loop, sender, error_task)
-            server.pull_trigger = partial(_wake, server)
-            server.handle_accept = partial(_accept_waiting, server)
+    dispatchers: dict[int, Any] = {}
+    limit = connections_at_once()
+    server = create_server(app, dispatchers, connection_limit=limit, channel_request_lookahead=1, **adjustments)
+    server.asyncore = loop = EventLoop()
+    for listening in dispatchers.values():
+        if isinstance(listening, BaseWSGIServer):
+            listening.channel_class = partial(_Channel, loop, sender, error_task)
+            listening.pull_trigger = partial(_wake, listening)
+            listening.handle_accept = partial(_accept_waiting, listening)
+    return server
 
 
 def _wake(server: BaseWSGIServer) -> None:

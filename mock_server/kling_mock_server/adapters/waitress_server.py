@@ -12,12 +12,10 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple, NoReturn
 
 from waitress import wasyncore
-from waitress.server import create_server
 from waitress.task import ErrorTask
 
 from kling_contracts import Contract, Request, __version__
-from kling_mock_server.adapters.connections import connections_at_once, install
-from kling_mock_server.adapters.event_loop import EventLoop
+from kling_mock_server.adapters.connections import server_of
 from kling_mock_server.adapters.exchange_log import JsonLog, TextLog
 from kling_mock_server.adapters.flask_app import MockApp
 from kling_mock_server.adapters.free_memory import return_large_blocks
@@ -76,21 +74,18 @@ def listen(app: MockApp, host: str, port: int, sender: BackgroundSender | None =
 
     `sender` sends its wired and late answers, for the caller to close; it is the server's `sender`.
     """
-    listening: dict[int, Any] = {}
-    server = create_server(
+    sender = sender or BackgroundSender()
+    server = server_of(
         app,
-        listening,
+        sender,
+        partial(_EnvelopeTask, app.responder),
         host=host,
         port=port,
         threads=THREADS,
         max_request_body_size=BODY_BACKSTOP,
-        connection_limit=connections_at_once(),
-        channel_request_lookahead=1,
         ident=f"klingkit/{__version__}",
     )
-    server.asyncore = loop = EventLoop()
-    server.sender = sender or BackgroundSender()
-    install(listening.values(), loop, server.sender, partial(_EnvelopeTask, app.responder))
+    server.sender = sender
     return server
 
 

@@ -6,8 +6,8 @@ import sys
 from contextlib import suppress
 from typing import Any, Final, NoReturn
 
-from waitress.server import create_server
-
+from kling_mock_server.adapters.connections import server_of
+from kling_mock_server.failures.wire.background_sender import BackgroundSender
 from kling_mock_server.proxy.application import CALLBACKS, ProxyApp
 from kling_mock_server.proxy.recorder import Recorder
 from kling_mock_server.proxy.upstream import Upstream
@@ -20,8 +20,14 @@ THREADS: Final = 16
 
 def listen(app: ProxyApp, host: str, port: int) -> Any:
     """Return a server that is bound but not serving. Raises `OSError` or `ValueError` where it cannot be."""
-    return create_server(
-        app, host=host, port=port, threads=THREADS, max_request_body_size=MAX_BODY_BYTES, ident="klingkit-proxy"
+    return server_of(
+        app,
+        BackgroundSender(),
+        host=host,
+        port=port,
+        threads=THREADS,
+        max_request_body_size=MAX_BODY_BYTES,
+        ident="klingkit-proxy",
     )
 
 
