@@ -319,7 +319,7 @@ def serve(*options):
 
 def test_a_port_in_use_is_one_line_that_says_what_to_do(server):
     done = serve("--port", str(server.port))
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert f"127.0.0.1:{server.port}" in line
     assert "--port 0" in line
