@@ -374,7 +374,7 @@ def test_a_store_that_is_down_is_a_503_that_says_so(mock, monkeypatch, method, p
 
 
 def test_a_task_is_found_while_a_full_store_takes_no_entry_of_the_journal(monkeypatch):
-    def full(self, entry):
+    def full(self, entry, payload=None):
         raise StoreDownError("the disk is full")
 
     mock = Mock()
