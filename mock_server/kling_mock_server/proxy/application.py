@@ -2,18 +2,18 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from kling_contracts import Contract, Report, Request, Violation
+from kling_contracts import Contract, Report, Request
 from kling_contracts.judging.report import describe, indented, printable
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import VIOLATIONS_HEADER
 from kling_mock_server.proxy.recorder import Recorder
-from kling_mock_server.proxy.upstream import Sent, Upstream, UpstreamAnswer, UpstreamError
+from kling_mock_server.proxy.upstream import Upstream, UpstreamAnswer, UpstreamError
 from kling_mock_server.recordings.call import api_path
-from kling_mock_server.recordings.har import entry_json
+from kling_mock_server.recordings.har import NO_ANSWER, ReceivedAnswer, SentRequest, entry_json
 from kling_mock_server.recordings.recorded_world import RecordedWorld
 from kling_mock_server.state.journal import digest_of
 
@@ -63,15 +63,15 @@ class ProxyApp:
         self._world = RecordedWorld()
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
-        """UpstreamAnswer one request."""
+        """Answer one request."""
         request = _request(environ)
         if request.path.startswith(CALLBACKS) and request.method == "POST":
             return self._received(request, environ, start_response)
-        sent = Sent(request.method, self._upstream.url(_target(environ)), request.headers, request.body)
+        sent = SentRequest(request.method, self._upstream.url(_target(environ)), request.headers, request.body)
         report = self._judged(request)
         self._say(request, report)
         if self._options.block and self._broken(report):
-            return _own(start_response, *_refusal(report), "blocked")
+            return _blocked(report, start_response)
         began_ms = self._now_ms()
         try:
             answer = self._upstream.send(sent.method, _target(environ), sent.headers, sent.body)
@@ -86,16 +86,19 @@ class ProxyApp:
         return forwarding
 
     def record(
-        self, sent: Sent, began_ms: float, response: tuple[int, str, Mapping[str, str], bytes], problem: str = "", *,
+        self,
+        sent: SentRequest,
+        began_ms: float,
+        answer: ReceivedAnswer,
+        problem: str = "",
+        *,
         is_callback: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Write one exchange; the first one that cannot be written is told."""
-        self._learn(sent, response)
+        self._learn(sent, answer)
         if self._recorder is None:
             return
-        entry = entry_json(
-            began_ms, self._now_ms() - began_ms, sent, response, is_callback=is_callback, problem=problem
-        )
+        entry = entry_json(began_ms, self._now_ms() - began_ms, sent, answer, is_callback=is_callback, problem=problem)
         failed_before = bool(self._recorder.failure)
         if not self._recorder.add(entry) and not failed_before:
             kept = f"{self._recorder.count} whole exchanges are in {self._recorder.file}"
@@ -114,15 +117,15 @@ class ProxyApp:
         judged = Request(request.method, path, request.headers, request.body, request.query)
         return self._contract.report(judged, world)
 
-    def _learn(self, sent: Sent, response: tuple[int, str, Mapping[str, str], bytes]) -> None:
+    def _learn(self, sent: SentRequest, answer: ReceivedAnswer) -> None:
         """Take what an answer tells into the world by which later requests are judged."""
         path = api_path(urlsplit(sent.url).path, self._contract)
         methods = self._contract.request_rules.routes.find(path)[0] if path else None
         operation = (methods or {}).get(sent.method)
-        if operation is None or not 200 <= response[0] < 300:
+        if operation is None or not 200 <= answer.status < 300:
             return
         try:
-            envelope = json.loads(response[3])
+            envelope = json.loads(answer.body)
             if not isinstance(envelope, dict) or envelope.get("code") != 0:
                 return
             payload = json.loads(sent.body) if sent.body else {}
@@ -143,13 +146,16 @@ class ProxyApp:
         self.tell("\n".join(lines))
 
     def _received(self, request: Request, environ: Environ, start_response: Start) -> Iterable[bytes]:
-        sent = Sent("POST", f"http://{environ.get('HTTP_HOST', '')}{_target(environ)}", request.headers, request.body)
-        self.record(sent, self._now_ms(), (200, "OK", {}, b""), is_callback=True)
+        url = f"http://{environ.get('HTTP_HOST', '')}{_target(environ)}"
+        sent = SentRequest("POST", url, request.headers, request.body)
+        self.record(sent, self._now_ms(), ReceivedAnswer(200, "OK", {}, b""), is_callback=True)
         return _own(start_response, 200, {"received": True}, "received")
 
-    def _failed(self, sent: Sent, began_ms: float, error: UpstreamError, start_response: Start) -> Iterable[bytes]:
+    def _failed(
+        self, sent: SentRequest, began_ms: float, error: UpstreamError, start_response: Start
+    ) -> Iterable[bytes]:
         self.tell(f"{sent.method} {sent.url}: {error}")
-        self.record(sent, began_ms, (0, "", {}, b""), str(error))
+        self.record(sent, began_ms, NO_ANSWER, str(error))
         body = {"error": {"message": f"klingkit proxy: {error}", "type": "klingkit_proxy"}}
         return _own(start_response, error.status, body, "failed")
 
@@ -157,7 +163,7 @@ class ProxyApp:
 class _Forwarding:
     """The body of an answer on its way to the client: recorded before its last piece is handed over."""
 
-    def __init__(self, app: ProxyApp, sent: Sent, began_ms: float, answer: UpstreamAnswer) -> None:
+    def __init__(self, app: ProxyApp, sent: SentRequest, began_ms: float, answer: UpstreamAnswer) -> None:
         self._app = app
         self._sent = sent
         self._began_ms = began_ms
@@ -197,7 +203,8 @@ class _Forwarding:
         headers = {name.lower(): value for name, value in self._answer.headers}
         status = 0 if problem else self._answer.status
         body = bytes(self._kept) if self._length <= MAX_RECORDED_BYTES else b""
-        self._app.record(self._sent, self._began_ms, (status, self._answer.reason, headers, body), problem)
+        answer = ReceivedAnswer(status, self._answer.reason, headers, body)
+        self._app.record(self._sent, self._began_ms, answer, problem)
 
     def _keep(self, chunk: bytes) -> None:
         self._length += len(chunk)
@@ -205,18 +212,21 @@ class _Forwarding:
             self._kept += chunk
 
 
-def _refusal(report: Report) -> tuple[int, dict[str, Any], dict[str, str]]:
-    first: Violation = report.violations[0]
+def _blocked(report: Report, start_response: Start) -> Iterable[bytes]:
+    """Refuse a request as the service would."""
+    first = report.violations[0]
     body = {"code": first.rule.code, "message": first.message, "request_id": new_request_id()}
-    return first.rule.status, body, {VIOLATIONS_HEADER: ", ".join(report.broken)}
+    broken = (VIOLATIONS_HEADER, ", ".join(report.broken))
+    return _own(start_response, first.rule.status, body, "blocked", broken)
 
 
-def _own(start_response: Start, status: int, body: dict[str, Any], *rest: Any) -> Iterable[bytes]:
-    """UpstreamAnswer in the upstream's stead; `rest` is further headers, if any, and the word of `PROXY_HEADER`."""
-    *extra, word = rest
+def _own(
+    start_response: Start, status: int, body: dict[str, Any], word: str, *headers: tuple[str, str]
+) -> Iterable[bytes]:
+    """Answer in the upstream's stead; `word` is the value of `PROXY_HEADER`, `headers` are further ones."""
     content = json.dumps(body, ensure_ascii=False).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content))), (PROXY_HEADER, word)]
-    start_response(f"{status} {_REASONS.get(status, 'Refused')}", [*headers, *(extra[0] if extra else {}).items()])
+    usual = [("Content-Type", "application/json"), ("Content-Length", str(len(content))), (PROXY_HEADER, word)]
+    start_response(f"{status} {_REASONS.get(status, 'Refused')}", [*usual, *headers])
     return [content]
 
 

@@ -1,7 +1,7 @@
 """The one host that the proxy calls: a request sent once, its answer streamed, no retry and no redirect followed."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from kling_mock_server.protocol.names import VIOLATIONS_HEADER
@@ -129,15 +129,6 @@ class Upstream:
     def close(self) -> None:
         """Close the connections that are not in use."""
         self._pool.close()
-
-
-class Sent(NamedTuple):
-    """One request as it went to the upstream."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
 
 
 def _short(error: Exception) -> str:

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from kling_contracts import __version__
@@ -67,29 +67,51 @@ def _unix_ms(text: Any) -> int | None:
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-HEAD: str = json.dumps({"version": "1.2", "creator": {"name": "klingkit", "version": __version__}})[:-1]
+HEAD: Final = json.dumps({"version": "1.2", "creator": {"name": "klingkit", "version": __version__}})[:-1]
 """The members of a log before its entries."""
+
+
+class SentRequest(NamedTuple):
+    """One request as it was sent, nothing redacted."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class ReceivedAnswer(NamedTuple):
+    """One answer as it came, nothing redacted; headers by lower-case name."""
+
+    status: int
+    """HTTP status; 0: no whole answer came."""
+    reason: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+NO_ANSWER: Final = ReceivedAnswer(0, "", {}, b"")
 
 
 def entry_json(
     at_ms: float,
     elapsed_ms: float,
-    request: tuple[str, str, Mapping[str, str], bytes],
-    response: tuple[int, str, Mapping[str, str], bytes],
+    request: SentRequest,
+    answer: ReceivedAnswer,
     *,
     is_callback: bool = False,
     problem: str = "",
 ) -> dict[str, Any]:
-    """Return one exchange as an entry, redacted: method, URL, headers, body; status, reason, headers, body.
+    """Return one exchange as an entry, redacted. `at_ms` is Unix time in ms.
 
-    `at_ms` is Unix time in ms. `problem` says why there is no whole answer; the status is then 0.
+    `problem` says why there is no whole answer.
     """
     started = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     entry: dict[str, Any] = {
         "startedDateTime": started,
         "time": round(elapsed_ms, 3),
-        "request": _request_json(*request),
-        "response": _response_json(*response),
+        "request": _request_json(request),
+        "response": _response_json(answer),
         "cache": {},
         "timings": {"send": 0, "wait": round(elapsed_ms, 3), "receive": 0},
     }
@@ -100,28 +122,28 @@ def entry_json(
     return entry
 
 
-def _request_json(method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    redacted = redacted_url(url)
-    request = {
-        "method": method,
+def _request_json(request: SentRequest) -> dict[str, Any]:
+    redacted = redacted_url(request.url)
+    value = {
+        "method": request.method,
         "url": redacted,
-        **_both_sides(headers, body),
+        **_both_sides(request.headers, request.body),
         "queryString": [{"name": one, "value": two} for one, two in parse_qsl(urlsplit(redacted).query, True)],
     }
-    if body:
-        request["postData"] = {"mimeType": headers.get("content-type", ""), "text": _text(body)}
-    return request
+    if request.body:
+        value["postData"] = {"mimeType": request.headers.get("content-type", ""), "text": _text(request.body)}
+    return value
 
 
-def _response_json(status: int, reason: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    media_type = headers.get("content-type", "")
-    media = measured_media(body, media_type)
-    shown = {"_klingkit_media": media} if media else {"text": _text(body)}
+def _response_json(answer: ReceivedAnswer) -> dict[str, Any]:
+    media_type = answer.headers.get("content-type", "")
+    media = measured_media(answer.body, media_type)
+    shown = {"_klingkit_media": media} if media else {"text": _text(answer.body)}
     return {
-        "status": status,
-        "statusText": reason,
-        **_both_sides(headers, body),
-        "content": {"size": len(body), "mimeType": media_type, **shown},
+        "status": answer.status,
+        "statusText": answer.reason,
+        **_both_sides(answer.headers, answer.body),
+        "content": {"size": len(answer.body), "mimeType": media_type, **shown},
         "redirectURL": "",
     }
 
