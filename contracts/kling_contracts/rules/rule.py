@@ -65,7 +65,7 @@ class Rule(NamedTuple):
     message: str
     """Template of the sentence that a refusal says; see `sentence`."""
     code: int
-    """Service code of a refusal, `domain.md` section 7."""
+    """Service code of a refusal, as a response of the operation declares it."""
     status: int
     """HTTP status of a refusal."""
     source: str

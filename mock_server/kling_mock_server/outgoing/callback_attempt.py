@@ -10,7 +10,15 @@ from kling_contracts import Report
 from kling_contracts.http import JSON_TYPE
 from kling_contracts.judging.report import printable
 from kling_contracts.rules.price import Price
-from kling_mock_server.outgoing.webhooks import TIMEOUT_S, Attempt, LateError, Targets, post, signature_headers
+from kling_mock_server.outgoing.webhooks import (
+    TIMEOUT_S,
+    WRONG_SECRET,
+    Attempt,
+    LateError,
+    Targets,
+    post,
+    signature_headers,
+)
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import CALLBACK
 from kling_mock_server.protocol.task_json import state_json
@@ -24,7 +32,6 @@ from kling_mock_server.state.stores.store import real_ms
 GAPS_MS: Final = (1_000, 2_000, 4_000, 8_000)
 """Milliseconds on the account's clock between one attempt at a callback and the next; after the last it is given up."""
 _LOG: Final = logging.getLogger("klingkit")
-_WRONG_SECRET: Final = "d3Jvbmc="
 _ALL: Final = 100
 
 Post = Callable[[str, bytes, dict[str, str], float, Callable[[], bool]], Attempt]
@@ -89,7 +96,7 @@ class CallbackSender(NamedTuple):
         signature = due.message.signature
         if signature == "none":
             return headers
-        secrets = (_WRONG_SECRET,) if signature == "bad" else self.secrets
+        secrets = (WRONG_SECRET,) if signature == "bad" else self.secrets
         return headers | signature_headers(secrets, due.message.id, real_ms() // 1000, body)
 
 

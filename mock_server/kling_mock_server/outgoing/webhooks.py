@@ -21,6 +21,8 @@ MIN_KEY_BYTES: Final = 24
 MAX_KEY_BYTES: Final = 64
 """Bytes of a key, as the Standard Webhooks specification asks for."""
 _SECRET_PREFIX: Final = "whsec_"
+WRONG_SECRET: Final = "d3Jvbmc="
+"""A secret that no receiver knows: it signs callbacks that must be refused."""
 
 
 def signature_headers(secrets: tuple[str, ...], message_id: str, timestamp_s: int | str, body: bytes) -> dict[str, str]:

@@ -13,7 +13,6 @@ from kling_mock_server.outgoing.webhooks import signature_headers
 from kling_mock_server.protocol.names import QUERY
 
 STATUSES: Final = ("submitted", "processing", "succeed", "failed")
-WRONG_SECRET: Final = "d3Jvbmc="
 _NEEDED: Final = {"task_id", "task_status", "task_info", "task_result", "created_at", "updated_at"}
 _ONLY_OF_SUCCESS: Final = ("task_result", "final_unit_deduction")
 

@@ -5,8 +5,8 @@ import hmac
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from kling_mock_server.outgoing.webhooks import key_of, signature_headers
-from kling_mock_server.testing.receivers.callbacks import WRONG_SECRET, Sign, SigningInput
+from kling_mock_server.outgoing.webhooks import WRONG_SECRET, key_of, signature_headers
+from kling_mock_server.testing.receivers.callbacks import Sign, SigningInput
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 TOLERANCE_S: Final = 300
