@@ -10,13 +10,13 @@ from kling_contracts.audits.audit import Audit, Kind, Progress, no_progress
 from kling_contracts.audits.audit_run import run_audit
 from kling_contracts.audits.awaiting import finished
 from kling_contracts.audits.builder_arguments import BuilderArguments
-from kling_contracts.audits.findings import ACCEPTED, CallVerdict, FindingCounter
+from kling_contracts.audits.findings import CallVerdict, FindingCounter
 from kling_contracts.audits.validators import (
+    error_line,
     generated_payloads,
     is_refusal,
     name_of,
     payload_rows,
-    told,
 )
 from kling_contracts.cases.case import Case
 from kling_contracts.cases.factory import factory_of
@@ -100,19 +100,15 @@ class _BuilderAudit:
         knows = frozenset(rule for rule in case.breaks if self._is_told(self.contract.rules[rule])) - self.ignore
         if case.breaks and not knows:
             return
-        built, verdict = self._build(arguments)
         asked = f"asked for: {_call(arguments)}"
-        broken = frozenset[str]()
-        if verdict is None:
-            broken = self._broken(built, case)
-            verdict = ACCEPTED
-        if broken:
+        built = self._build(arguments)
+        if isinstance(built, CallVerdict):
+            self.findings.add(case, knows, built._replace(detail=f"{asked}\n{built.detail}"))
+        elif broken := self._broken(built, case):
             self.findings.add(case, broken, CallVerdict(True, f"{asked}\nbuilt: {built!r}"))
-        elif verdict.accepted and case.breaks:
-            # It found something possible instead: as good as a refusal.
-            self.findings.add(case, knows, CallVerdict(False))
         else:
-            self.findings.add(case, knows, verdict._replace(detail=f"{asked}\n{verdict.detail}"))
+            # Where the intent was impossible it found something possible instead: as good as a refusal.
+            self.findings.add(case, knows, CallVerdict(not case.breaks))
 
     def because(self, rule: str) -> str:
         """Return why no intent was about a rule; "" where none can be."""
@@ -120,15 +116,16 @@ class _BuilderAudit:
             return "it was asked to be left out"
         return "" if self.contract.rules[rule].kind != "cel" else "no intent that this builder takes is about it"
 
-    def _build(self, arguments: inspect.BoundArguments) -> tuple[Any, CallVerdict | None]:
+    def _build(self, arguments: inspect.BoundArguments) -> Any:
+        """Return the JSON value that was built; where there is none, a `CallVerdict` on that."""
         try:
             built = finished(self.builder(*arguments.args, **arguments.kwargs))
         except (Exception, SystemExit) as error:
-            return None, CallVerdict(False if is_refusal(error) else None, told(error))
+            return CallVerdict(False if is_refusal(error) else None, error_line(error))
         try:
-            return _payload(built), None
+            return _payload(built)
         except (TypeError, ValueError) as error:
-            return None, CallVerdict(None, f"built no payload: {error}")
+            return CallVerdict(None, f"built no payload: {error}")
 
     def _broken(self, built: Any, case: Case) -> frozenset[str]:
         """The rules that the payload breaks, of an impossible intent those that the builder could know of."""

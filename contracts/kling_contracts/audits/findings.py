@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import Final, NamedTuple
 
 from kling_contracts.audits.audit import VALID, Audit, AuditFinding, Kind, Row
-from kling_contracts.audits.rules_at_limit import reached
+from kling_contracts.audits.rules_at_limit import rules_at_limit
 from kling_contracts.cases.case import Case
 from kling_contracts.contract import Contract
 from kling_contracts.judging.operation import Operation
@@ -115,7 +115,7 @@ class FindingCounter:
             return frozenset()
         payload = self.contract.request_rules.payload(case.request, routed)
         facts = self.contract.report(case.request, case.world).facts
-        return reached(routed.operation, payload, facts[0] if facts else None)
+        return rules_at_limit(routed.operation, payload, facts[0] if facts else None)
 
 
 def _size(finding: AuditFinding) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Which limits a valid payload stands exactly at: who refuses it is likely to be wrong about one of them."""
+"""The limits at which a valid payload stands: a validator that refuses it is likely to be wrong about one of them."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -7,7 +7,7 @@ from kling_contracts.judging.operation import Operation
 from kling_contracts.rules.rule import Rule
 
 
-def reached(operation: Operation, payload: Any, facts: Any) -> frozenset[str]:
+def rules_at_limit(operation: Operation, payload: Any, facts: Any) -> frozenset[str]:
     """Return the ids of the rules whose limit a valid payload stands exactly at."""
     return frozenset(
         rule.id

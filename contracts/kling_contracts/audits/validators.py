@@ -103,7 +103,7 @@ def judgement(validator: Validator, payload: Any, *others: Any) -> CallVerdict:
     try:
         returned = finished(validator(payload, *others))
     except (Exception, SystemExit) as error:
-        return CallVerdict(False if is_refusal(error) else None, told(error))
+        return CallVerdict(False if is_refusal(error) else None, error_line(error))
     return _read(returned, payload)
 
 
@@ -112,7 +112,7 @@ def is_refusal(error: BaseException) -> bool:
     return isinstance(error, ValueError | AssertionError) or type(error).__module__ != "builtins"
 
 
-def told(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """Return an exception and where it was raised, in one line."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     first = str(error).partition("\n")[0]
