@@ -247,16 +247,17 @@ class _Walk:
             )  # fmt: skip
 
     def _report(self, kind: str, before: str, after: str, old: Any, new: Any) -> None:
-        name = before.rpartition("/")[2]
-        owner = field_of(before.rpartition("/")[0])
-        message = f"{owner}: {name}" if owner and kind != "server-changed" else name or "the document"
+        parent, _, name = before.rpartition("/")
+        owner = field_of(parent)
+        subject = f"{owner}: {name}" if owner else name or "the document"
         if kind == "server-changed":
-            message = "the server"
+            subject = "the server"
+        was, now = _shown(old), _shown(new)
         gone = new is None
         self.changes.append(
             Change(
-                kind, before if gone else after, f"{message}: {_shown(old) or 'nothing'} -> {_shown(new) or 'nothing'}",
-                _shown(old), _shown(new), old_pointer=before, is_gone=gone,
+                kind, before if gone else after, f"{subject}: {was or 'nothing'} -> {now or 'nothing'}",
+                was, now, old_pointer=before, is_gone=gone,
             )
         )  # fmt: skip
 
