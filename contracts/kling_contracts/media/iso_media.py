@@ -71,9 +71,8 @@ def handlers(data: bytes) -> set[bytes]:
 def read(data: bytes) -> Movie:
     """Return the boxes of a file, of which only the end of the media may be missing.
 
-    Raises:
-        IsoMediaError: the file was cut elsewhere, or is not made of boxes.
-        struct.error: the header of a box ends before its fields do.
+    Raises `IsoMediaError` where the file was cut elsewhere, or is not made of boxes. Raises `struct.error` where the
+    header of a box ends before its fields do.
     """
     movie = Movie()
     for kind, body, size in _walk(data):

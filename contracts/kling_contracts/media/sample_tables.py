@@ -61,9 +61,8 @@ class _Media(NamedTuple):
 def duration(movie: Movie, track: Track) -> Duration:
     """Return how long an audio or video track lasts by its sample tables and fragments, after its edit list.
 
-    Raises:
-        IsoMediaError: its tables are missing, or contradict one another or the file.
-        struct.error: a box ends before its fields do.
+    Raises `IsoMediaError` where its tables are missing, or contradict one another or the file. Raises `struct.error`
+    where a box ends before its fields do.
     """
     timescale = _after_dates(required(track, b"mdhd"))
     media = _media(movie, track)

@@ -97,8 +97,7 @@ class AacTrack(NamedTuple):
 def wav(duration_ms: int) -> bytes:
     """Return a silent wav file: PCM, 8 bits, 1 kHz, mono.
 
-    Raises:
-        ValueError: the duration is below 1 ms or above a day.
+    Raises `ValueError` where the duration is below 1 ms or above a day.
     """
     return wav_file(_WAV_SILENCE * _samples(duration_ms, _WAV_RATE), _WAV_RATE)
 
@@ -106,8 +105,7 @@ def wav(duration_ms: int) -> bytes:
 def mp3(duration_ms: int, *, channels: int = 1) -> bytes:
     """Return a silent mp3 file: MPEG 2 layer III, 8 kbit/s, 16 kHz, gapless.
 
-    Raises:
-        ValueError: the duration is below 1 ms or above a day.
+    Raises `ValueError` where the duration is below 1 ms or above a day.
     """
     samples = _samples(duration_ms, _MP3_RATE)
     frames = max(1 + -(-samples // _MP3_FRAME_SAMPLES), _MP3_MIN_FRAMES)
@@ -127,8 +125,7 @@ def m4a(
 
     `described` are boxes beside the track that tell more; `index_first`: what describes the media comes before them.
 
-    Raises:
-        ValueError: the duration is below 1 ms or above a day.
+    Raises `ValueError` where the duration is below 1 ms or above a day.
     """
     track = AacTrack(duration_ms, channels)
     start = box(b"ftyp", brand + bytes(4) + brand + b"isom")
@@ -144,9 +141,8 @@ def make(audio_format: str, duration_ms: int, size_bytes: int | None = None) -> 
 
     The padding is a chunk, tag or box that decoders skip, so it takes 8 bytes at least (mp3: 10).
 
-    Raises:
-        ValueError: the format is another one, the duration is below 1 ms or above a day, or the size does not
-            hold such a file or is 256 MiB or more.
+    Raises `ValueError` where the format is another one, the duration is below 1 ms or above a day, or the size does not
+    hold such a file or is 256 MiB or more.
     """
     if audio_format not in _FORMATS:
         raise ValueError(f"audio_format must be one of {', '.join(_FORMATS)}")
@@ -157,8 +153,7 @@ def make(audio_format: str, duration_ms: int, size_bytes: int | None = None) -> 
 def padded(audio_format: str, audio: bytes, size_bytes: int, filler: bytes = b"\0") -> bytes:
     """Return a wav, mp3 or m4a file, padded to exactly so many bytes with one that is repeated, as `make` does.
 
-    Raises:
-        ValueError: the size does not hold the file, or is 256 MiB or more.
+    Raises `ValueError` where the size does not hold the file, or is 256 MiB or more.
     """
     if size_bytes == len(audio):
         return audio

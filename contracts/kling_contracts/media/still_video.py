@@ -66,8 +66,8 @@ class _Film(NamedTuple):
 def mp4(duration_ms: int, width: int = 1280, height: int = 720, sound: AacTrack | None = None) -> bytes:
     """Return a video of a grey picture, one a second: H.264 constrained baseline, without sound unless one is given.
 
-    Raises:
-        ValueError: the duration is below 1 ms or above an hour, or a side is odd, below 2 or above 4096 pixels.
+    Raises `ValueError` where the duration is below 1 ms or above an hour, or a side is odd, below 2 or above 4096
+    pixels.
     """
     _check(duration_ms, width, height)
     pictures = list(_pictures(-(-duration_ms // _PICTURE_MS), _blocks(width) * _blocks(height)))

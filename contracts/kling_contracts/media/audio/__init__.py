@@ -24,9 +24,8 @@ def measure(data: bytes, audio_format: str) -> int:
 
     The duration is that of the decoded samples, rounded down, after edit lists and gapless trimming.
 
-    Raises:
-        AudioError: the bytes do not decode as that format, or hold less than a millisecond of audio.
-        ValueError: the format is not one of `MEASURED_FORMATS`.
+    Raises `AudioError` where the bytes do not decode as that format, or hold less than a millisecond of audio. Raises
+    `ValueError` where the format is not one of `MEASURED_FORMATS`.
     """
     if audio_format not in _READERS:
         raise ValueError(f"audio_format must be one of {', '.join(sorted(_READERS))}")

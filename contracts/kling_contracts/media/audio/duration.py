@@ -1,4 +1,4 @@
-"""The unit every reader answers in, and the one way it fails."""
+"""Durations in whole milliseconds, and the error that every reader of audio raises."""
 
 
 class AudioError(ValueError):
@@ -8,8 +8,7 @@ class AudioError(ValueError):
 def milliseconds(samples: int, rate: int) -> int:
     """Return how long so many samples last at a rate in samples per second, in whole milliseconds.
 
-    Raises:
-        AudioError: the rate is 0, or the samples last less than a millisecond.
+    Raises `AudioError` where the rate is 0, or the samples last less than a millisecond.
     """
     if rate == 0:
         raise AudioError("The file names a sample rate of 0.")

@@ -19,10 +19,9 @@ def identify(data: bytes) -> str | None:
 def measure(data: bytes) -> int:
     """Return the duration of the first audio track of an m4a file in whole milliseconds.
 
-    Raises:
-        AudioError: it holds less than a millisecond of audio.
-        IsoMediaError: there is no audio track, its tables contradict the file, or the file was cut.
-        struct.error: a box ends before its fields do.
+    Raises `AudioError` where it holds less than a millisecond of audio. Raises `IsoMediaError` where there is no audio
+    track, its tables contradict the file, or the file was cut. Raises `struct.error` where a box ends before its fields
+    do.
     """
     movie = iso_media.read(data)
     iso_media.refuse_cut(movie)

@@ -95,9 +95,8 @@ def skip_tags(data: bytes, position: int = 0) -> int:
 def measure(data: bytes) -> int:
     """Return the duration of an mp3 file in whole milliseconds.
 
-    Raises:
-        AudioError: it holds no two frames of layer III in a row, or no audio.
-        struct.error: a header ends before its fields do.
+    Raises `AudioError` where it holds no two frames of layer III in a row, or no audio. Raises `struct.error` where a
+    header ends before its fields do.
     """
     first = _first_frame(data, skip_tags(data))
     if first is None:

@@ -37,9 +37,8 @@ def is_wav(data: bytes) -> bool:
 def measure(data: bytes) -> int:
     """Return the duration of a wav file in whole milliseconds.
 
-    Raises:
-        AudioError: it is not a wav file, or holds no audio.
-        struct.error: a header ends before its fields do.
+    Raises `AudioError` where it is not a wav file, or holds no audio. Raises `struct.error` where a header ends before
+    its fields do.
     """
     if not is_wav(data):
         raise AudioError("A wav file starts with a RIFF header.")

@@ -31,9 +31,8 @@ def measure(data: bytes) -> Measured:
     The duration is that of the pictures, rounded down, after edit lists. The beginning of a file is enough
     as soon as it describes all of its pictures: those themselves are not needed.
 
-    Raises:
-        VideoError: there is no video track of at least a millisecond with a picture, its tables contradict the
-            file, or the part of the file that describes it is missing.
+    Raises `VideoError` where there is no video track of at least a millisecond with a picture, its tables contradict
+    the file, or the part of the file that describes it is missing.
     """
     try:
         return _measure(data)

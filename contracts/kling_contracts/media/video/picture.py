@@ -15,9 +15,8 @@ _LONG_DATES: Final = 12
 def size(track: Track) -> tuple[int, int]:
     """Return width and height in pixels, swapped where the picture is turned by a quarter.
 
-    Raises:
-        IsoMediaError: both the track and its coding leave the size out.
-        struct.error: a box ends before its fields do.
+    Raises `IsoMediaError` where both the track and its coding leave the size out. Raises `struct.error` where a box
+    ends before its fields do.
     """
     header = required(track, b"tkhd")
     skipped = _LONG_DATES * (bytes(header[:1]) == b"\1")

@@ -28,10 +28,8 @@ def played(answer: WiredResponse, request: "httpx.Request") -> "httpx.Response":
     Waits are not waited for. One that is longer than the request's read timeout raises; like the real one, that
     timeout is on each silence, not on their sum. Nor does what happens after a body that is whole: it is not seen.
 
-    Raises:
-        httpx.ReadTimeout: the head comes too late, or never.
-        httpx.ReadError: the connection is reset before the head.
-        httpx.RemoteProtocolError: it is closed before the head.
+    Raises `httpx.ReadTimeout` where the head comes too late, or never. Raises `httpx.ReadError` where the connection is
+    reset before the head. Raises `httpx.RemoteProtocolError` where it is closed before the head.
     """
     _wait(answer.wire.delay_ms, request)
     if not answer.wire.head:
