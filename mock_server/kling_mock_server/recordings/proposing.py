@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 from kling_contracts import Contract, Rule
@@ -182,7 +183,7 @@ def _rule_action(rule: Rule, update: Action, why: str) -> Action:
     if rule.kind == "request":
         return _action(f"$.actions[*].update['x-request-rules']{chosen}", update, why)
     path = f"$.actions[*].update['x-validations']{chosen}"
-    if _stands_in(_MAIN, rule.id):
+    if rule.id in _rules_of_main():
         return _action(path, update, why)
     return _action(f"$.paths..['x-validations']{chosen}", update, why, loading.COMPANIONS)
 
@@ -209,10 +210,11 @@ def _is_word(document: dict[str, Any], path: str) -> bool:
     return isinstance(value, str)
 
 
-def _stands_in(document: str, rule_id: str) -> bool:
-    actions = loading.own_documents()[document]["actions"]
-    rules = (rule for one in actions for rule in (one.get("update") or {}).get("x-validations", ()))
-    return any(rule["id"] == rule_id for rule in rules)
+@cache
+def _rules_of_main() -> frozenset[str]:
+    """Return the ids of the rules that our own overlay of the vendor's document adds."""
+    updates = (action.get("update") or {} for action in loading.own_documents()[_MAIN]["actions"])
+    return frozenset(rule["id"] for update in updates for rule in update.get("x-validations", ()))
 
 
 def _action(target: str, update: Action, why: str, document: str = _MAIN) -> Action:
