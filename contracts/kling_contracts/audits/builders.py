@@ -107,7 +107,7 @@ class _BuilderAudit:
         elif broken := self._broken(built, case):
             self.findings.add(case, broken, CallVerdict(True, f"{asked}\nbuilt: {built!r}"))
         else:
-            # Where the intent was impossible it found something possible instead: as good as a refusal.
+            # It found something possible in place of an impossible intent: as good as a refusal.
             self.findings.add(case, knows, CallVerdict(not case.breaks))
 
     def because(self, rule: str) -> str:
