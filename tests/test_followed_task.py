@@ -173,11 +173,25 @@ def test_a_given_world_that_says_nothing_of_videos_and_voices_is_no_hindrance():
     assert not [what for what in result.unjudged if " " in what]
 
 
+def test_a_server_that_takes_worlds_and_has_no_clock_is_followed_all_the_same():
+    def worlds_alone(request, answer):
+        if request.path in ("/_mock/reset", "/_mock/clock"):
+            return Response(404, {"Content-Type": "text/html"}, b"<h1>Not Found</h1>")
+        return answer(request)
+
+    with serving_with(worlds_alone) as url:
+        options = Options(n=0, operations=("create", "identify", "tts", "query"))
+        result = fuzz_server(url, options, contract=documented())
+
+    assert not result.findings
+    assert "the clock of the loaded world stands" in result.unjudged["query of a result"]
+
+
 def test_a_task_that_does_not_end_is_not_judged():
     contract = documented()
     with serving_with() as url:
         target = Target(url, timeout_s=60, paths=contract.request_rules.routes.paths)
-        around = Surroundings(lambda case: target.ask(case.request), as_it_is, lambda: None, None, -1, is_alone=True)
+        around = Surroundings(lambda case: target.ask(case.request), as_it_is, lambda: True, None, -1, is_alone=True)
         task = FollowedTask(contract, contract.operations, around)
         wrong = list(task.wrong())
         target.close()

@@ -42,6 +42,8 @@ _ACCEPTED: Final = 2
 _DRAWN: Final = 60
 """Generated cases among which a payload is looked for."""
 _POLL_S: Final = 0.05
+"""Seconds between two queries of a server on this machine."""
+_POLL_ELSEWHERE_S: Final = 1.0
 TOO_MANY: Final = 429
 
 
@@ -51,8 +53,8 @@ class Surroundings(NamedTuple):
     ask: Ask
     fit: WorldMapper
     """Makes the first calls fit for the server."""
-    advance: Callable[[], object]
-    """Moves the server's clock on until its tasks end, where that is possible."""
+    advance: Callable[[], bool]
+    """Moves the server's clock on until its tasks end, where it can be; returns whether time passes there at all."""
     listener: CallbackListener | None
     wait_s: float
     """How long the end of a task, and its last callback, are waited for."""
@@ -161,9 +163,12 @@ class FollowedTask:
     def _end(self, maker: Maker, made: Answer) -> Iterator[Wrong]:
         """Wait for the end of a task; yield what is wrong with its result and its callbacks."""
         case = look_up_case(maker, made)
+        name = f"{maker.looked_up_by.name} of a result"
+        if not self._around.advance():
+            self.unjudged[name] = "the clock of the loaded world stands, and the server does not move it on"
+            return
         answer = self._awaited(case, maker.looked_up_by)
         if answer is None:
-            name = f"{maker.looked_up_by.name} of a result"
             self.unjudged[name] = f"the task had no result after {self._around.wait_s:g} s; --timeout waits longer"
             return
         expected = Expected(200, 0, files=tuple(file_members(self._contract, maker.looked_up_by)))
@@ -175,14 +180,13 @@ class FollowedTask:
 
     def _awaited(self, case: Case, look_up: Operation) -> Answer | None:
         until = time.monotonic() + self._around.wait_s
-        self._around.advance()
         while True:
             answer = self._around.ask(case)
             if answer.accepted and members_there(self._contract, look_up, answer.body):
                 return answer
             if time.monotonic() > until or not answer.accepted:
                 return None
-            time.sleep(_POLL_S)
+            time.sleep(_POLL_S if self._around.is_alone else _POLL_ELSEWHERE_S)
 
     def _called_back(self, maker: Maker, listener: CallbackListener, last: Any) -> Iterator[Wrong]:
         """Yield what is wrong with the callbacks of a task; `last` is what a query says of it in the end."""
