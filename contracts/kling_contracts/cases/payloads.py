@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.drawing import Values
@@ -41,13 +42,25 @@ class Substitute(NamedTuple):
     """How the right value is written, in the world, too; None: as usual."""
 
 
+class Members(dict[str, Mapping[str, str]]):
+    """By the node of an object, the nodes of its members by name; found when they are asked for."""
+
+    def __init__(self, fields: Mapping[str, Field]) -> None:
+        self._fields = fields
+
+    def __missing__(self, node: str) -> Mapping[str, str]:
+        names = self._fields[place_of(node)[0]].schema.get("properties", {})
+        self[node] = {name: f"{node}.{name}".lstrip(".") for name in names}
+        return self[node]
+
+
 class PayloadWriter:
     """Writes one payload."""
 
     def __init__(
-        self, fields: Mapping[str, Field], assignment: Assignment, variant: Variant, substitute: Substitute | None
+        self, members: Members, assignment: Assignment, variant: Variant, substitute: Substitute | None
     ) -> None:
-        self._fields = fields
+        self._members = members
         self._assignment = assignment
         self._variant = variant
         self._substitute = substitute
@@ -91,8 +104,7 @@ class PayloadWriter:
     def _items(self, node: str, count: int) -> str:
         if count < 0:
             members: dict[str, str | None] = {}
-            for name in self._fields[place_of(node)[0]].schema.get("properties", {}):
-                child = f"{node}.{name}".lstrip(".")
+            for name, child in self._members[node].items():
                 if self._assignment[child].value is not LEFT_OUT:
                     members[self._name_in_place_of(child) or name] = child
             if self._substitute and self._substitute.beside and not node:
@@ -110,9 +122,14 @@ class PayloadWriter:
     def _object(self, members: dict[str, str | None]) -> str:
         """Return an object of nodes by name, None for a member that is not declared."""
         several = reversed(members.items()) if self._variant.is_backwards else members.items()
-        written = [f"{_literal(name)}: {'1' if node is None else self.json(node)}" for name, node in several]
+        written = [f"{_name(name)}: {'1' if node is None else self.json(node)}" for name, node in several]
         written += ['"x_unknown": null'] if self._variant.adds_fields else []
         return f"{{{', '.join(written)}}}"
+
+
+@cache
+def _name(name: str) -> str:
+    return _literal(name)
 
 
 def _literal(value: Any) -> str:

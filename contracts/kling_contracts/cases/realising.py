@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from kling_contracts.cases.drawing import Values
 from kling_contracts.cases.fields import Choice, OpenNumber
 from kling_contracts.cases.model import Assignment, Model
-from kling_contracts.cases.payloads import SUBSTITUTE, PayloadWriter, Substitute, number_of
+from kling_contracts.cases.payloads import SUBSTITUTE, Members, PayloadWriter, Substitute, number_of
 from kling_contracts.cases.requests import HEADERS, OTHER_TOKEN, parameter_request
 from kling_contracts.cases.texts import OwnTexts, Write, fixed, key_of
 from kling_contracts.cases.variants import Variant
@@ -43,6 +43,8 @@ class Realiser:
         self._model = model
         self._texts = OwnTexts(model)
         self._worlds = WorldMaker(model)
+        self._members = Members(model.fields)
+        self._written: dict[tuple[int, bool], Write | None] = {}
         self.texts: Mapping[int, Values] = self._texts.by_number
         """By the number that tells cases apart, what hangs on it alone: numbers that are drawn stand beside it."""
         operation = model.operation
@@ -75,7 +77,7 @@ class Realiser:
         `is_padded`: whether a file in Base64 must have exactly the size that was drawn.
         """
         faults = [choice for choice in assignment.values() if choice.breaks]
-        writer = PayloadWriter(self._model.fields, assignment, variant, substitute)
+        writer = PayloadWriter(self._members, assignment, variant, substitute)
         payload = writer.json()
         fill = self._texts_of([*ghost.values(), *faults], is_padded) | writer.fill
         world, elsewhere = self._worlds.world(ghost, is_alone=bool(substitute and substitute.is_alone)), None
@@ -119,11 +121,18 @@ class Realiser:
         """Return what writes the texts that hang on drawn numbers, too."""
         found = {}
         for choice in choices:
-            if isinstance(choice.value, OwnText) and fixed(choice.value) is None:
-                key, is_sized = key_of(choice.value), _is_sized(choice)
-                if is_sized or key not in self._texts.plain:
-                    found[key] = self._texts.write(choice.value, is_sized, is_padded)
+            if isinstance(choice.value, OwnText):
+                kept = choice.number, is_padded
+                if kept not in self._written:
+                    self._written[kept] = self._text_of(choice, is_padded)
+                if write := self._written[kept]:
+                    found[key_of(choice.value)] = write
         return found
+
+    def _text_of(self, choice: Choice, is_padded: bool) -> Write | None:
+        is_sized, text = _is_sized(choice), choice.value
+        is_plain = not is_sized and key_of(text) in self._texts.plain
+        return None if is_plain or fixed(text) is not None else self._texts.write(text, is_sized, is_padded)
 
 
 def _respelt(write: Write, spell: Callable[[str], str]) -> Write:
