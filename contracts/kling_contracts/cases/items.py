@@ -6,7 +6,6 @@ can be, and their nodes, numbers and texts are named after their places: `face_c
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.cases.fields import Choice, Items, OpenNumber
@@ -89,6 +88,10 @@ def each_item(model: Model, assignment: Assignment) -> Iterator[tuple[int, Assig
     """Yield the rules by their indexes, each with the assignment that it is judged for: once for every item."""
     for index in range(len(model.rules)):
         yield index, assignment
+    yield from _each_further_item(model, assignment)
+
+
+def _each_further_item(model: Model, assignment: Assignment) -> Iterator[tuple[int, Assignment]]:
     nodes = [node for node in assignment if node.endswith("]") and not node.endswith("[]")]
     for item in filter(None, map(item_of, nodes)):
         view = seen_by(assignment, item)
@@ -105,8 +108,7 @@ def seen_by(assignment: Assignment, item: Item) -> Assignment:
 
 def alike(model: Model, one: Assignment, other: Assignment) -> bool:
     """Return whether the rules on further items leave the same inequalities in two assignments."""
-    own = len(model.rules)
-    views = zip(islice(each_item(model, one), own, None), islice(each_item(model, other), own, None), strict=True)
+    views = zip(_each_further_item(model, one), _each_further_item(model, other), strict=True)
     return all(model.verdicts(index, view) == model.verdicts(index, same) for (index, view), (_, same) in views)
 
 
