@@ -10,7 +10,7 @@ from kling_contracts.facts.world import File, VideoFile
 
 URL: Final = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 """How an http(s) URL begins."""
-_EXTENSION: Final = re.compile(r"^[^?#]*/[^/?#]*\.([A-Za-z0-9]+)(?:[?#]|$)")
+_EXTENSION: Final = r"^[^?#]*/[^/?#]*\.([A-Za-z0-9]+)(?:[?#]|$)"
 _NAMED: Final = {
     **{
         name: name
@@ -26,7 +26,7 @@ _NAMED: Final = {
 
 def named_format(url: str) -> str | None:
     """Return the format that a path's extension names: the only evidence about a file that was not fetched."""
-    match = _EXTENSION.match(url.partition("://")[2])
+    match = re.match(_EXTENSION, url.partition("://")[2])
     return _NAMED.get(match[1].lower()) if match else None
 
 

@@ -4,11 +4,11 @@ import re
 import unicodedata
 from typing import Final
 
-_ALPHABET: Final = re.compile(r"[A-Za-z0-9+/]*")
-_PYTHON_BYTES: Final = re.compile(r"""b(["']).*\1\s*""", re.DOTALL)
-_DATA_URL: Final = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20})://")
-_FILE_NAME: Final = re.compile(r"[^\n]{0,300}\.(?:mp3|wav|m4a|aac|ogg|flac|mp4|mov)", re.IGNORECASE)
+_ALPHABET: Final = r"[A-Za-z0-9+/]*"
+_PYTHON_BYTES: Final = r"""b(["']).*\1\s*"""
+_DATA_URL: Final = r"data:[^,]{0,200},"
+_SCHEME: Final = r"([A-Za-z][A-Za-z0-9+.-]{0,20})://"
+_FILE_NAME: Final = r"[^\n]{0,300}\.(?:mp3|wav|m4a|aac|ogg|flac|mp4|mov)"
 _NAMES: Final = {
     "\n": "a line break",
     "\r": "a line break",
@@ -34,21 +34,21 @@ def wrong_with(text: str) -> str:
 
 def other_spelling(text: str) -> str:
     """Return what else a text is: a data: URL, a URL of another scheme, Python's own bytes, the name of a file."""
-    data_url = _DATA_URL.match(text)
+    data_url = re.match(_DATA_URL, text, re.IGNORECASE)
     if data_url:
         return f"a data: URL: the Base64 begins behind the comma, at character {data_url.end() + 1}"
-    scheme = _SCHEME.match(text)
+    scheme = re.match(_SCHEME, text)
     if scheme:
         return f"a URL of the scheme {scheme[1]}, which is neither http nor https"
-    if _PYTHON_BYTES.fullmatch(text):
+    if re.fullmatch(_PYTHON_BYTES, text, re.DOTALL):
         return f"the text {text[:2]}…{text[1]} of a Python bytes object, at character 1: decode() it before it is sent"
-    if _FILE_NAME.fullmatch(text):
+    if re.fullmatch(_FILE_NAME, text, re.IGNORECASE):
         return "the name of a file, not its content"
     return ""
 
 
 def _wrong_character(text: str) -> str:
-    plain = _ALPHABET.match(text)
+    plain = re.match(_ALPHABET, text)
     at = plain.end() if plain else 0
     rest = text[at:]
     if not rest.strip("="):

@@ -69,15 +69,15 @@ class Task(NamedTuple):
     @property
     def result_id(self) -> str:
         """The id of the video that it makes."""
-        return str(int(self.id) + 1) if _NUMBER.fullmatch(self.id) else f"{self.id}{_RESULT}"
+        return str(int(self.id) + 1) if re.fullmatch(_NUMBER, self.id) else f"{self.id}{_RESULT}"
 
 
 def maker_of(video_id: str) -> str:
     """Return the id of the task whose result would have that id."""
-    return str(int(video_id) - 1) if _NUMBER.fullmatch(video_id) else video_id.removesuffix(_RESULT)
+    return str(int(video_id) - 1) if re.fullmatch(_NUMBER, video_id) else video_id.removesuffix(_RESULT)
 
 
-_NUMBER: Final = re.compile("[1-9][0-9]{0,30}")
+_NUMBER: Final = "[1-9][0-9]{0,30}"
 _RESULT: Final = "-video"
 
 

@@ -146,7 +146,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-_LOST: Final = re.compile(r"\0*(?:\+[0-9]+|0[0-9]+)?|\0+[0-9]+")
+_LOST: Final = r"\0*(?:\+[0-9]+|0[0-9]+)?|\0+[0-9]+"
 """Keys that the validator's paths lose: `00`, which becomes the number 0, and the empty one; and those, marked."""
 _NUMERIC_START: Final = "\0+0123456789"
 """First characters of keys that a path shows as a number or loses."""
@@ -173,7 +173,7 @@ def _marked(value: Any) -> Any:
 
 
 def _is_lost(key: object) -> bool:
-    return isinstance(key, str) and _LOST.fullmatch(key) is not None
+    return isinstance(key, str) and re.fullmatch(_LOST, key) is not None
 
 
 def _unmarked(token: str | int) -> str | int:

@@ -58,12 +58,12 @@ def _refuse_deep(body: bytes) -> None:
 
 def _depth(body: bytes) -> int:
     """The deepest nesting, in C all the way: eight megabytes of brackets must not hold a thread for long."""
-    unquoted = _STRING.sub(b"", body) if b'"' in body else body
+    unquoted = re.sub(_STRING, b"", body) if b'"' in body else body
     brackets = unquoted.translate(None, _NOT_BRACKETS)
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STRING: Final = rb'(?s)"(?:[^"\\]|\\.)*+"'
 _STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NOT_BRACKETS: Final = bytes(set(range(256)) - _STEPS.keys())
 

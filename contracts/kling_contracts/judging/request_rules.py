@@ -51,7 +51,7 @@ class Routes:
         """Return the one path that was hardly meant otherwise, `Identify-face` in capitals; all where none is near."""
         from difflib import get_close_matches
 
-        plain = _SLASHES.sub("/", path[:MAX_PATH_LENGTH]).rstrip("/")
+        plain = re.sub(_SLASHES, "/", path[:MAX_PATH_LENGTH]).rstrip("/")
         for known in self.paths:
             meant = _spelt_right(known, plain)
             if meant:
@@ -141,7 +141,7 @@ def notes_on_token(token: str) -> tuple[Note, ...]:
 
 def _wrong_in_token(token: str) -> str:
     """Return what in a token no bearer token has, without showing the token: it may be a secret."""
-    well_spelt = _BEARER_START.match(token)
+    well_spelt = re.match(_BEARER_START, token)
     at = well_spelt.end() if well_spelt else 0
     character = token[at] if at < len(token) else token[0]
     if token[: len(_SCHEME)].lower() == _SCHEME:
@@ -156,10 +156,10 @@ def _wrong_in_token(token: str) -> str:
 
 def _spelt_right(known: str, path: str) -> str:
     """Return a documented path with the names of a path that differs in nothing but case; empty where it differs."""
-    pieces = [re.escape(piece) for piece in _NAME.split(known)]
+    pieces = [re.escape(piece) for piece in re.split(_NAME, known)]
     match = re.fullmatch("([^/]+)".join(pieces), path, re.IGNORECASE)
     for name in match.groups() if match else ():
-        known = _NAME.sub(lambda _, name=name: name, known, count=1)  # type: ignore[misc]
+        known = re.sub(_NAME, lambda _, name=name: name, known, count=1)  # type: ignore[misc]
     return known if match else ""
 
 
@@ -173,7 +173,7 @@ def _parameters(query: str, declared: Mapping[str, Parameter]) -> dict[str, Any]
 
 def _read(text: str, parameter: Parameter | None) -> Any:
     """Read a parameter; a text that is no number stays text, and breaks the rule on its type."""
-    if parameter and parameter.type == "integer" and _INTEGER.fullmatch(text):
+    if parameter and parameter.type == "integer" and re.fullmatch(_INTEGER, text):
         return int(text)
     return text
 
@@ -187,13 +187,13 @@ _NO_KEY: Final = re.compile(
     re.IGNORECASE,
 )
 """Texts that stand where a program has no key, and placeholders of examples."""
-_BEARER_START: Final = re.compile(r"[A-Za-z0-9._~+/-]*")
+_BEARER_START: Final = r"[A-Za-z0-9._~+/-]*"
 _BEARER_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """The b64token of RFC 6750, section 2.1."""
 _BEARER_REMEDY: Final = "Authorization: Bearer <key>, a key of letters, digits and -._~+/ with = at its end alone"
-_NAME: Final = re.compile(r"\{\w+\}")
-_SLASHES: Final = re.compile(r"//+")
+_NAME: Final = r"\{\w+\}"
+_SLASHES: Final = r"//+"
 MAX_PARAMETERS: Final = 1000
 """Parameters of a query that are looked at."""
 _PLAIN: Final = "JSON as it is, without a Content-Encoding"
-_INTEGER: Final = re.compile(r"-?[0-9]{1,1000}")
+_INTEGER: Final = r"-?[0-9]{1,1000}"

@@ -18,7 +18,7 @@ from kling_contracts.judging.explaining import shown_value
 from kling_contracts.unknown import Absent, Unknown
 from kling_mock_server.state.short_text_cache import cached_for_short
 
-_CHOICE: Final = re.compile(
+_CHOICE: Final = (
     r"(?P<name>faces|duration|width|height|size)=(?P<number>[0-9]{1,12})"
     r"|face=(?P<start>[0-9]{1,9})-(?P<end>[0-9]{1,9})|format=(?P<format>[a-z0-9]+)|(?P<flagged>flagged)"
 )
@@ -124,7 +124,7 @@ def _parts(url: str) -> list[str]:
 
 
 def _chosen_by(part: str) -> re.Match[str] | None:
-    match = _CHOICE.fullmatch(part)
+    match = re.fullmatch(_CHOICE, part)
     backwards = match and match["start"] and int(match["start"]) >= int(match["end"])
     return None if backwards else match
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _METHODS: Final = ("GET", "HEAD")
-_RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,15})-(?P<last>[0-9]{0,15})")
+_RANGE: Final = r"bytes=(?P<first>[0-9]{0,15})-(?P<last>[0-9]{0,15})"
 
 
 def awaited(request: Request, address: Address | None, account: Account, resources: Resources) -> "Future[str] | None":
@@ -53,7 +53,7 @@ def _is_awaited(resources: Resources, account: Account, result: Task) -> bool:
 
 def _asked(request: Request, length: int) -> range | None:
     """Return which bytes are asked for, none where there are none of them; None: all, whatever the header says."""
-    match = _RANGE.fullmatch(request.headers.get("range", "")) if request.method == "GET" else None
+    match = re.fullmatch(_RANGE, request.headers.get("range", "")) if request.method == "GET" else None
     if match is None or not (match["first"] or match["last"]):
         return None
     if not match["first"]:

@@ -2,15 +2,15 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from time import perf_counter
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from kling_contracts import Contract, Note, Report, Request, Response, Violation
 from kling_contracts.facts.sources import Fetch, unfetched
 from kling_contracts.judging.report import printable
 from kling_contracts.rules.rule import SOME_ID, Rule
-from kling_mock_server.core import control_api, cors, file_endpoint, page_endpoint
+from kling_mock_server.core import cors, file_endpoint, page_endpoint
 from kling_mock_server.core.assembly import resources_of
 from kling_mock_server.core.exchange import Caller, Exchange
 from kling_mock_server.core.late_downloads import HUNG_UP, LateDownloads
@@ -42,6 +42,9 @@ from kling_mock_server.state.journal import Entry, digest_of
 from kling_mock_server.state.stores.store import StoreDownError
 from kling_mock_server.state.tasks import RefusedTask
 from kling_mock_server.state.tokens import bearer_of
+
+if TYPE_CHECKING:
+    from kling_mock_server.core.control_api import Control
 
 _LOG: Final = logging.getLogger("klingkit")
 _LOOKUPS: Final = ("GET", "HEAD")
@@ -83,9 +86,15 @@ class Responder:
         self._value_limit = ValueLimit(contract)
         self._scenarios = ScenarioPlayer(contract)
         self._late_downloads = LateDownloads()
-        self._control = control_api.Control(contract, accounts, self.resources, self._works)
         self.watch: Callable[[Entry], None] | None = None
         """Called with every exchange that is journalled, its body whole."""
+
+    @cached_property
+    def _control(self) -> "Control":
+        # At its first call: many mocks are never looked into.
+        from kling_mock_server.core.control_api import Control
+
+        return Control(self.contract, self.accounts, self.resources, self._works)
 
     def respond(self, request: Request) -> Response:
         """Answer one request as the documented API would."""

@@ -6,7 +6,7 @@ from typing import Final
 
 _DRAWN: Final = "├─┤│"
 _ASCII: Final = str.maketrans(_DRAWN, "|-||")
-_QUOTE: Final = re.compile(r"^( *vendor: ).*?  (\(.*\))$", re.MULTILINE)
+_QUOTE: Final = r"(?m)^( *vendor: ).*?  (\(.*\))$"
 """A quoted sentence, with its meaning behind it."""
 
 
@@ -19,7 +19,7 @@ def showable(text: str) -> str:
         return text
     if not can_show(_DRAWN):
         text = text.translate(_ASCII)
-    return _QUOTE.sub(lambda quote: quote[0] if can_show(quote[0]) else f"{quote[1]}{quote[2]}", text)
+    return re.sub(_QUOTE, lambda quote: quote[0] if can_show(quote[0]) else f"{quote[1]}{quote[2]}", text)
 
 
 def can_show(text: str) -> bool:

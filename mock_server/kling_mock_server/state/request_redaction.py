@@ -47,10 +47,10 @@ def _fitting(kept: dict[str, str]) -> dict[str, str]:
 
 def kept_query(query: str) -> str:
     """Return a query with the values of parameters that may be secrets taken out."""
-    return _SECRET_PARAMETER.sub(r"\1=redacted", query) if query else query
+    return re.sub(_SECRET_PARAMETER, r"\1=redacted", query) if query else query
 
 
-_SECRET_PARAMETER: Final = re.compile(rf"(?<![^&])([^&=]*(?:{_SECRET.pattern})[^&=]*)=[^&]*", re.IGNORECASE)
+_SECRET_PARAMETER: Final = rf"(?i)(?<![^&])([^&=]*(?:{_SECRET.pattern})[^&=]*)=[^&]*"
 
 
 _HARMLESS: Final[set[str]] = set()
