@@ -87,7 +87,7 @@ def test_an_interrupted_drill_shows_the_verdicts_that_there_are_and_ends_with_13
     result = ran("drill", client, "--scenario", "rate-limited", "--report", "drill.json")
 
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
-    assert result.stdout.splitlines()[-1] == "1 runs, 1 BAD; stopped early: interrupted"
+    assert result.stdout.splitlines()[-1] == "1 run, 1 BAD; stopped early: interrupted"
     assert "stopped early" in json.loads(Path("drill.json").read_text())["summary"]
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from kling_mock_server.recordings.judging import Judgement
 from kling_mock_server.recordings.verdicts import RecordedDifference, RuleVerdict
-from kling_mock_server.reports.finding import Finding, FindingReport, RuleText
+from kling_mock_server.reports.finding import Finding, FindingReport, RuleText, counted
 from kling_mock_server.reports.rule_texts import rule_text
 
 COMMAND: Final = "judge"
@@ -81,9 +81,7 @@ def _rules(verdicts: Mapping[str, RuleVerdict]) -> dict[str, RuleText]:
 
 
 def _summary(judgement: Judgement, held: tuple[str, ...]) -> str:
-    calls = f"{judgement.calls} calls, {judgement.callbacks} callbacks"
-    confirmed = f"{len(held)} rules confirmed"
     count = len(judgement.differences)
-    if not count:
-        return f"no difference in {calls}; {confirmed}"
-    return f"{count} {'difference' if count == 1 else 'differences'} in {calls}; {confirmed}"
+    found = counted(count, "difference") if count else "no difference"
+    calls = f"{counted(judgement.calls, 'call')}, {counted(judgement.callbacks, 'callback')}"
+    return f"{found} in {calls}; {counted(len(held), 'rule')} confirmed"

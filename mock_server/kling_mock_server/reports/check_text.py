@@ -5,17 +5,13 @@ from collections.abc import Iterator, Sequence
 from kling_contracts import Report
 from kling_contracts.judging.report import describe, indented, printable
 from kling_contracts.judging.timeline import WIDTH
+from kling_mock_server.reports.finding import counted
 from kling_mock_server.reports.payload_checker import Result, UnreadFile
 
 
 def check_text(results: Sequence[Result | UnreadFile], width: int = WIDTH) -> str:
     """Return the text; `width` is that of the longest bar of a timeline, in columns."""
     return printable("\n\n".join(_parts(results, width)))
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number and its noun: `1 file`, `2 files`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def counts(results: Sequence[Result | UnreadFile]) -> str:

@@ -7,7 +7,7 @@ from kling_contracts.drift.change import SEVERITIES, TITLES, Change
 from kling_contracts.drift.comparing import Drift
 from kling_contracts.drift.fitting import Proposal
 from kling_contracts.drift.newer import NewerDocument
-from kling_mock_server.reports.finding import Finding, FindingReport, Place, RuleText
+from kling_mock_server.reports.finding import Finding, FindingReport, Place, RuleText, counted
 
 COMMAND: Final = "spec --diff"
 
@@ -88,12 +88,8 @@ def _listed(lines: tuple[str, ...]) -> str:
 
 def _summary(drift: Drift) -> str:
     cosmetic = drift.of("cosmetic")
-    counts = [f"{_count(drift.unchanged, 'clause')} unchanged, {len(cosmetic)} reworded"]
+    counts = [f"{counted(drift.unchanged, 'clause')} unchanged, {len(cosmetic)} reworded"]
     if not drift.is_real:
         return f"no drift: {counts[0]}"
-    counts += [f"{_count(len(drift.of('breaking')), 'breaking change')}, {len(drift.of('review'))} to review"]
+    counts += [f"{counted(len(drift.of('breaking')), 'breaking change')}, {len(drift.of('review'))} to review"]
     return f"drift: {'; '.join(counts)}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -11,6 +11,11 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 LEVELS: Final[tuple[Level, ...]] = ("error", "unverified", "note")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun: `1 file`, `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class Place(NamedTuple):
     """The place of a finding in a file; `line` and `column` begin at 1, 0 means that only the file is known."""
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from kling_contracts.judging.report import indented
 from kling_mock_server.protocol.explanation import explain
-from kling_mock_server.reports.finding import Finding, FindingReport, Place, RuleText
+from kling_mock_server.reports.finding import Finding, FindingReport, Place, RuleText, counted
 from kling_mock_server.state.journal import Entry
 from kling_mock_server.testing.drill.judging import Reason
 from kling_mock_server.testing.drill.verdict import DrillVerdict, further_lines, last_lines, row_cells
@@ -58,7 +58,7 @@ def _findings(verdict: DrillVerdict, place: Place | None) -> Iterator[Finding]:
 
 def _summary(verdicts: Sequence[DrillVerdict], is_interrupted: bool) -> str:
     stopped = "; stopped early: interrupted" if is_interrupted else ""
-    return f"{len(verdicts)} runs, {sum(not verdict.is_good for verdict in verdicts)} BAD{stopped}"
+    return f"{counted(len(verdicts), 'run')}, {sum(not verdict.is_good for verdict in verdicts)} BAD{stopped}"
 
 
 def verdict_json(verdict: DrillVerdict) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from kling_contracts import Request
-from kling_mock_server.reports.finding import Finding, FindingReport, RuleText
+from kling_mock_server.reports.finding import Finding, FindingReport, RuleText, counted
 from kling_mock_server.testing.fuzzing.report import curl
 from kling_mock_server.testing.receivers import ReceiverAudit, WrongAnswer
 from kling_mock_server.testing.receivers.checks import CHECKS, ReceiverCheck
@@ -13,7 +13,8 @@ from kling_mock_server.testing.receivers.checks import CHECKS, ReceiverCheck
 def receiver_report(audit: ReceiverAudit) -> FindingReport:
     """Return the report on a receiver: each check is a rule, and each check with wrong answers a finding."""
     wrong = [check for check in CHECKS.values() if check.id in audit.wrong]
-    summary = f"{audit.url}: {sum(audit.sent.values())} callbacks, {_counted(len(wrong))}"
+    found = counted(len(wrong), "finding") if wrong else "no finding"
+    summary = f"{audit.url}: {counted(sum(audit.sent.values()), 'callback')}, {found}"
     return FindingReport(
         command="fuzz",
         subject=audit.url,
@@ -23,10 +24,6 @@ def receiver_report(audit: ReceiverAudit) -> FindingReport:
         rules={check.id: RuleText(f"{check.title}: {check.right}", check.why) for check in wrong},
         data={"callbacks": audit.sent, "left_out": audit.left_out, "stopped": audit.stopped},
     )
-
-
-def _counted(findings: int) -> str:
-    return "no finding" if not findings else f"{findings} finding{'s' if findings > 1 else ''}"
 
 
 def _finding(audit: ReceiverAudit, check: ReceiverCheck) -> Finding:
