@@ -329,7 +329,7 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do(server):
 @pytest.mark.parametrize("host", ["192.0.2.1", "x" * 64])
 def test_a_host_that_is_not_ours_is_one_line_that_names_it(host):
     done = serve("--port", "0", "--host", host)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert host in line
 
