@@ -10,6 +10,7 @@ import kling_openapi
 from kling_contracts import Contract, DocumentError, World
 from kling_contracts.documents.loading import COMPANIONS, effective
 from support.companions import COMPANION_NAMES, DOCUMENT, broken, request, video
+from support.contract_folder import changed
 from support.serving import PATH, documented
 from support.workflow import CREATE, VIDEO_URL, resolved, validator
 
@@ -242,3 +243,29 @@ def test_a_mistake_in_a_companion_is_found_when_it_is_loaded(folder, old, new):
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(DocumentError):
         Contract.load(folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "x-there: has_succeeded",
+            "x-there: has_suceeded",
+            "/x-there: no entry of a world has 'has_suceeded'; did",
+        ),
+        ("x-shows: start_ms", "x-shows: begin_ms", "/x-shows: no entry of a world has 'begin_ms'"),
+        ("{seconds: video_ms}", "{seconds: video_s}", "/x-shows/seconds: no entry of a world has 'video_s'; did you"),
+        ("{world: now_ms}", "{world: now}", "/x-shows/world: no world has 'now'"),
+        ("{fact: task}, $ref", "{fact: tasks}, $ref", "/x-entry/fact: no operation has 'tasks'; did you mean task"),
+        ("{table: tasks, newest", "{table: task, newest", "/x-entry/table: no world has 'task'; did you mean tasks"),
+        ("{since: ends_ms", "{since: end", "/x-file/since: no entry of a world has 'end'"),
+    ],
+)
+def test_a_member_that_nothing_has_is_named_when_the_document_is_loaded(folder, old, new, says):
+    changed(folder, COMPANIONS, old, new)
+    with pytest.raises(DocumentError, match=re.escape(says)):
+        Contract.load(folder=folder)
+
+
+def test_a_folder_may_be_given_as_a_text(folder):
+    assert Contract.load(folder=str(folder)).operations

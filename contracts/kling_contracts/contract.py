@@ -13,6 +13,7 @@ from kling_contracts.errors import DocumentError, RuleError
 from kling_contracts.facts.sources import FactSources, Fetch, unfetched
 from kling_contracts.facts.world import World
 from kling_contracts.http import Request
+from kling_contracts.judging.answer_names import check_answer_names
 from kling_contracts.judging.operation import Operation, operations_of
 from kling_contracts.judging.reading import NULL_IS_ABSENT
 from kling_contracts.judging.report import ContractViolation, Report, Violation
@@ -92,6 +93,7 @@ class Contract:
             if not is_right:
                 for operation in operations:
                     _ = operation.judge, operation.reader
+                check_answer_names(document, {fact.name for one in operations for fact in one.facts.declared})
             compiler = Compiler({}, 0, operations[0].statuses)
             rules = {rule.id: rule for rule in compiler.request_rules(document.get("x-request-rules", []))}
             _refuse_missing(rules)
