@@ -64,7 +64,7 @@ class Contract:
         *,
         upstream_state: bool = True,
         null_is_absent: bool = False,
-        folder: Path | None = None,
+        folder: Path | str | None = None,
     ) -> "Contract":
         """Load the contract of a profile.
 
@@ -73,13 +73,14 @@ class Contract:
         `folder` holds the documents, by default the installed ones. Raises `ValueError` for an unknown profile and
         `DocumentError` where the documents are wrong.
         """
-        document, is_shipped = documents.load(profile, upstream_state=upstream_state, folder=folder)
+        home = None if folder is None else Path(folder)
+        document, is_shipped = documents.load(profile, upstream_state=upstream_state, folder=home)
         if null_is_absent:
             document = {**document, NULL_IS_ABSENT: True}
         try:
             return cls.compile(document, is_right=is_shipped)
         except RuleError as error:
-            place = documents.place_of_rule(error.rule_id, folder) if error.rule_id else ""
+            place = documents.place_of_rule(error.rule_id, home) if error.rule_id else ""
             raise RuleError(f"{place}: {error}" if place else str(error), error.rule_id) from None
 
     @classmethod

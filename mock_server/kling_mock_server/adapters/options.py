@@ -29,7 +29,7 @@ class MockOptions(TypedDict, total=False):
     profile: str
     upstream_state: bool
     null_is_absent: bool
-    documents: Path | None
+    documents: Path | str | None
     tokens: tuple[str, ...]
     secret: str
     jwt_clock: str
@@ -52,7 +52,7 @@ def new_responder(
     profile: str = "documented",
     upstream_state: bool = True,
     null_is_absent: bool = False,
-    documents: Path | None = None,
+    documents: Path | str | None = None,
     tokens: tuple[str, ...] = (),
     secret: str = "",
     jwt_clock: str = "real",
@@ -140,7 +140,7 @@ def _store(url: str) -> Store:
     return open_store(url)
 
 
-def _contract(profile: str, upstream_state: bool, null_is_absent: bool, documents: Path | None) -> Contract:
+def _contract(profile: str, upstream_state: bool, null_is_absent: bool, documents: Path | str | None) -> Contract:
     if documents is None:
         return _installed(profile, upstream_state, null_is_absent)
     return Contract.load(profile, upstream_state=upstream_state, null_is_absent=null_is_absent, folder=documents)
