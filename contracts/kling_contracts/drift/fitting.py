@@ -10,7 +10,7 @@ from kling_contracts.documents.prose_coverage import Described, coverage
 from kling_contracts.documents.vocabulary import CONDITIONS, SourceDocument
 from kling_contracts.drift.baseline import OVERLAYS, Baseline
 from kling_contracts.drift.comparing import Drift
-from kling_contracts.drift.overlay_quotes import action_path, quoted
+from kling_contracts.drift.overlay_quotes import action_path, entry_path
 from kling_contracts.drift.patch import MAIN, Edit, edits_for, patch_document
 from kling_contracts.errors import DocumentError, OverlayError, RuleError
 from kling_contracts.facts.declaration import declared_facts
@@ -128,7 +128,7 @@ def _in_node(schema: Document, node: str, compiler: Compiler) -> Iterator[tuple[
             if not known or not _compiles(
                 compiler, {**schema, **dict.fromkeys(CONDITIONS, ()), extension: [entry]}, node
             ):
-                target = f"$.actions[*].update['{extension}'][?@.id == {quoted(entry['id'])}]"
+                target = entry_path(extension, "id", entry["id"])
                 why = f"{entry['id']} reads what the newer document does not have"
                 yield Edit(MAIN, {"target": target, "description": why, "remove": True}), entry["id"]
     for name, child in schema.get("properties", {}).items():
@@ -147,7 +147,7 @@ def _in_timeline(schema: Document, facts: Mapping[str, Any]) -> Iterator[tuple[E
             founded = False
         if not founded:
             gone.add(bar["label"])
-            target = f"$.actions[*].update['x-timeline'][?@.label == {quoted(bar['label'])}]"
+            target = entry_path("x-timeline", "label", bar["label"])
             why = f"the bar {bar['label']} reads what the newer document does not have"
             yield Edit(MAIN, {"target": target, "description": why, "remove": True}), f"x-timeline {bar['label']}"
 

@@ -64,6 +64,11 @@ def action_path(target: str) -> str:
     return f"$.actions[?@.target == {quoted(target)}]"
 
 
+def entry_path(extension: str, key: str, value: str) -> str:
+    """Return the JSONPath of the entries of an extension that have a value under a key, in any update of an overlay."""
+    return f"$.actions[*].update['{extension}'][?@.{key} == {quoted(value)}]"
+
+
 def _pointer(parts: Steps) -> str:
     pointer = ""
     for part in parts:
@@ -78,7 +83,7 @@ def _in_update(name: str, action: Mapping[str, Any], node: str) -> Iterator[Over
     target = action["target"]
     base = f"{action_path(target)}.update"
     for rule in update.get("x-validations", ()):
-        path = f"$.actions[*].update['x-validations'][?@.id == {quoted(rule['id'])}]"
+        path = entry_path("x-validations", "id", rule["id"])
         for quote in rule.get("prose", ()):
             at = quote.get("at", "")
             chosen = f"@.text == {quoted(quote['text'])}" + (f" && @.at == {quoted(at)}" if at else " && !@.at")

@@ -11,7 +11,7 @@ from kling_contracts.documents.vocabulary import CONDITIONS
 from kling_contracts.drift.baseline import OVERLAYS, Baseline
 from kling_contracts.drift.change import Change, Limit
 from kling_contracts.drift.comparing import Drift
-from kling_contracts.drift.overlay_quotes import OverlayQuote, action_path, quoted
+from kling_contracts.drift.overlay_quotes import OverlayQuote, action_path, entry_path, quoted
 from kling_contracts.drift.structure import field_of
 from kling_contracts.drift.wording import compared
 from kling_contracts.jsonio.json_pointer import tokens
@@ -240,7 +240,7 @@ def _entries_in(actions: Sequence[Action], extension: str) -> Iterator[Document]
 
 def _field_in_entry(name: str, extension: str, member: str, entry: Document, before: str, after: str) -> Iterator[Edit]:
     why = f"{before} is now {after}"
-    path = f"$.actions[*].update['{extension}'][?@.id == {quoted(entry['id'])}]"
+    path = entry_path(extension, "id", entry["id"])
     changed = re.sub(rf"\bself\.{re.escape(before)}\b", f"self.{after}", entry[member])
     if changed != entry[member]:
         yield Edit(name, {"target": path, "description": why, "update": {member: changed}})
@@ -279,7 +279,7 @@ def _field_in_timeline(name: str, actions: Sequence[Action], before: str, after:
             ends = {end: bar[end] for end in ("start", "end") if word.search(bar.get(end, ""))}
             if ends:
                 changed = {end: word.sub(f"self.{after}", text) for end, text in ends.items()}
-                target = f"$.actions[*].update['x-timeline'][?@.label == {quoted(bar['label'])}]"
+                target = entry_path("x-timeline", "label", bar["label"])
                 yield Edit(name, {"target": target, "description": f"{before} is now {after}", "update": changed})
 
 
