@@ -6,7 +6,6 @@ either, so that reading it and asking whether it is there both are errors.
 
 import copy
 import re
-from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -175,7 +174,7 @@ def test_any_expression_has_the_official_engines_verdict_whatever_is_unknown(sou
     all_facts = SimpleNamespace(**{**dict.fromkeys(facts, Unknown("unknown")), **known})
     judged = ours(expression, with_unknowns(value, pointers, "") if pointers else value, all_facts)
     assert judged is official(as_unknown(source, unknown), "object", value, facts)
-    assert judged is settled(replace(RULES[0][1], expression=expression), value, all_facts, pointers)
+    assert judged is settled(RULES[0][1]._replace(expression=expression), value, all_facts, pointers)
 
 
 # The same in reports.
