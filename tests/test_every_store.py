@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import uuid
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -169,7 +170,7 @@ def test_a_task_and_the_entry_of_its_creation_are_kept_together_or_not_at_all(la
         raise StoreDownError("the disk is full")
 
     def unwritable(self, entry, payload=None):
-        return self._table._replace(to_json=fail), entry.request_id, entry
+        return replace(self._table, to_json=fail), entry.request_id, entry
 
     with monkeypatch.context() as patch:
         if lasting_url.startswith("redis"):

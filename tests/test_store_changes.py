@@ -1,5 +1,7 @@
 """A change of an account: what it reads and writes, all of it or nothing."""
 
+import dataclasses
+
 import pytest
 
 from kling_mock_server.state.stores.store import Table
@@ -61,7 +63,7 @@ def test_a_change_that_says_which_rows_it_needs_does_what_it_does_without(store)
 
 
 def test_rows_that_nobody_wants_make_room_unread(store):
-    unwanted = FEW._replace(hands_back=False)
+    unwanted = dataclasses.replace(FEW, hands_back=False)
 
     assert put(store, unwanted, "a", "b", "c", "d") == []
     assert (keys(store, FEW), store.dropped("account", FEW)) == (["b", "c", "d"], 1)

@@ -1,6 +1,7 @@
 """So many tasks of an account run at once as it may have, and so many are kept."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -187,7 +188,7 @@ def test_an_external_id_that_is_taken_and_given_back_all_the_time_is_refused(moc
 
 
 def test_an_account_keeps_so_many_tasks_and_forgets_the_oldest_with_all_that_hangs_on_it(monkeypatch):
-    monkeypatch.setattr(tasks, "TASKS", tables.TASKS._replace(max_rows=3))
+    monkeypatch.setattr(tasks, "TASKS", replace(tables.TASKS, max_rows=3))
     mock = Caller(pace="manual")
     first = created(mock, external_task_id="first", callback_url="http://127.0.0.1:9/")
     for _ in range(3):
@@ -206,7 +207,7 @@ def test_thousands_of_tasks_are_kept():
 
 
 def test_without_upstreams_state_the_newer_task_keeps_the_external_id_when_the_older_is_forgotten(monkeypatch):
-    monkeypatch.setattr(tasks, "TASKS", tables.TASKS._replace(max_rows=2))
+    monkeypatch.setattr(tasks, "TASKS", replace(tables.TASKS, max_rows=2))
     mock = Caller(upstream_state=False, pace="manual")
     for _ in range(2):
         newer = created(mock, external_task_id="mine")

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -27,7 +28,8 @@ class QueuePlace(NamedTuple):
     """Between -2**62 and 2**62."""
 
 
-class Table(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Table:
     """One kind of row. `max_rows`: so many are kept, the oldest makes room.
 
     `to_json` and `from_json` carry a row into a store that holds text, and back. Rows are never changed in place.
