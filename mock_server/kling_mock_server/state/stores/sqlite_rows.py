@@ -62,13 +62,13 @@ class SqliteTransaction:
         asked = [(table, key) for table, key in rows if not table.is_log]
         self._account, self._stored, texts = _used(connection, bytes_of(account), now_ms, asked)
         self._counts = counts_of(self._stored)
-        self._ahead = {(table.name, key): text for (table, key), text in zip(asked, texts, strict=True)}
+        self._ahead = dict(zip(asked, texts, strict=True))
         """Texts of rows that this change has not written yet; None: there is none."""
 
     def get(self, table: Table, key: str) -> Any:
         """Return a row, None where there is none."""
-        if (table.name, key) in self._ahead:
-            text = self._ahead[table.name, key]
+        if (table, key) in self._ahead:
+            text = self._ahead[table, key]
             return None if text is None else row_of(table, text)
         at = self._account, table.name, bytes_of(key)
         found = self._execute(f"SELECT value FROM rows {_AT}", at).fetchone()
@@ -76,7 +76,7 @@ class SqliteTransaction:
 
     def put(self, table: Table, key: str, row: Any) -> list[Any]:
         """Add a row as the newest, or replace one in its place; return the rows that made room."""
-        self._ahead.pop((table.name, key), None)
+        self._ahead.pop((table, key), None)
         held, dropped, newest = self._counts.get(table.name, NONE)
         excess = max(0, held + 1 - table.max_rows)
         text, number, at = text_of(table, row), newest + 1, (self._account, table.name)
@@ -95,7 +95,7 @@ class SqliteTransaction:
 
     def delete(self, table: Table, key: str) -> None:
         """Remove a row, if it is there."""
-        self._ahead.pop((table.name, key), None)
+        self._ahead.pop((table, key), None)
         if self._execute(f"DELETE FROM rows {_AT}", (self._account, table.name, bytes_of(key))).rowcount:
             held, dropped, newest = self._counts[table.name]
             self._counts[table.name] = held - 1, dropped, newest

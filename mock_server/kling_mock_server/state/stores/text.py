@@ -43,12 +43,11 @@ def encoded(table: "Table", value: Any) -> str:
 
 def row_of(table: "Table", text: str | bytes) -> Any:
     """Return the row that `text_of` made the text of."""
-    made = _row_reread if table.is_reread and len(text) <= _MAX_REREAD else _row
-    return made(table.from_json, text)
+    return _row_reread(table, text) if table.is_reread and len(text) <= _MAX_REREAD else _row(table, text)
 
 
-def _row(from_json: Callable[[Any], Any], text: str | bytes) -> Any:
-    return from_json(json.loads(text))
+def _row(table: "Table", text: str | bytes) -> Any:
+    return table.from_json(json.loads(text))
 
 
 _row_reread = lru_cache(maxsize=256)(_row)
