@@ -157,6 +157,24 @@ def test_a_callback_that_does_not_come_is_told(impatient):
     assert finding.detail.startswith("none came to http://127.0.0.1:")
 
 
+def test_the_callback_that_is_told_is_that_of_the_task(monkeypatch):
+    wait_for = CallbackListener.wait_for
+
+    def both_ended(bodies):
+        return len({json.loads(body)["task_id"] for body in bodies if b'"succeed"' in body}) == 2
+
+    def once_both_ended(listener, is_enough, timeout_s):
+        return wait_for(listener, both_ended, timeout_s) and is_enough(listener.bodies)
+
+    monkeypatch.setattr(CallbackListener, "wait_for", once_both_ended)
+    change = of_queries(lambda data: {**data, "updated_at": data["updated_at"] + 1})
+    (finding,) = attacked(change, "create", "identify", "tts", "query").findings
+
+    told = finding.detail.splitlines()
+    assert told[0] == "none is what the query says; the nearest one:"
+    assert [line.split()[0] for line in told[1:]] == ["/data/updated_at"]
+
+
 def test_a_server_whose_first_calls_are_refused_is_not_judged():
     result = attacked(lambda request, answer: answer(request._replace(body=b"{}")))
 

@@ -95,6 +95,14 @@ def test_an_option_for_another_kind_of_target_is_misuse(target, option, value, t
     assert told in result.output
 
 
+@pytest.mark.parametrize("option", [["--only-invalid"], ["--rule", "clip-too-short"]], ids=lambda option: option[0])
+def test_a_callback_url_is_misuse_where_no_task_is_followed(option):
+    result = CliRunner().invoke(fuzz, ["http://127.0.0.1:9", "--callback-url", "http://127.0.0.1:9", *option])
+
+    assert result.exit_code == 2
+    assert f"no task is followed with {option[0]}, so --callback-url says nothing" in result.output
+
+
 def test_the_environment_may_hold_options_for_other_kinds_of_targets(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("lenient.py").write_text("def validate(payload): return True", encoding="utf-8")

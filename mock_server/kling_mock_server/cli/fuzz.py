@@ -9,7 +9,7 @@ import click
 
 from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED
-from kling_mock_server.cli.fuzz_options import CALLABLE, SERVER, FuzzOptions, refuse_foreign
+from kling_mock_server.cli.fuzz_options import CALLABLE, SERVER, FuzzOptions, refuse_foreign, refuse_unfollowed
 from kling_mock_server.cli.fuzz_receiver import attack_receiver
 from kling_mock_server.cli.input_files import read_world
 from kling_mock_server.cli.progress_line import progress_bar
@@ -135,6 +135,7 @@ def _attack_server(url: str, contract: "Contract", options: FuzzOptions) -> "Aud
     from kling_mock_server.testing.fuzzing import TIMEOUT_S, Options, fuzz_server
 
     refuse_foreign(SERVER)
+    refuse_unfollowed(options)
     chosen = Options(
         n=options.generated(_USUAL_N),
         seed=options.seed,

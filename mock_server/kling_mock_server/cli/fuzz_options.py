@@ -46,14 +46,26 @@ class FuzzOptions(NamedTuple):
         return usual if self.n is None and self.time_s is None else self.n
 
 
+def refuse_unfollowed(options: FuzzOptions) -> None:
+    """Raise `click.UsageError` where the command line asks for callbacks, and no task is followed."""
+    if not _is_typed("callback_url"):
+        return
+    for is_given, option in ((options.only_invalid, "--only-invalid"), (options.rules, "--rule")):
+        if is_given:
+            raise click.UsageError(f"no task is followed with {option}, so --callback-url says nothing")
+
+
 def refuse_foreign(target: str) -> None:
     """Raise `click.UsageError` where an option on the command line says nothing about a kind of target.
 
     The environment may hold it for other runs.
     """
-    context = click.get_current_context()
-    for option in options_of(context.command):
+    for option in options_of(click.get_current_context().command):
         name = option.name or ""
-        is_typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        if is_typed and name in _FOREIGN[target]:
+        if name in _FOREIGN[target] and _is_typed(name):
             raise click.UsageError(f"{max(option.opts, key=len)} says nothing about {target}")
+
+
+def _is_typed(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE

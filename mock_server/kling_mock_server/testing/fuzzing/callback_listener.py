@@ -60,7 +60,8 @@ def _server(url: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPSer
         port = parts.port or _PORTS.get(parts.scheme, 0)
         return ThreadingHTTPServer(("" if url else "127.0.0.1", port), handler)
     except (OSError, ValueError, OverflowError) as error:
-        raise TargetError(f"cannot listen for callbacks at the port of {url}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise TargetError(f"cannot listen for callbacks at the port of {url}: {reason}") from None
 
 
 def _handler(take: Any) -> type[BaseHTTPRequestHandler]:
