@@ -139,7 +139,8 @@ def describe(violation: Violation) -> str:
 
 def origin_lines(rule: Rule) -> list[str]:
     """Return what a rule rests on, for people: the vendor's words, or its source and grade."""
-    lines = [f"vendor: {quote.text}  ({quote.meaning})" for quote in rule.quotes]
+    # A sentence may stand at several members of the document.
+    lines = list(dict.fromkeys(f"vendor: {quote.text}  ({quote.meaning})" for quote in rule.quotes))
     if not rule.quotes:
         lines.append(f"source: {SOURCES[rule.source]}")
     if not rule.quotes or rule.evidence != QUOTED:

@@ -174,4 +174,4 @@ def _explained(violation: Violation) -> Iterator[str]:
         yield f"sent:   {violation.pointer} {violation.value}"
     if violation.remedy:
         yield f"wanted: {violation.remedy}"
-    yield from (f"vendor: {quote.text} ({quote.meaning})" for quote in violation.rule.quotes)
+    yield from dict.fromkeys(f"vendor: {quote.text} ({quote.meaning})" for quote in violation.rule.quotes)
