@@ -2,7 +2,11 @@
 
 import json
 import socket
+import struct
+import threading
+from contextlib import closing
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -175,6 +179,26 @@ def test_the_callback_that_is_told_is_that_of_the_task(monkeypatch):
     assert [line.split()[0] for line in told[1:]] == ["/data/updated_at"]
 
 
+PAGE = b"<h1>OK</h1>"
+BARE = b'{"code": 0, "message": "SUCCEED", "request_id": "1"}'
+
+
+@pytest.mark.parametrize("body", [PAGE, BARE], ids=["a page", "no data"])
+def test_a_server_whose_first_calls_tell_nothing_is_not_judged(body):
+    result = attacked(lambda request, answer: replace(answer(request), body=body))
+
+    assert not result.findings
+    assert "create after identify and tts" in result.unjudged
+
+
+def test_a_page_in_place_of_a_task_is_a_crash():
+    def page_for_tasks(request, answer):
+        given = answer(request)
+        return replace(given, body=PAGE) if request.path == CREATE and request.body else given
+
+    assert found(page_for_tasks) == {("", Kind.CRASHED)}
+
+
 def test_a_server_whose_first_calls_are_refused_is_not_judged():
     result = attacked(lambda request, answer: answer(request._replace(body=b"{}")))
 
@@ -222,6 +246,8 @@ def test_a_task_that_does_not_end_is_not_judged():
     ("url", "says"),
     [
         ("hooks.example", "--callback-url hooks.example is not an http(s) URL"),
+        ("http://hooks.example/?key=1", "--callback-url http://hooks.example/?key=1 has a query or fragment"),
+        ("http://hooks.example/#key", "--callback-url http://hooks.example/#key has a query or fragment"),
         ("http://hooks.example:99999", "cannot listen for callbacks at the port of http://hooks.example:99999"),
     ],
 )
@@ -238,3 +264,62 @@ def test_callbacks_come_to_the_port_that_is_named():
     with serving_with(elsewhere()) as url:
         options = Options(n=0, callback_url=f"http://127.0.0.1:{port}/base")
         assert not fuzz_server(url, options, contract=documented()).findings
+
+
+WHOLE = {
+    "with a length": b"Content-Length: 4\r\n\r\n{ \n}",
+    "in chunks": b"Transfer-Encoding: chunked\r\n\r\n3;a=b\r\n{ \n\r\n1\r\n}\r\n0\r\n\r\n",
+}
+BROKEN = {
+    "less than its length": b"Content-Length: 5\r\n\r\n{ \n}",
+    "a length of 5,000 digits": b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n{}",
+    "a length that is no number": b"Content-Length: long\r\n\r\n",
+    "a chunk cut short": b"Transfer-Encoding: chunked\r\n\r\n3\r\n{",
+    "no last chunk": b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+}
+
+
+@pytest.fixture
+def listener():
+    with closing(CallbackListener()) as open_one:
+        yield open_one
+
+
+def connected(listener, rest):
+    parts = urlsplit(listener.url)
+    connection = socket.create_connection((parts.hostname, parts.port), 10)
+    connection.sendall(f"POST {parts.path} HTTP/1.1\r\nHost: here\r\n".encode() + rest)
+    return connection
+
+
+def status_of(listener, rest):
+    with connected(listener, rest) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
+            return int(answer.read().split()[1])
+
+
+@pytest.mark.parametrize("sent", WHOLE.values(), ids=WHOLE)
+def test_a_callback_is_kept_as_it_came(listener, sent):
+    assert status_of(listener, sent) == 200
+    assert listener.wait_for(bool, 10)
+    assert listener.bodies == [b"{ \n}"]
+
+
+@pytest.mark.parametrize("sent", BROKEN.values(), ids=BROKEN)
+def test_a_callback_that_is_not_whole_is_none(listener, sent):
+    assert status_of(listener, sent) == 400
+    assert not listener.bodies
+
+
+def test_a_server_that_hangs_up_in_the_middle_of_a_callback_makes_no_noise(listener, capfd):
+    with connected(listener, b"Content-Length: 4\r\n\r\n{") as connection:
+        # Connections are taken in turn.
+        status_of(listener, WHOLE["with a length"])
+        reading = [one for one in threading.enumerate() if "process_request_thread" in one.name]
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    for one in reading:
+        one.join(10)
+
+    assert reading
+    assert capfd.readouterr().err == ""

@@ -154,6 +154,21 @@ def test_an_error_page_in_html_is_a_crash():
     assert "'sessions': {}, 'audios': {}" in str(result)
 
 
+UNREADABLE = {
+    "nested": b"[" * 100_000,
+    "half a surrogate pair": rb'{"code": 1000, "message": "\ud800", "request_id": "1"}',
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+def test_json_that_others_cannot_read_is_a_crash(body):
+    def unreadable(request, answer):
+        given = answer(request)
+        return replace(given, body=body) if given.status == 404 and "_mock" not in request.path else given
+
+    assert found(attacked(unreadable, "path")) == {("path", Kind.CRASHED)}
+
+
 def test_a_refusal_that_names_another_rule_is_found():
     def misname(request, answer):
         given = answer(request)

@@ -1,7 +1,10 @@
 """A listener for the callbacks of a server under attack, which takes whatever comes."""
 
 import threading
+from collections.abc import Iterator
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from secrets import token_hex
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,6 +16,8 @@ MAX_BYTES: Final = 1024 * 1024
 MAX_BODIES: Final = 100
 """Callbacks that are kept."""
 _PORTS: Final = {"http": 80, "https": 443}
+_MAX_LINE: Final = 256
+"""Bytes of the line before a chunk that are read."""
 
 
 class CallbackListener:
@@ -52,13 +57,20 @@ class CallbackListener:
                 self._came.notify_all()
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a server under attack may hang up at any time."""
+
+
 def _server(url: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
     parts = urlsplit(url)
     if url and (parts.scheme not in _PORTS or not parts.hostname):
         raise TargetError(f"--callback-url {url} is not an http(s) URL")
+    if parts.query or parts.fragment:
+        raise TargetError(f"--callback-url {url} has a query or fragment, and a path is added to it")
     try:
         port = parts.port or _PORTS.get(parts.scheme, 0)
-        return ThreadingHTTPServer(("" if url else "127.0.0.1", port), handler)
+        return _Server(("" if url else "127.0.0.1", port), handler)
     except (OSError, ValueError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise TargetError(f"cannot listen for callbacks at the port of {url}: {reason}") from None
@@ -67,8 +79,11 @@ def _server(url: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPSer
 def _handler(take: Any) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            length = self.headers.get("Content-Length", "")
-            body = self.rfile.read(min(int(length), MAX_BYTES)) if length.isdecimal() else b""
+            try:
+                body = _body(self.headers, self.rfile)
+            except ValueError as error:
+                self.send_error(400, str(error))
+                return
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -78,3 +93,39 @@ def _handler(take: Any) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
+
+
+def _body(headers: Message, file: BufferedIOBase) -> bytes:
+    """Return the body that follows a head, of a longer one its first `MAX_BYTES`.
+
+    Raises `ValueError` where it is not whole: its sender has hung up, and may try again.
+    """
+    if headers.get("Transfer-Encoding", "").lower() != "chunked":
+        return _read(file, _size(headers.get("Content-Length", "0"), 10), MAX_BYTES)
+    return b"".join(_chunks(file))
+
+
+def _chunks(file: BufferedIOBase) -> Iterator[bytes]:
+    left = MAX_BYTES
+    while left:
+        size = _size(file.readline(_MAX_LINE).partition(b";")[0].decode("latin-1"), 16)
+        yield _read(file, size, left)
+        left -= min(size, left)
+        file.readline(_MAX_LINE)
+        if not size:
+            return
+
+
+def _size(digits: str, base: int) -> int:
+    try:
+        return max(0, int(digits[:_MAX_LINE], base))
+    except ValueError:
+        raise ValueError("the length of the body is not a number") from None
+
+
+def _read(file: BufferedIOBase, size: int, most: int) -> bytes:
+    wanted = min(size, most)
+    data = file.read(wanted)
+    if len(data) < wanted:
+        raise ValueError("the body is not whole")
+    return data

@@ -20,6 +20,7 @@ from kling_contracts.cases.case import Case
 from kling_contracts.cases.generator import generate
 from kling_contracts.cases.places import NOTHING, value_at
 from kling_contracts.cases.shown_members import callback_checker, callback_fields, file_members, members_there
+from kling_contracts.jsonio import strict_json
 from kling_contracts.unknown import Unknown
 from kling_mock_server.recordings.recorded_world import RecordedWorld
 from kling_mock_server.testing.fuzzing.answered_files import AnsweredFiles
@@ -116,7 +117,7 @@ class FollowedTask:
                 answer = self._around.ask(case)
                 if answer.accepted:
                     accepted += 1
-                    data = value_at(answer.body, "/data")
+                    data = answer.body.get("data")
                     recorded.learn_answer(link.source.name, case.payload, data, now_ms)
                     self._told.append(f"{link.source.name} answered {json.dumps(data, ensure_ascii=False):.300}")
                 if accepted == _ACCEPTED:
@@ -157,7 +158,7 @@ class FollowedTask:
         if answer.accepted or answer.status == TOO_MANY:
             return
         unknown = [rule for link in links for rule in unknown_ids(self._contract, link, answer)]
-        text = "\n".join([f"{answer.crash or answer}", *self._told])
+        text = "\n".join([str(answer), *self._told])
         yield Wrong(Kind.CRASHED if answer.crash else Kind.REFUSED, unknown[0] if unknown else "", row, text)
 
     def _end(self, maker: Maker, made: Answer) -> Iterator[Wrong]:
@@ -221,7 +222,7 @@ class FollowedTask:
 
 def _read(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return strict_json.decode(body)
     except ValueError:
         return NOTHING
 

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from kling_contracts import Request, World
 from kling_contracts.cases.case import PATH_CHARACTERS
+from kling_contracts.jsonio import strict_json
 from kling_mock_server.outgoing.hosts import is_loopback
 from kling_mock_server.protocol.names import CONTROL_PREFIX, VIOLATIONS_HEADER
 
@@ -39,7 +40,7 @@ class Answer(NamedTuple):
     @property
     def accepted(self) -> bool:
         """Whether the server did what was asked."""
-        return 200 <= self.status < 300 and self.code == 0
+        return not self.crash and 200 <= self.status < 300 and self.code == 0
 
     @property
     def refused(self) -> bool:
@@ -48,7 +49,7 @@ class Answer(NamedTuple):
 
     def __str__(self) -> str:
         """Return the answer in one line."""
-        return f"answered {self.status} / {self.code} {self.message[:200]}"
+        return self.crash or f"answered {self.status} / {self.code} {self.message[:200]}"
 
 
 class Target:
@@ -78,7 +79,7 @@ class Target:
         """Return whether the server has klingkit's control surface, so that worlds can be loaded."""
         try:
             response, body = self._exchange(Request("GET", f"{CONTROL_PREFIX}/health"))
-            return response.status == 200 and json.loads(body)["data"]["status"] == "ok"
+            return response.status == 200 and strict_json.decode(body)["data"]["status"] == "ok"
         except (OSError, HTTPException, LookupError, TypeError, ValueError):
             return False
 
@@ -161,10 +162,10 @@ def read(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     if status >= 500:
         return Answer(status, crash=f"answered {status}: {_shown(body)}")
     try:
-        envelope = json.loads(body)
-    except ValueError:
+        envelope = strict_json.decode(body)
+    except ValueError as error:
         kind = headers.get("content-type", "no content type")
-        return Answer(status, crash=f"answered {status} with {kind}, which is not JSON: {_shown(body)}")
+        return Answer(status, crash=f"answered {status} with {kind}, which is not JSON ({error}): {_shown(body)}")
     if not _is_envelope(envelope):
         return Answer(status, crash=f"answered {status} without the envelope: {_shown(body)}")
     named = headers.get(VIOLATIONS_HEADER.lower())
