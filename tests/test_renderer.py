@@ -276,3 +276,26 @@ def test_a_mock_that_is_closed_lets_go_of_its_thread(mock):
     mock.responder.close()
     mine.join(PATIENCE_S)
     assert not mine.is_alive()
+
+
+def test_a_mock_that_is_closed_keeps_the_video_it_was_rendering_for_the_next(tmp_path, monkeypatch):
+    begun, closing = threading.Event(), threading.Event()
+
+    def rendered(planned, videos):
+        begun.set()
+        closing.wait(PATIENCE_S)
+        return b"rendered"
+
+    monkeypatch.setattr("kling_mock_server.assets.renderer._rendered", rendered)
+    store = f"sqlite:///{tmp_path / 'mock.db'}"
+    before = Caller(pace="manual", store=store)
+    task_id = before.create().data["task_id"]
+    assert begun.wait(PATIENCE_S)
+    monkeypatch.setattr(before.responder.resources.renderer, "_elsewhere", SimpleNamespace(close=closing.set))
+    before.responder.close()
+
+    after = Caller(pace="manual", store=store)
+    after.advance(ENDS_MS, "key")
+    (result,) = after.query(task_id).data["task_result"]["videos"]
+    assert after.download(result["url"]).body == b"rendered"
+    after.responder.close()

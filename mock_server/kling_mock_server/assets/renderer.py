@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kling_contracts import Report
 from kling_mock_server.assets.elsewhere import Elsewhere
+from kling_mock_server.assets.library import RENDERED_MS
 from kling_mock_server.protocol.envelope import new_request_id
 from kling_mock_server.protocol.names import FILES_PREFIX, RENDER
 from kling_mock_server.state.account import Account
@@ -148,6 +149,14 @@ class Renderer:
         self._elsewhere.close()
         if pool:
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def wait_for_shared(self) -> None:
+        """Wait until the videos that are being rendered are kept where other processes wait for them."""
+        from concurrent.futures import wait
+
+        with self._lock:
+            shared = [begun.done for begun in self._begun.values() if begun.planned.account.state.store.shared]
+        wait(shared, RENDERED_MS / 1000)
 
     def _thread(self) -> "ThreadPoolExecutor":
         from concurrent.futures import ThreadPoolExecutor

@@ -169,6 +169,7 @@ class Responder:
         """Stop sending callbacks and rendering, and let go of the store."""
         self.resources.callback_worker.close()
         self.stop_rendering()
+        self.resources.renderer.wait_for_shared()
         self.accounts.store.close()
 
     def _answer_own(self, request: Request) -> Response | None:
