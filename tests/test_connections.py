@@ -3,6 +3,7 @@
 import json
 import resource
 import socket
+import struct
 import threading
 from contextlib import ExitStack, contextmanager
 
@@ -13,6 +14,7 @@ from waitress.task import WSGITask
 from waitress.trigger import trigger
 
 from kling_mock_server.adapters import connections
+from kling_mock_server.adapters.event_loop import EventLoop
 from kling_mock_server.adapters.live_server import live
 from support.serving import PATH, PATIENCE_S, connect, exchange, payload, raw_request, received, running
 
@@ -212,3 +214,29 @@ def test_a_server_may_end_before_the_pull_that_ends_it_is_written(monkeypatch):
     with live(fetch="none") as mock:
         assert httpx.get(f"{mock.url}/_mock/health", timeout=PATIENCE_S).status_code == 200
         monkeypatch.setattr(trigger, "_physical_pull", woken_by_an_earlier_pull)
+
+
+def test_a_connection_is_closed_by_the_thread_of_the_loop_alone(monkeypatch):
+    is_begun, is_reset, closing = threading.Event(), threading.Event(), []
+    execute, forget = WSGITask.execute, EventLoop.forget
+
+    def held(task):
+        is_begun.set()
+        assert is_reset.wait(PATIENCE_S)
+        execute(task)
+
+    def noted(loop, fileno):
+        closing.append(threading.current_thread().name)
+        forget(loop, fileno)
+
+    monkeypatch.setattr(WSGITask, "execute", held)
+    monkeypatch.setattr(EventLoop, "forget", noted)
+    with live() as mock:
+        with connect(port_of(mock)) as connection:
+            # The thread that answers the first request asks for the body of the second.
+            connection.sendall(KEPT_ALIVE + raw_request(b"", headers=(b"Expect: 100-continue",), length=10))
+            assert is_begun.wait(PATIENCE_S)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        is_reset.set()
+    assert closing
+    assert {name.startswith("klingkit at ") for name in closing} == {True}

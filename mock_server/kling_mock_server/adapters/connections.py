@@ -191,6 +191,13 @@ class _Channel(DetachableChannel):
         if self._needs_help or self.is_set_aside or self.close_when_flushed or self.will_close:
             self.server.trigger.pull_trigger()
 
+    def handle_close(self) -> None:
+        """Close the connection; a thread that answers leaves that to the loop, which may be looking at it."""
+        if hasattr(_SERVED, "channel"):
+            self.will_close = True
+        else:
+            super().handle_close()
+
     def end(self) -> None:
         """Close the connection once everything is sent; called in the loop's thread."""
         self.close_when_flushed = True
