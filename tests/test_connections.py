@@ -1,6 +1,7 @@
 """Connections: how many the server holds, which one makes room, and that none of them stops the others."""
 
 import json
+import logging
 import resource
 import socket
 import struct
@@ -9,13 +10,14 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
-from waitress.channel import HTTPChannel
+from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import WSGITask
 from waitress.trigger import trigger
 
 from kling_mock_server.adapters import connections
 from kling_mock_server.adapters.event_loop import EventLoop
 from kling_mock_server.adapters.live_server import live
+from kling_mock_server.adapters.waitress_server import _EnvelopeTask
 from support.serving import PATH, PATIENCE_S, connect, exchange, payload, raw_request, received, running
 
 BODY = json.dumps(payload()).encode()
@@ -240,3 +242,14 @@ def test_a_connection_is_closed_by_the_thread_of_the_loop_alone(monkeypatch):
         is_reset.set()
     assert closing
     assert {name.startswith("klingkit at ") for name in closing} == {True}
+
+
+def test_a_client_that_is_gone_before_it_is_told_of_its_malformed_request_leaves_no_error(monkeypatch, caplog):
+    def gone(task):
+        raise ClientDisconnected
+
+    monkeypatch.setattr(_EnvelopeTask, "execute", gone)
+    with live() as mock, connect(port_of(mock)) as connection:
+        connection.sendall(b"no HTTP\r\n\r\n")
+        assert received(connection) == b""
+    assert not [one for one in caplog.records if one.levelno >= logging.ERROR]

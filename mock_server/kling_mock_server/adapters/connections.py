@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask
 
@@ -114,10 +115,16 @@ class _Task(DetachableTask):
             self.channel.send_joined()
 
 
+class _Request(HTTPRequestParser):  # type: ignore[misc]
+    path = ""
+    """Waitress names it in its log, even of what was never read as a request."""
+
+
 class _Channel(DetachableChannel):
     """A connection that makes room for a new one where there are too many, and wakes the loop only where it has to."""
 
     task_class = _Task
+    parser_class = _Request
 
     def __init__(self, loop: EventLoop, *args: Any, **options: Any) -> None:
         self._loop = loop
