@@ -172,6 +172,27 @@ def test_what_nobody_has_read_yet_is_sent_while_the_next_request_is_answered(mon
         assert received(connection).endswith(b"}}")
 
 
+def test_one_thread_at_a_time_sends(monkeypatch):
+    owned, answered, send, finish = [], threading.Semaphore(0), HTTPChannel.send, WSGITask.finish
+
+    def noted(channel, data, **rest):
+        owned.append(channel.outbuf_lock._is_owned())
+        return send(channel, data, **rest)
+
+    monkeypatch.setattr(HTTPChannel, "send", noted)
+    monkeypatch.setattr(WSGITask, "finish", lambda task: finish(task) or answered.release())
+    request = KEPT_ALIVE.replace(b"/_mock/health", b"/_mock/openapi.json")
+    with live() as mock, connect(port_of(mock)) as connection:
+        # More than the system keeps for a connection, and less than waitress does: the loop sends the rest.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        times = 60
+        connection.sendall(request * times)
+        assert all(answered.acquire(timeout=PATIENCE_S) for _ in range(times))
+        connection.shutdown(socket.SHUT_WR)
+        assert received(connection).count(b"HTTP/1.1 200 ") == times
+    assert all(owned)
+
+
 def test_an_answer_is_sent_in_one_piece_and_wakes_nobody(monkeypatch):
     sent, pulls, send, pull = [], [], HTTPChannel.send, trigger._physical_pull
     monkeypatch.setattr(

@@ -198,6 +198,11 @@ class _Channel(DetachableChannel):
         if self._needs_help or self.is_set_aside or self.close_when_flushed or self.will_close:
             self.server.trigger.pull_trigger()
 
+    def _flush_some(self, do_close: bool = True) -> bool:
+        # Waitress takes no lock in its loop where no request is left, and may ask for a body in a thread meanwhile.
+        with self.outbuf_lock:
+            return bool(super()._flush_some(do_close=do_close))
+
     def handle_close(self) -> None:
         """Close the connection; a thread that answers leaves that to the loop, which may be looking at it."""
         if hasattr(_SERVED, "channel"):
