@@ -6,6 +6,7 @@ import click
 
 from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 from kling_mock_server.cli.garbage import collect_as_usual
+from kling_mock_server.cli.listening import cannot_listen
 
 if TYPE_CHECKING:
     from kling_contracts import Contract
@@ -69,11 +70,10 @@ def _serve(
     try:
         server = listen(app, host, port)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
         if recorder:
             recorder.close()
             recorder.file.unlink()
-        raise click.UsageError(f"cannot listen on {host}:{port}: {reason}; try another --host, or --port 0") from None
+        raise cannot_listen(host, port, error) from None
     collect_as_usual()
     run(server, f"http://{host}:{server.effective_port}", target, recorder)
 

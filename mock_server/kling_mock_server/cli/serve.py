@@ -8,6 +8,7 @@ import click
 
 from kling_mock_server.cli.contract_options import ContractOptions, contract_options
 from kling_mock_server.cli.garbage import collect_as_usual
+from kling_mock_server.cli.listening import cannot_listen
 from kling_mock_server.cli.secrets_given import secret, shown
 
 if TYPE_CHECKING:
@@ -168,10 +169,7 @@ def serve(
         server = waitress_server.listen(app, host, port)
     except (OSError, ValueError) as error:
         app.responder.close()
-        reason = getattr(error, "strerror", None) or error
-        raise click.ClickException(
-            f"cannot listen on {host}:{port}: {reason}; try another --host, or --port 0"
-        ) from None
+        raise cannot_listen(host, port, error) from None
     if not is_loopback(host.lower()):
         click.echo(_OPEN_TO_OTHERS.format(host=host), err=True)
     key = _key_for_curl(ctx, options)
