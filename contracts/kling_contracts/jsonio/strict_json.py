@@ -41,7 +41,7 @@ def decode(body: bytes) -> Any:
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        says = _IN_WORDS.get(error.msg, error.msg)
+        says = _IN_WORDS.get(error.msg, error.msg) if text.strip() else "there is nothing but blanks"
         raise BodyError(f"line {error.lineno}, column {error.colno}: {says}", error.lineno, error.colno) from None
     except (ValueError, RecursionError) as error:
         raise BodyError(_too_long(error)) from None
