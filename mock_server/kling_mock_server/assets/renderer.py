@@ -251,8 +251,8 @@ class _Videos:
 
     def _keep(self, key: "RenderPlan", video: bytes) -> None:
         with self._lock:
+            self._size += len(video) - len(self._kept.pop(key, b""))
             self._kept[key] = video
-            self._size += len(video)
             while self._size > MAX_KEPT_BYTES:
                 self._size -= len(self._kept.popitem(last=False)[1])
 
