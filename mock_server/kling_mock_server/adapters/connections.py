@@ -194,7 +194,9 @@ class _Channel(DetachableChannel):
 
     def wake_loop(self) -> None:
         """Let the loop look at the connection where something is left to it, for the thread that answers."""
-        self._needs_help = bool(self.total_outbufs_len)
+        # Only ever set here: the thread of the next request may have begun.
+        if self.total_outbufs_len:
+            self._needs_help = True
         if self._needs_help or self.is_set_aside or self.close_when_flushed or self.will_close:
             self.server.trigger.pull_trigger()
 
