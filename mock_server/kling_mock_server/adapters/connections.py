@@ -138,24 +138,23 @@ class _Channel(DetachableChannel):
 
     def readable(self) -> bool:
         """Return whether data can be taken: of one more request, too, while the first is answered."""
-        is_behind = self.total_outbufs_len and not self._is_sent_by_thread
         count = len(self.requests)
         return not (
             self.will_close
             or self.close_when_flushed
-            or is_behind
+            or self._is_behind
             or count > self.adj.channel_request_lookahead
             or (count and self.is_set_aside)
         )
 
     def writable(self) -> bool:
         """Return whether the loop has to send, or to close."""
-        is_behind = self.total_outbufs_len and not self._is_sent_by_thread
-        return bool(is_behind or self.will_close or self.close_when_flushed)
+        return bool(self._is_behind or self.will_close or self.close_when_flushed)
 
     @property
-    def _is_sent_by_thread(self) -> bool:
-        return bool(self.requests) and not self._needs_help
+    def _is_behind(self) -> bool:
+        """Whether bytes are left that no thread sends."""
+        return bool(self.total_outbufs_len) and (self._needs_help or not self.requests)
 
     def handle_read(self) -> None:
         """Take data; the end of the connection only once all is answered, which a client may still wait for."""
