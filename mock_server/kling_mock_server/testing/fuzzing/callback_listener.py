@@ -1,7 +1,7 @@
 """A listener for the callbacks of a server under attack, which takes whatever comes."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
@@ -39,10 +39,10 @@ class CallbackListener:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
-    def wait_for(self, is_enough: Any, timeout_s: float) -> bool:
+    def wait_for(self, is_enough: Callable[[Sequence[bytes]], bool], timeout_s: float) -> bool:
         """Wait until the bodies that came are enough, at most so many seconds; return whether they are."""
         with self._came:
-            return bool(self._came.wait_for(lambda: is_enough(self.bodies), timeout_s))
+            return self._came.wait_for(lambda: is_enough(self.bodies), timeout_s)
 
     def close(self) -> None:
         """Stop listening."""
@@ -76,7 +76,7 @@ def _server(url: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPSer
         raise TargetError(f"cannot listen for callbacks at the port of {url}: {reason}") from None
 
 
-def _handler(take: Any) -> type[BaseHTTPRequestHandler]:
+def _handler(take: Callable[[str, bytes], None]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             try:
