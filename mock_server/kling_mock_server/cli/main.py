@@ -10,9 +10,6 @@ from kling_mock_server.cli.environment import give_variables, with_variables
 from kling_mock_server.cli.exit_status import STATUS_INTERRUPTED, STATUS_MISUSE
 from kling_mock_server.cli.garbage import collect_rarely
 
-_MODULES: Final = {"scenarios": "serve"}
-"""The module of a command, where it has another name."""
-
 
 class UnusableError(click.ClickException):
     """A file, a port or documents that cannot be used: click's own status, 1, says that something was found."""
@@ -47,9 +44,7 @@ class Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name."""
         if cmd_name in self._late and cmd_name not in self.commands:
-            command: click.Command = getattr(
-                import_module(f"{__package__}.{_MODULES.get(cmd_name, cmd_name)}"), cmd_name
-            )
+            command: click.Command = getattr(import_module(f"{__package__}.{cmd_name}"), cmd_name)
             give_variables(command, cmd_name)
             self.add_command(command)
         return super().get_command(ctx, cmd_name)

@@ -3,26 +3,16 @@
 import click
 
 from kling_mock_server.cli.contract_options import ContractOptions, contract_options
+from kling_mock_server.cli.table_format import table_format
 from kling_mock_server.cli.terminal import write_utf8
 from kling_mock_server.reports.showable import showable
 
 
 @click.command()
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-    help="How the rules are printed.",
-)
+@table_format("How the rules are printed.")
 @contract_options
 @click.argument("ids", nargs=-1, metavar="[RULE]...")
-def rules(
-    ids: tuple[str, ...],
-    form: str,
-    choice: ContractOptions,
-) -> None:
+def rules(ids: tuple[str, ...], form: str, choice: ContractOptions) -> None:
     """Print every rule, or these, with the vendor's sentence behind it.
 
     \b

@@ -1,4 +1,4 @@
-"""`klingkit serve` and `klingkit scenarios`."""
+"""`klingkit serve`."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -208,36 +208,3 @@ _OPEN_TO_OTHERS: Final = """\
 warning: with --host {host}, other machines can use this mock and, with its key, everything of an account.
 warning: Calls of /_mock/ under another name than localhost or {host} are refused; --allow-host NAME adds one.
 """
-
-
-@click.command()
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-    help="How the list is printed.",
-)
-@click.argument("name", required=False)
-def scenarios(name: str | None, form: str) -> None:
-    """List the scenarios that come with the mock, or show one as JSON.
-
-    Example: klingkit scenarios rate-limited
-    """
-    import json
-
-    from kling_mock_server.cli.terminal import write_utf8
-    from kling_mock_server.failures.scenarios import listing
-
-    if name is not None:
-        try:
-            shown: Any = listing.named(name).to_json()
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
-    else:
-        shown = listing.scenario_rows() if form == "json" else None
-    if shown is not None:
-        write_utf8(json.dumps(shown, ensure_ascii=False, indent=2) + "\n")
-    else:
-        click.echo(listing.scenario_markdown() if form == "markdown" else listing.scenario_text())
