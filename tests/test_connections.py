@@ -10,11 +10,12 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
+from waitress.adjustments import Adjustments
 from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import WSGITask
 from waitress.trigger import trigger
 
-from kling_mock_server.adapters import connections
+from kling_mock_server.adapters import connections, event_loop
 from kling_mock_server.adapters.event_loop import EventLoop
 from kling_mock_server.adapters.live_server import live
 from kling_mock_server.adapters.waitress_server import _EnvelopeTask
@@ -170,6 +171,31 @@ def test_what_nobody_has_read_yet_is_sent_while_the_next_request_is_answered(mon
             answers += connection.recv(1024 * 1024)
         read.set()
         assert received(connection).endswith(b"}}")
+
+
+def test_a_request_that_could_not_be_taken_yet_is_taken_as_soon_as_others_are_answered(monkeypatch):
+    begun, set_aside, is_busy, execute = threading.Event(), threading.Event(), event_loop._is_busy, WSGITask.execute
+
+    def noted(connection):
+        busy = is_busy(connection)
+        if busy:
+            set_aside.set()
+        return busy
+
+    def held(task):
+        begun.set()
+        assert set_aside.wait(PATIENCE_S)
+        execute(task)
+
+    # Without being woken, the loop would look again only after that many seconds.
+    monkeypatch.setattr(Adjustments, "asyncore_loop_timeout", 10 * int(PATIENCE_S))
+    monkeypatch.setattr(event_loop, "_is_busy", noted)
+    monkeypatch.setattr(WSGITask, "execute", held)
+    with live() as mock, connect(port_of(mock)) as connection:
+        connection.sendall(KEPT_ALIVE * 2)
+        assert begun.wait(PATIENCE_S)
+        connection.sendall(KEPT_ALIVE.replace(b"\r\n", CLOSE, 1))
+        assert received(connection).count(b"HTTP/1.1 200 ") == 3
 
 
 def test_one_thread_at_a_time_sends(monkeypatch):
