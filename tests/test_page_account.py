@@ -74,6 +74,18 @@ def test_a_world_is_replaced_and_a_mistake_in_it_is_told(visitor, page):
     assert list(control(visitor, "GET", "/world")["sessions"]) == ["mine"]
 
 
+def test_a_view_is_drawn_once_however_late_the_rules_come(visitor, page):
+    held = []
+    page.route("**/_mock/rules", lambda route: held.append(route))
+    visitor.visit("account")
+    while not held:
+        page.evaluate("0")
+    assert page.locator("main details").count() == 0
+    held[0].continue_()
+    page.get_by_text("World as JSON").click()
+    assert page.get_by_label("World as JSON").is_visible()
+
+
 def test_a_world_that_comes_late_replaces_nothing_that_was_typed(visitor, page):
     held = []
     page.route("**/_mock/world", lambda route: held.append(route))

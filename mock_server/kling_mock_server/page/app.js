@@ -17,7 +17,8 @@ const THEMES = ["auto", "light", "dark"];
 const VIEWS = { exchanges, tasks, playground, account, rules };
 const place = (id) => document.getElementById(id);
 let view = {},
-  viewed = "";
+  viewed = "",
+  isReady = false;
 
 function theme() {
   const stored = localStorage.getItem(THEME);
@@ -37,6 +38,8 @@ function shown() {
 
 /** Show what the address says; what is shown already stays, unless everything is to be written `anew`. */
 function show({ anew = true } = {}) {
+  // Every view names rules: drawn before they are there, it would be drawn again under the hands of a person.
+  if (!isReady) return;
   const [name, id] = shown();
   if (!anew && name === viewed && view.select) return void view.select(id);
   viewed = name;
@@ -172,6 +175,7 @@ document.addEventListener("visibilitychange", poll);
 loadRules()
   .catch(failed)
   .finally(() => {
+    isReady = true;
     show();
     poll();
   });
